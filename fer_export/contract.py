@@ -1,0 +1,241 @@
+"""The contract: all that Python, the exporters and the page must agree on about one model.
+
+One frozen record travels as JSON inside every artefact: in the checkpoint, in the ONNX file's
+`metadata_props`, in `model.json`'s `userDefinedMetadata`. Nothing downstream assumes what it can
+read here.
+
+Coordinates, everywhere in this project: a picture of width W spans [0, W] in x and pixel column j
+covers [j, j + 1]; its centre is at j + 0.5. y likewise, downwards.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from fer_export.errors import ContractError
+
+VERSION = 1
+#: The key of the contract in ONNX `metadata_props` and in safetensors' metadata.
+KEY = "fer_export.contract"
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Point = tuple[float, float]
+Size = Annotated[int, Field(ge=1, le=4096)]
+
+
+class Record(BaseModel):
+    """A frozen record that takes no field it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Architecture(Record):
+    """A registered architecture and the arguments its factory was called with."""
+
+    name: Annotated[str, Field(min_length=1)]
+    arguments: dict[str, int | float | str | bool | tuple[int, ...]] = {}
+
+
+class Input(Record):
+    """The one input: pictures as they are, 0–255. `None` for a free height or width.
+
+    ONNX and torch take it as [N, C, H, W], TensorFlow and TF.js as [N, H, W, C].
+    """
+
+    name: str = "pixels"
+    height: Size | None
+    width: Size | None
+    channels: Literal[1, 3]
+    color: Literal["gray", "rgb"]
+    range: tuple[float, float] = (0.0, 255.0)
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if (self.color == "gray") != (self.channels == 1):
+            raise ValueError(f"{self.channels} channel(s) cannot be {self.color}")
+        if (self.height is None) != (self.width is None):
+            raise ValueError("height and width are both fixed or both free")
+        return self
+
+
+class Normalization(Record):
+    """(pixel - mean) / std per channel, in units of 0–255. It is done inside the graph."""
+
+    mean: tuple[float, ...]
+    std: tuple[Annotated[float, Field(gt=0)], ...]
+    where: Literal["graph"] = "graph"
+
+
+class Crop(Record):
+    """How a face gets from a photo onto the input grid.
+
+    `template` holds where the five landmarks (left eye, right eye, nose, left and right mouth
+    corner, as seen in the picture) go on the input grid, in pixels; a least-squares similarity
+    (Umeyama 1991) maps the face there. Without landmarks: the square around the detector's box,
+    enlarged by `margin` of its side. `sampling` names the rule in `fer_export/faces/sampling.py`.
+    """
+
+    template: tuple[Point, Point, Point, Point, Point]
+    margin: Annotated[float, Field(ge=0, le=1)] = 0.0
+    sampling: Literal["area-bilinear/1"] = "area-bilinear/1"
+    gray: Literal["bt601"] = "bt601"
+
+
+class Cascade(Record):
+    """MTCNN's settings (Zhang et al. 2016), the same in Python and on the page."""
+
+    stage: Literal["pnet", "rnet", "onet"]
+    min_face: Annotated[float, Field(ge=12)] = 40.0
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.709
+    thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7)
+
+
+class Output(Record):
+    """One named output; `shape` without the batch, channels last as in TF.js, 0 for a free size."""
+
+    name: Annotated[str, Field(min_length=1)]
+    shape: tuple[int, ...]
+    meaning: str
+
+
+class Training(Record):
+    """Where the weights come from."""
+
+    data: str
+    protocol: str
+    recipe: str
+    seed: int
+    epochs: int
+    note: str = ""
+
+
+class Metric(Record):
+    """One measured figure: what, on which rows, by which protocol, over how many."""
+
+    name: str
+    value: float
+    split: str
+    protocol: str
+    samples: Annotated[int, Field(ge=1)]
+
+
+class Golden(Record):
+    """One picture and what torch answers for it, so that any runtime can test itself.
+
+    `pixels` is base64 of uint8 in the order H, W, C; `outputs` by name, flattened, channels last.
+    """
+
+    name: str
+    height: Size
+    width: Size
+    pixels: str
+    outputs: dict[str, tuple[float, ...]]
+
+    @field_validator("pixels")
+    @classmethod
+    def _is_base64(cls, value: str) -> str:
+        try:
+            base64.b64decode(value, validate=True)
+        except binascii.Error as error:
+            raise ValueError(f"pixels are not base64: {error}") from error
+        return value
+
+    def image(self, channels: int) -> npt.NDArray[np.uint8]:
+        """The picture as uint8 [H, W, C]."""
+        raw = np.frombuffer(base64.b64decode(self.pixels), np.uint8)
+        return raw.reshape(self.height, self.width, channels)
+
+
+class Parity(Record):
+    """What a hop measured against torch when it wrote this artefact."""
+
+    runtime: str
+    output: str
+    max_abs: float
+    rmse: float
+    cosine: float
+    top1: float | None = None
+    samples: int
+    tolerance: float
+
+
+class Contract(Record):
+    """Everything an artefact says about itself. See the module's docstring."""
+
+    version: Literal[1] = 1
+    architecture: Architecture
+    labels: tuple[str, ...] = ()
+    input: Input
+    normalization: Normalization
+    crop: Crop | None = None
+    cascade: Cascade | None = None
+    outputs: tuple[Output, ...]
+    training: Training | None = None
+    metrics: tuple[Metric, ...] = ()
+    license: str
+    weights_sha256: Sha256
+    weights_dtype: Literal["float32", "float16", "uint8"] = "float32"
+    graph_sha256: Sha256 | None = None
+    tools: dict[str, str] = {}
+    golden: tuple[Golden, ...] = ()
+    parity: tuple[Parity, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError("labels repeat")
+        if not self.outputs:
+            raise ValueError("no outputs")
+        channels = self.input.channels
+        if {len(self.normalization.mean), len(self.normalization.std)} != {channels}:
+            raise ValueError(f"normalization wants one mean and std for each of {channels} channel(s)")
+        for output in self.outputs:
+            if self.labels and output.shape != (len(self.labels),):
+                raise ValueError(
+                    f"output {output.name} has shape {list(output.shape)}, "
+                    f"and there are {len(self.labels)} labels"
+                )
+        for golden in self.golden:
+            wanted = golden.height * golden.width * channels
+            if len(base64.b64decode(golden.pixels)) != wanted:
+                raise ValueError(f"golden picture {golden.name} is not {wanted} bytes")
+        return self
+
+    def to_json(self) -> str:
+        """The contract as JSON, keys in the order of the fields: the same record, the same bytes."""
+        return self.model_dump_json()
+
+    @classmethod
+    def from_json(cls, text: str | bytes, *, where: str) -> Contract:
+        """Read and validate a contract.
+
+        Args:
+            text: JSON.
+            where: what it was read from, for the error.
+
+        Raises:
+            ContractError: not JSON, another version, or a field that does not hold.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(str(part) for part in first["loc"]) or "contract"
+            raise ContractError(f"{where}: the contract is not valid: {place}: {first['msg']}") from error
+
+    @classmethod
+    def from_object(cls, value: Any, *, where: str) -> Contract:
+        """Read a contract from already parsed JSON; errors as for `from_json`."""
+        import json
+
+        return cls.from_json(json.dumps(value), where=where)
+
+    def but(self, **changes: Any) -> Contract:
+        """A validated copy with some fields changed."""
+        return Contract.model_validate({**dict(self), **changes})
