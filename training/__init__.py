@@ -1,0 +1,1 @@
+"""Training: from labelled faces to a checkpoint that carries its contract. Run from the checkout."""

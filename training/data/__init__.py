@@ -1,0 +1,1 @@
+"""Where the pictures and their labels come from."""
