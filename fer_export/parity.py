@@ -1,0 +1,151 @@
+"""Parity: two runtimes, the same pictures, and the numbers that say how far apart they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fer_export.contract import Contract, Parity
+from fer_export.errors import ParityError
+from fer_export.runtime import Answers, Runtime
+from fer_export.samples import Batch
+
+#: Largest difference allowed on any output of a float32 model.
+TOLERANCE = 1e-4
+#: Reduced weights change the model itself; what may change is the answer, not which answer it is.
+TOLERANCES = {"float32": TOLERANCE, "float16": 2e-2, "uint8": 0.6}
+#: Share of pictures whose top class must stay the same.
+TOP1 = {"float32": 1.0, "float16": 0.99, "uint8": 0.9}
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How far one output of one runtime lies from the reference.
+
+    Attributes:
+        max_abs, rmse: over all values of all pictures.
+        cosine: of all values as one vector.
+        top1: share of pictures with the same top class; None for outputs that are not by label.
+        worst: the picture with the largest difference.
+    """
+
+    runtime: str
+    output: str
+    max_abs: float
+    rmse: float
+    cosine: float
+    top1: float | None
+    worst: str
+    samples: int
+    tolerance: float
+    least_top1: float
+
+    @property
+    def ok(self) -> bool:
+        """Within tolerance; a value that is not a number never is."""
+        return self.max_abs <= self.tolerance and (self.top1 is None or self.top1 >= self.least_top1)
+
+    def record(self) -> Parity:
+        """For the contract, in three significant digits."""
+        return Parity(
+            runtime=self.runtime,
+            output=self.output,
+            max_abs=_three(self.max_abs),
+            rmse=_three(self.rmse),
+            cosine=round(self.cosine, 9),
+            top1=self.top1,
+            samples=self.samples,
+            tolerance=self.tolerance,
+        )
+
+
+def measure(
+    reference: Runtime, runtime: Runtime, batches: Sequence[Batch], contract: Contract, tolerance: float | None = None
+) -> list[Figures]:
+    """Run both over all batches and compare every output of the contract.
+
+    Raises:
+        ParityError: the runtime lacks an output, or answers another shape or something not finite.
+    """
+    expected = [reference(batch.pixels) for batch in batches]
+    answers = [runtime(batch.pixels) for batch in batches]
+    names = [name for batch in batches for name in batch.names]
+    dtype = contract.weights_dtype
+    limit = TOLERANCES[dtype] if tolerance is None else tolerance
+    figures = []
+    for output in contract.outputs:
+        wanted, got = _rows(expected, output.name, reference.name), _rows(answers, output.name, runtime.name)
+        for name, a, b in zip(names, wanted, got, strict=True):
+            if a.shape != b.shape:
+                raise ParityError(
+                    f"{runtime.name}, output {output.name}, picture {name}: shape {b.shape}, torch says {a.shape}"
+                )
+            if not np.isfinite(b).all():
+                raise ParityError(f"{runtime.name}, output {output.name}, picture {name}: a value is not finite")
+        figures.append(_figures(runtime.name, output.name, names, wanted, got, bool(contract.labels), limit, TOP1[dtype]))
+    return figures
+
+
+def gate(figures: Sequence[Figures], *, hint: str | None = None) -> None:
+    """Raise when a figure is out of tolerance, naming the worst.
+
+    Raises:
+        ParityError: so.
+    """
+    if not figures:
+        raise ParityError("nothing was compared")
+    bad = [figure for figure in figures if not figure.ok]
+    if bad:
+        worst = max(bad, key=lambda figure: figure.max_abs)
+        top1 = "" if worst.top1 is None else f", top-1 agreement {worst.top1:.1%}"
+        raise ParityError(
+            f"{worst.runtime} differs from its reference: output {worst.output}, picture {worst.worst}: "
+            f"{worst.max_abs:.2e}, and {worst.tolerance:.0e} is allowed{top1}",
+            hint=hint,
+        )
+
+
+Values = npt.NDArray[np.float32]
+
+
+def _rows(answers: Sequence[Answers], output: str, runtime: str) -> list[Values]:
+    for answer in answers:
+        if output not in answer:
+            raise ParityError(f"{runtime} answers no output {output} (it answers {', '.join(answer)})")
+    return [row for answer in answers for row in answer[output]]
+
+
+def _figures(
+    runtime: str,
+    output: str,
+    names: Sequence[str],
+    wanted: Sequence[Values],
+    got: Sequence[Values],
+    labelled: bool,
+    tolerance: float,
+    least_top1: float,
+) -> Figures:
+    apart = [np.abs(a.astype(np.float64) - b).max() for a, b in zip(wanted, got, strict=True)]
+    a = np.concatenate([row.ravel() for row in wanted]).astype(np.float64)
+    b = np.concatenate([row.ravel() for row in got]).astype(np.float64)
+    norms = float(np.linalg.norm(a) * np.linalg.norm(b))
+    same = [int(x.argmax() == y.argmax()) for x, y in zip(wanted, got, strict=True)]
+    return Figures(
+        runtime=runtime,
+        output=output,
+        max_abs=float(max(apart)),
+        rmse=float(np.sqrt(np.mean((a - b) ** 2))),
+        cosine=float(a @ b / norms) if norms else float(np.array_equal(a, b)),
+        top1=float(np.mean(same)) if labelled else None,
+        worst=names[int(np.argmax(apart))],
+        samples=len(names),
+        tolerance=tolerance,
+        least_top1=least_top1,
+    )
+
+
+def _three(value: float) -> float:
+    return float(f"{value:.2e}")

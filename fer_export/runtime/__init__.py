@@ -1,0 +1,36 @@
+"""Runtimes: one file each, and all answer the same call.
+
+A runtime takes pictures [N, H, W, C] (uint8 or float32, 0–255) and answers a dict from output name
+to float32, channels last: [N, classes] or [N, h, w, c].
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Pixels = npt.NDArray[Any]
+Answers = dict[str, npt.NDArray[np.float32]]
+
+
+class Runtime(Protocol):
+    """Anything that computes a model."""
+
+    @property
+    def name(self) -> str:
+        """What the parity table calls it."""
+
+    def __call__(self, pixels: Pixels) -> Answers:
+        """[N, H, W, C], 0–255 → outputs by name, float32, channels last."""
+
+
+def channels_first(pixels: Pixels) -> npt.NDArray[np.float32]:
+    """[N, H, W, C] → float32 [N, C, H, W], contiguous."""
+    return np.ascontiguousarray(np.moveaxis(pixels.astype(np.float32), -1, 1))
+
+
+def channels_last(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """[N, C, …] → [N, …, C]; ranks under 3 stay as they are."""
+    return np.ascontiguousarray(np.moveaxis(values, 1, -1)) if values.ndim > 2 else values

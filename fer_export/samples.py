@@ -1,0 +1,148 @@
+"""The pictures that parity is measured on: a real face turned, scaled and lit, and hard cases.
+
+The face is cut from a packaged public-domain portrait through the contract's own crop geometry, so
+that the measurement covers the pictures that the model will see.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from fer_export import fer2013
+from fer_export.contract import Contract, Point
+from fer_export.errors import InvalidInputError
+from fer_export.faces.align import TEMPLATE_48
+from fer_export.faces.sampling import sample
+from fer_export.faces.similarity import inverse, similarity
+
+PORTRAIT = Path(__file__).parent / "portrait" / "portrait.png"
+#: MTCNN's five points in the portrait, in its pixels.
+LANDMARKS: tuple[Point, Point, Point, Point, Point] = (
+    (109.9, 102.0),
+    (151.4, 103.6),
+    (129.6, 129.7),
+    (105.7, 140.1),
+    (149.6, 141.6),
+)
+#: For models of free size: some heights and widths, odd ones among them.
+FREE_SIZES = ((48, 48), (37, 52), (61, 44))
+
+Pictures = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pictures of one size, uint8 [N, H, W, C], and a name for each."""
+
+    names: tuple[str, ...]
+    pixels: Pictures
+
+
+@dataclass(frozen=True)
+class Variant:
+    """How the portrait is changed: degrees, factor, shift in shares of the size, gain and offset of light."""
+
+    name: str
+    rotate: float = 0.0
+    scale: float = 1.0
+    shift: Point = (0.0, 0.0)
+    gain: float = 1.0
+    offset: float = 0.0
+
+
+VARIANTS = (
+    Variant("portrait"),
+    Variant("turned left, dark", rotate=-20, gain=0.4),
+    Variant("small, turned right", rotate=15, scale=0.75),
+    Variant("upright, near", scale=1.3),
+    Variant("shifted", shift=(0.12, -0.1)),
+    Variant("overexposed", gain=1.5, offset=60),
+    Variant("low contrast", gain=0.25, offset=100),
+    Variant("upside down", rotate=180),
+)
+
+
+def samples_for(contract: Contract, *, batch: int | None = None) -> list[Batch]:
+    """The packaged pictures at the contract's input size, as one large batch and one of a single picture.
+
+    Args:
+        contract: of the model.
+        batch: the model's fixed batch; pictures are then handed over in such batches.
+    """
+    spec = contract.input
+    sizes = FREE_SIZES if spec.height is None or spec.width is None else ((spec.height, spec.width),)
+    batches = []
+    for height, width in sizes:
+        made = _pictures(contract, height, width)
+        batches += _split(_filled(made, batch), batch) if batch else [made, Batch((f"{made.names[0]}, alone",), made.pixels[:1])]
+    return batches
+
+
+def fer2013_samples(contract: Contract, path: Path, split: str, limit: int | None, size: int = 64) -> list[Batch]:
+    """Real FER2013 pictures in batches, for gray models of its size.
+
+    Raises:
+        InvalidInputError: the file does not hold, or the model takes other pictures.
+    """
+    spec = contract.input
+    if (spec.height, spec.width, spec.channels) != (fer2013.SIZE, fer2013.SIZE, 1):
+        raise InvalidInputError("FER2013's pictures are 48×48 gray, and this model takes others")
+    faces = fer2013.read(path, usage=split, limit=limit)
+    names = tuple(f"{split} {index}" for index in range(len(faces.pixels)))
+    return _split(Batch(names, faces.pixels[..., None]), size)
+
+
+def _split(batch: Batch, size: int) -> list[Batch]:
+    """Batches of `size`; the last may be smaller."""
+    starts = range(0, len(batch.names), size)
+    return [Batch(batch.names[i : i + size], batch.pixels[i : i + size]) for i in starts]
+
+
+def _filled(batch: Batch, size: int) -> Batch:
+    """As many pictures as whole batches of `size` take: the first ones once more."""
+    missing = -len(batch.names) % size
+    again = [index % len(batch.names) for index in range(missing)]
+    names = (*batch.names, *(f"{batch.names[index]}, again" for index in again))
+    return Batch(names, np.concatenate([batch.pixels, batch.pixels[again]]) if again else batch.pixels)
+
+
+def _pictures(contract: Contract, height: int, width: int) -> Batch:
+    portrait = np.asarray(Image.open(PORTRAIT).convert("RGB"))
+    faces = [_face(portrait, variant, contract, height, width) for variant in VARIANTS]
+    channels = contract.input.channels
+    rng = np.random.default_rng(48)
+    noise = rng.integers(0, 256, (height, width, channels), np.uint8)
+    flats = [np.full((height, width, channels), level, np.uint8) for level in (0, 128, 255)]
+    names = [variant.name for variant in VARIANTS] + ["noise", "black", "gray", "white"]
+    return Batch(tuple(names), np.stack([*faces, noise, *flats]))
+
+
+def _face(portrait: Pictures, variant: Variant, contract: Contract, height: int, width: int) -> Pictures:
+    template: Sequence[Point] = contract.crop.template if contract.crop else _stretched(height, width)
+    onto_grid = similarity(LANDMARKS, template)
+    assert onto_grid is not None
+    affine = inverse(onto_grid) @ np.vstack([_about_centre(variant, height, width), [0, 0, 1]])
+    pixels = sample(portrait, affine, height, width, gray=contract.input.color == "gray")
+    lit = np.clip(pixels * variant.gain + variant.offset, 0, 255)
+    return lit.round().astype(np.uint8)
+
+
+def _about_centre(variant: Variant, height: int, width: int) -> npt.NDArray[np.float64]:
+    angle = math.radians(variant.rotate)
+    cos, sin = math.cos(angle) / variant.scale, math.sin(angle) / variant.scale
+    x, y = width / 2, height / 2
+    linear = np.array([[cos, -sin], [sin, cos]])
+    move = np.array([x, y]) - linear @ np.array([x + variant.shift[0] * width, y + variant.shift[1] * height])
+    return np.column_stack([linear, move])
+
+
+def _stretched(height: int, width: int) -> list[Point]:
+    side = min(height, width) / fer2013.SIZE
+    return [(x * side, y * side) for x, y in TEMPLATE_48]
