@@ -153,9 +153,10 @@ class Golden(Record):
 
 
 class Parity(Record):
-    """What a hop measured against torch when it wrote this artefact."""
+    """What a hop measured when it wrote this artefact: a runtime against a reference one."""
 
     runtime: str
+    reference: str
     output: str
     max_abs: float
     rmse: float
@@ -198,8 +199,7 @@ class Contract(Record):
         for output in self.outputs:
             if self.labels and output.shape != (len(self.labels),):
                 raise ValueError(
-                    f"output {output.name} has shape {list(output.shape)}, "
-                    f"and there are {len(self.labels)} labels"
+                    f"output {output.name} has shape {list(output.shape)}, and there are {len(self.labels)} labels"
                 )
         for golden in self.golden:
             wanted = golden.height * golden.width * channels

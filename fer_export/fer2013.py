@@ -7,7 +7,7 @@ import csv
 import gzip
 import io
 import lzma
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -20,7 +20,7 @@ from fer_export.errors import InvalidInputError
 SIZE = 48
 #: The seven classes in the order of the file's numbers.
 LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-_OPENERS = {".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open}
+_PACKED: dict[str, Callable[[Path], IO[bytes]]] = {".xz": lzma.LZMAFile, ".gz": gzip.GzipFile, ".bz2": bz2.BZ2File}
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,9 @@ def _rows(path: Path) -> Iterator[tuple[int, str, int, str]]:
                 if not row:
                     continue
                 if len(row) != len(header):
-                    raise InvalidInputError(f"{path}, row {number}: {len(row)} fields, and the header has {len(header)}")
+                    raise InvalidInputError(
+                        f"{path}, row {number}: {len(row)} fields, and the header has {len(header)}"
+                    )
                 emotion = _emotion(row[columns["emotion"]], path, number) if "emotion" in columns else -1
                 usage = row[columns["usage"]].strip() if "usage" in columns else "Training"
                 yield number, usage, emotion, row[columns["pixels"]]
@@ -119,5 +121,5 @@ def _emotion(text: str, path: Path, number: int) -> int:
 
 
 def _open(path: Path) -> IO[str]:
-    opener = _OPENERS.get(path.suffix)
-    return io.TextIOWrapper(opener(path, "rb") if opener else path.open("rb"), "utf-8", newline="")
+    packed = _PACKED.get(path.suffix)
+    return io.TextIOWrapper(packed(path) if packed else path.open("rb"), "utf-8", newline="")

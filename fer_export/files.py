@@ -28,7 +28,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         with _writable(path):
             temporary.chmod(0o644)
-            os.replace(temporary, path)
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -55,9 +55,9 @@ def replacing_directory(path: Path, *, keep: tuple[str, ...] = ()) -> Iterator[P
             if path.exists():
                 for name in keep:
                     if (path / name).exists() and not (temporary / name).exists():
-                        os.replace(path / name, temporary / name)
-                os.replace(path, old)
-            os.replace(temporary, path)
+                        (path / name).replace(temporary / name)
+                path.replace(old)
+            temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)

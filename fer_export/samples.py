@@ -81,7 +81,11 @@ def samples_for(contract: Contract, *, batch: int | None = None) -> list[Batch]:
     batches = []
     for height, width in sizes:
         made = _pictures(contract, height, width)
-        batches += _split(_filled(made, batch), batch) if batch else [made, Batch((f"{made.names[0]}, alone",), made.pixels[:1])]
+        batches += (
+            _split(_filled(made, batch), batch)
+            if batch
+            else [made, Batch((f"{made.names[0]}, alone",), made.pixels[:1])]
+        )
     return batches
 
 

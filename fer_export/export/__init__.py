@@ -1,0 +1,1 @@
+"""The hops: one file each."""

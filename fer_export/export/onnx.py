@@ -171,7 +171,9 @@ def _check_against_graph(model: onnx.ModelProto, contract: Contract, path: Path)
         found = outputs[output.name]
         classes = found[1] if len(found) > 1 else None
         if output.shape[-1] != classes:
-            raise ContractError(f"{path}: output {output.name} is {found}, the contract says {output.shape[-1]} channels")
+            raise ContractError(
+                f"{path}: output {output.name} is {found}, the contract says {output.shape[-1]} channels"
+            )
     if contract.graph_sha256 != graph_sha256(model):
         raise ContractError(f"{path}: the contract was written for another graph", hint="export the model again")
 

@@ -7,6 +7,8 @@ layers keep the names that published checkpoints of this net use, so that their 
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -22,7 +24,7 @@ class FaceEmotionCnn(nn.Module):
 
     def __init__(self, num_classes: int, dropout: float = 0.3) -> None:
         super().__init__()
-        for index, (inputs, outputs) in enumerate(zip(_CHANNELS, _CHANNELS[1:], strict=False), 1):
+        for index, (inputs, outputs) in enumerate(pairwise(_CHANNELS), 1):
             self.add_module(f"cnn{index}", nn.Conv2d(inputs, outputs, 3))
             self.add_module(f"cnn{index}_bn", nn.BatchNorm2d(outputs))
         self.fc1 = nn.Linear(1024, 512)

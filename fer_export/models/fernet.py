@@ -16,9 +16,7 @@ from fer_export.models.registry import register
 
 
 def _conv_bn(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(outputs)
-    )
+    return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(outputs))
 
 
 class SqueezeExcite(nn.Module):
@@ -32,7 +30,8 @@ class SqueezeExcite(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, H, W] → [N, C, H, W]."""
         pooled = x.mean((2, 3), keepdim=True)
-        return x * self.up(self.down(pooled).relu()).sigmoid()
+        gate: Tensor = self.up(self.down(pooled).relu()).sigmoid()
+        return x * gate
 
 
 class Block(nn.Module):

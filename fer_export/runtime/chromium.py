@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 from fer_export.errors import MissingDependencyError
@@ -47,7 +49,7 @@ def find() -> str:
             return place
     raise MissingDependencyError(
         "no Chromium or Chrome was found",
-        hint=f"apt-get install chromium, or: playwright install chromium, or set {VARIABLE}",
+        hint=f"fer-export browser --install, or set {VARIABLE} to a browser's path",
     )
 
 
@@ -57,3 +59,42 @@ def _playwrights_own() -> str | None:
     cache = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or default)
     found = sorted(cache.glob("chromium-*/chrome-linux*/chrome")) if cache.is_dir() else []
     return str(found[-1]) if found else None
+
+
+def install() -> str:
+    """Install a browser where there is none: Debian's package where this user may, else Playwright's.
+
+    Returns:
+        Its path.
+
+    Raises:
+        MissingDependencyError: neither way worked; it says what each answered.
+    """
+    attempts = []
+    for what, commands in _ways():
+        for command in commands:
+            print(f"$ {' '.join(command)}", file=sys.stderr)
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                lines = (done.stderr or done.stdout).strip().splitlines() or [f"exit {done.returncode}"]
+                attempts.append(f"{what}: {lines[-1]}")
+                break
+        else:
+            return find()
+    raise MissingDependencyError(
+        "no browser could be installed (" + "; ".join(attempts) + ")",
+        hint=f"install Chromium or Chrome by hand, then run this again; or set {VARIABLE}",
+    )
+
+
+def _ways() -> list[tuple[str, list[list[str]]]]:
+    ways = []
+    if shutil.which("apt-get"):
+        # Not as root: only where sudo asks nothing.
+        sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
+        apt = [*sudo, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]
+        ways.append(
+            ("apt-get", [[*apt, "update", "-q"], [*apt, "install", "-y", "-q", "--no-install-recommends", "chromium"]])
+        )
+    ways.append(("playwright", [[sys.executable, "-m", "playwright", "install", "chromium"]]))
+    return ways

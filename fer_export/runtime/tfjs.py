@@ -88,7 +88,9 @@ class Browser:
         try:
             from playwright.sync_api import sync_playwright
         except ImportError as error:
-            raise MissingDependencyError("playwright is not installed", hint="pip install 'fer-export[browser]'") from error
+            raise MissingDependencyError(
+                "playwright is not installed", hint="pip install 'fer-export[browser]'"
+            ) from error
         path = chromium.find()
         self._playwright = sync_playwright().start()
         self._browser = self._playwright.chromium.launch(executable_path=path, args=list(chromium.ARGUMENTS))

@@ -103,7 +103,8 @@ class Builder:
             return value
         shape: Shape = (1,) * missing + value.shape
         if value.constant is not None:
-            return Value(shape, identity(rank), value.tensor, value.constant.reshape(shape))
+            array = value.constant.reshape((1,) * missing + value.constant.shape)
+            return Value(shape, identity(rank), value.tensor, array)
         permutation = (*range(missing), *(axis + missing for axis in value.permutation))
         raised = Value(shape, permutation)
         key = (value.tensor, permutation, shape)

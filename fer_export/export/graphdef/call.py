@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 import onnx
@@ -17,7 +17,12 @@ class Call:
     """Inputs, attributes and output shapes of one node, and the builder to write with."""
 
     def __init__(
-        self, node: onnx.NodeProto, inputs: Sequence[Value | None], shapes: Sequence[Shape], builder: Builder, opset: int
+        self,
+        node: onnx.NodeProto,
+        inputs: Sequence[Value | None],
+        shapes: Sequence[Shape],
+        builder: Builder,
+        opset: int,
     ) -> None:
         self.node = node
         self.inputs = list(inputs)
@@ -60,9 +65,11 @@ class Call:
         *,
         suffix: str = "",
         shape: Shape | None = None,
-        **attributes: Attribute,
+        attributes: Mapping[str, Attribute] | None = None,
+        **more: Attribute,
     ) -> Value:
         """Write a node of float type; the value it makes is output 0 of this call in that layout."""
+        attributes = {**(attributes or {}), **more}
         tensor = self.builder.emit(self.name + suffix, op, inputs, {"T": FLOAT, **attributes})
         return Value(self.shapes[0] if shape is None else shape, permutation, tensor)
 

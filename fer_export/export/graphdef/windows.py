@@ -51,9 +51,7 @@ def ceil_pads(
     return result
 
 
-def scheme(
-    pads: Sequence[tuple[int, int]], kernel: Sequence[int], strides: Sequence[int], sizes: Shape
-) -> str | None:
+def scheme(pads: Sequence[tuple[int, int]], kernel: Sequence[int], strides: Sequence[int], sizes: Shape) -> str | None:
     """`VALID` or `SAME` where TensorFlow's scheme pads the very same; None where neither does.
 
     SAME makes ceil(size / stride) windows and puts the odd pixel at the end.

@@ -41,7 +41,7 @@ def conv(call: Call) -> Value:
         filters, op = filters.transpose(2, 3, 1, 0), "Conv2D"
     layout = channels_last(4)
     weights = call.builder.constant(call.node.input[1], filters)
-    result = call.emit(op, (call.builder.read(x, layout), weights), layout, **attributes)
+    result = call.emit(op, (call.builder.read(x, layout), weights), layout, attributes=attributes)
     return add_bias(call, result, call.optional(2))
 
 

@@ -53,7 +53,7 @@ def identity(call: Call) -> Value:
 def pointwise(call: Call, op: str, *, suffix: str = "", **attributes: float) -> Value:
     """One node of `op` on input 0; a flattened input stays flattened as it is."""
     x = call.value(0)
-    result = call.emit(op, (call.builder.read(x),), x.permutation, suffix=suffix, **attributes)
+    result = call.emit(op, (call.builder.read(x),), x.permutation, suffix=suffix, attributes=attributes)
     if x.columns is None or x.flattened is None:
         return result
     # Undoing the flatten would have to repeat the operation on the unflattened tensor; a reshape

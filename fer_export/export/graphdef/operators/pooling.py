@@ -34,7 +34,8 @@ def max_pool(call: Call) -> Value:
 
 
 @operator(
-    "AveragePool", attributes=("auto_pad", "ceil_mode", "count_include_pad", "dilations", "kernel_shape", "pads", "strides")
+    "AveragePool",
+    attributes=("auto_pad", "ceil_mode", "count_include_pad", "dilations", "kernel_shape", "pads", "strides"),
 )
 def average_pool(call: Call) -> Value:
     """TensorFlow's SAME leaves the padding out of the mean; explicit zeros count into it."""

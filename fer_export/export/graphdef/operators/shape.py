@@ -71,12 +71,7 @@ def _reshape(call: Call, shape: Shape) -> Value:
         tensor = call.builder.reshape(call.name, x.tensor, shape)
         return Value(shape, identity(len(shape)), tensor)
     inner = [size for size in x.shape[1:] if size is not None]
-    if (
-        len(shape) == 2
-        and shape[0] == x.shape[0]
-        and x.permutation[0] == 0
-        and len(inner) == x.rank - 1
-    ):  # rule 2
+    if len(shape) == 2 and shape[0] == x.shape[0] and x.permutation[0] == 0 and len(inner) == x.rank - 1:  # rule 2
         tensor = call.builder.reshape(call.name, x.tensor, shape)
         columns = flattened_columns(inner, x.permutation)
         return Value(shape, (0, 1), tensor, columns=columns, flattened=x)

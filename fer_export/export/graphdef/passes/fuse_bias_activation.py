@@ -25,8 +25,9 @@ def fuse_bias_activation(graph: Graph) -> None:
     """
     counts = graph.consumers()
     made: dict[str, Node] = {}
-    for node in graph.nodes:
-        source = made.get(node.inputs[0]) if node.inputs else None
+    for read in graph.nodes:
+        node = read
+        source = made.get(read.inputs[0]) if read.inputs else None
         alone = source is not None and counts[source.name] == 1 and source.name not in graph.outputs
         if source is not None and alone and node.op == "BiasAdd" and source.op in _FUSED:  # rule 1
             bias = graph.constants.get(node.inputs[1])

