@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -36,16 +40,50 @@ def fit(
     from training.fit import fit as run
     from training.recipe import read
 
-    try:
+    with _reported():
         if data is None and name is None:
             click.echo(_NO_DATA, err=True)
         changes = {key: value for key, value in (("epochs", epochs), ("seed", seed)) if value is not None}
         recipe = read(name or ("ferplus" if data else "drawn"), **changes)
         best = run(recipe, data, output or Path("runs") / recipe.name, resume=resume)
+    click.echo(f"{best}\nnext: fer-export onnx --ckpt {best}")
+
+
+@main.command()
+@click.option("--ckpt", type=click.Path(path_type=Path), help="Checkpoint; the pretrained one otherwise.")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder with fer2013.csv[.xz] and fer2013new.csv.")
+@click.option("--source", type=click.Choice(["ferplus", "drawn"]), default="ferplus", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def evaluate(ckpt: Path | None, data: Path | None, source: str, as_json: bool) -> None:
+    """Measure a checkpoint on the rows that choose: one view, no augmentation, float32.
+
+    \b
+    Examples:
+      python -m training evaluate --data ../shared/data
+      python -m training evaluate --ckpt runs/drawn/best.pth --source drawn
+    """
+    from fer_export import checkpoint
+    from training.evaluation import evaluate as measure
+
+    with _reported():
+        result = measure(checkpoint.load(ckpt or checkpoint.PRETRAINED), data, source)
+    if as_json:
+        click.echo(json.dumps(asdict(result), indent=1))
+        return
+    click.echo(f"{result.split}, {result.protocol}, n = {result.samples}")
+    click.echo(f"accuracy {result.accuracy:.2%}   macro-F1 {result.macro_f1:.3f}")
+    for name, recall in result.recall.items():
+        click.echo(f"  {name:<10} n = {result.counts[name]:<5} recall {'–' if recall is None else f'{recall:.1%}'}")
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    """A known error becomes one line and its exit code."""
+    try:
+        yield
     except FerExportError as error:
         click.echo(f"error: {error.reason}" + (f"\nhint: {error.hint}" if error.hint else ""), err=True)
         sys.exit(error.exit_code)
-    click.echo(f"{best}\nnext: fer-export onnx --ckpt {best}")
 
 
 _NO_DATA = """\

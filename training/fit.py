@@ -148,7 +148,8 @@ def fit(
         accelerator="auto",
         devices=1,
         precision="bf16-mixed",
-        logger=CSVLogger(folder, name="", version="log"),
+        # A resumed run gets a new version of the log: the logger deletes what it finds in an old one.
+        logger=CSVLogger(folder, name="log"),
         callbacks=[keeper, *averaging, checkpoints, *callbacks],
         enable_progress_bar=progress,
         enable_model_summary=False,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,7 +91,7 @@ def to_onnx(module: nn.Module, contract: Contract, *, opset: int, batch: int | N
         dynamic |= {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
     for noisy in ("torch.onnx", "onnxscript", "onnx_ir"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _named_failure(contract.architecture.name):
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             module,
@@ -148,6 +150,19 @@ def graph_sha256(model: onnx.ModelProto) -> str:
     bare.CopyFrom(model)
     del bare.metadata_props[:]
     return hashlib.sha256(bare.SerializeToString(deterministic=True)).hexdigest()
+
+
+@contextmanager
+def _named_failure(architecture: str) -> Iterator[None]:
+    """Turn the exporter's failure, many pages long, into its cause."""
+    try:
+        yield
+    except torch.onnx.OnnxExporterError as error:
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        lines = [line.strip() for line in str(cause).splitlines() if line.strip()] or [type(cause).__name__]
+        raise InvalidInputError(f"torch.onnx cannot export {architecture}: {lines[0]}") from error
 
 
 def _embed(contract: Contract, model: onnx.ModelProto) -> None:

@@ -1,0 +1,107 @@
+"""Shared parts: small real models, a real browser, and the data where it is present."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from fer_export import models
+from fer_export.checkpoint import Checkpoint, weights_sha256
+from fer_export.contract import Architecture, Contract, Crop, Input, Normalization, Output
+from fer_export.faces.align import TEMPLATE_48
+from fer_export.runtime.tfjs import Browser
+
+ROOT = Path(__file__).parent.parent
+SHARED = ROOT.parent / "shared"
+LABELS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """TF.js in headless Chromium. Of the module, since only one Playwright may run at a time."""
+    with Browser() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def fer2013_csv() -> Path:
+    """The real FER2013, where it is beside the checkout."""
+    return present("data/fer2013.csv.xz")
+
+
+def present(name: str) -> Path:
+    """A shared file, or a skip that says which one is absent."""
+    path = SHARED / name
+    if not path.exists():
+        pytest.skip(f"{path} is not here")
+    return path
+
+
+def make_checkpoint(architecture: str = "fernet", size: int = 48, channels: int = 1, **arguments: object) -> Checkpoint:
+    """A checkpoint with random weights and random batch statistics: every number matters."""
+    torch.manual_seed(7)
+    arguments = {"num_classes": len(LABELS), **arguments}
+    net = models.build(architecture, **arguments)
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.running_mean, -0.3, 0.3)
+            torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
+            torch.nn.init.uniform_(module.bias, -0.3, 0.3)
+    state = net.state_dict()
+    contract = Contract(
+        architecture=Architecture(name=architecture, arguments=arguments),
+        labels=LABELS,
+        input=Input(height=size, width=size, channels=channels, color="gray" if channels == 1 else "rgb"),
+        normalization=Normalization(mean=(120.0,) * channels, std=(60.0,) * channels),
+        crop=Crop(template=TEMPLATE_48) if size == 48 else None,
+        outputs=(
+            Output(name="probabilities", shape=(len(LABELS),), meaning="by label"),
+            Output(name="logits", shape=(len(LABELS),), meaning="by label"),
+        ),
+        license="MIT",
+        weights_sha256=weights_sha256(state),
+    )
+    return Checkpoint(contract, state)
+
+
+@pytest.fixture(scope="session")
+def small() -> Checkpoint:
+    """fernet with narrow stages: quick to export."""
+    return make_checkpoint(widths=(8, 16, 24))
+
+
+@pytest.fixture(scope="session")
+def small_onnx(small: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its ONNX file. Do not write to it."""
+    from fer_export.export import onnx
+
+    path = tmp_path_factory.mktemp("small") / "fer.onnx"
+    onnx.export(small.module(), small.contract, path)
+    return path
+
+
+@pytest.fixture
+def small_copy(small_onnx: Path, tmp_path: Path) -> Path:
+    """A copy of the ONNX file to spoil."""
+    path = tmp_path / "fer.onnx"
+    path.write_bytes(small_onnx.read_bytes())
+    return path
+
+
+@pytest.fixture(scope="session")
+def cli() -> Callable[..., tuple[int, str, str]]:
+    """Call `fer-export` in this process: exit code, stdout, stderr. Not for what opens a browser."""
+    from click.testing import CliRunner
+
+    from fer_export.cli.main import main
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result.exit_code, result.stdout, result.stderr
+
+    return call

@@ -1,0 +1,237 @@
+"""The command line: what it says, its exit codes, and that a failed run loses nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import ROOT
+
+from fer_export import checkpoint
+from fer_export.checkpoint import Checkpoint
+from fer_export.cli.main import COMMANDS
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Call the installed command in a process of its own."""
+    command = [str(Path(sys.executable).with_name("fer-export")), *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, **environment}, check=False, timeout=300
+    )
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """All files below a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def road(small: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the whole road was gone, by the installed command."""
+    folder = tmp_path_factory.mktemp("road")
+    checkpoint.save(small, folder / "best.pth")
+    steps = [
+        ("onnx", "--ckpt", folder / "best.pth", "-o", folder / "fer.onnx"),
+        ("tfjs", "--from", folder / "fer.onnx", "-o", folder / "model"),
+    ]
+    for step in steps:
+        done = run(*step)
+        assert done.returncode == 0, done.stderr
+        assert "next: fer-export" in done.stdout
+        assert "max abs" in done.stdout
+    return folder
+
+
+def verify(road: Path, *more: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    places = ("--ckpt", road / "best.pth", "--onnx", road / "fer.onnx", "--tfjs", road / "model")
+    return run("verify", *places, *more, **environment)
+
+
+def test_verify_prints_every_runtime(road: Path) -> None:
+    done = verify(road, COLUMNS="120")
+    assert done.returncode == 0, done.stderr
+    for name in ("onnxruntime", "tfjs-wasm", "tfjs-webgl"):
+        assert len(re.findall(rf"^{name} .* ok", done.stdout, re.MULTILINE)) == 2
+
+
+def test_verify_as_json(road: Path) -> None:
+    done = verify(road, "--json")
+    document = json.loads(done.stdout)
+    assert document["ok"] is True
+    assert {record["runtime"] for record in document["parity"]} == {"onnxruntime", "tfjs-wasm", "tfjs-webgl"}
+    assert all(record["max_abs"] <= 1e-4 and record["worst"] for record in document["parity"])
+
+
+def test_verify_over_tolerance_exits_1(road: Path) -> None:
+    done = verify(road, "--tolerance", "1e-12", "--runtime", "onnxruntime")
+    assert done.returncode == 1
+    assert "OVER" in done.stdout
+    assert "differs from its reference" in done.stderr
+
+
+def test_verify_on_a_narrow_terminal(road: Path) -> None:
+    done = verify(road, "--runtime", "onnxruntime", COLUMNS="50")
+    assert max(map(len, done.stdout.splitlines())) <= 50
+
+
+def test_verify_refuses_artefacts_of_other_weights(road: Path) -> None:
+    done = run("verify", "--onnx", road / "fer.onnx", "--tfjs", road / "model")
+    assert done.returncode == 4
+    assert "other weights" in done.stderr
+
+
+def test_no_browser_is_a_missing_dependency_and_writes_nothing(road: Path, tmp_path: Path) -> None:
+    done = run("tfjs", "--from", road / "fer.onnx", "-o", tmp_path / "model", FER_EXPORT_CHROMIUM="/no/such/browser")
+    assert done.returncode == 3
+    assert "no such file" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_info_reads_every_format(road: Path, cli: Call) -> None:
+    for name in ("best.pth", "fer.onnx", "model"):
+        code, out, _ = cli("info", road / name, "--json")
+        assert code == 0
+        assert json.loads(out)["contract"]["labels"][1] == "happiness"
+
+
+# In this process from here: errors that come before any browser.
+
+
+def one_error(result: tuple[int, str, str], code: int, says: str) -> None:
+    """The exit code, one line of error that says so, a hint at most, and no traceback."""
+    found, out, err = result
+    assert (found, out) == (code, "")
+    lines = err.strip().splitlines()
+    assert lines[0].startswith("error: ")
+    assert re.search(says, lines[0]), lines[0]
+    assert len(lines) <= 2
+    assert "Traceback" not in err
+
+
+def test_missing_checkpoint(cli: Call, tmp_path: Path) -> None:
+    one_error(cli("onnx", "--ckpt", tmp_path / "none.pth"), 4, "no checkpoint")
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 half a zip", b"\x80\x04garbage", b"hello" * 1000])
+@pytest.mark.parametrize("ending", [".pth", ".safetensors"])
+def test_bad_checkpoint(cli: Call, tmp_path: Path, content: bytes, ending: str) -> None:
+    bad = tmp_path / f"bad{ending}"
+    bad.write_bytes(content)
+    one_error(cli("onnx", "--ckpt", bad, "-o", tmp_path / "out" / "fer.onnx"), 4, str(bad))
+    assert not (tmp_path / "out").exists()
+
+
+class Evil:
+    """Runs a command when it is unpickled."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, ("touch executed",)
+
+
+def test_a_checkpoint_with_code_in_it_is_not_run(cli: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save({"state_dict": {}, "contract": Evil()}, tmp_path / "evil.pth")
+    one_error(cli("onnx", "--ckpt", tmp_path / "evil.pth"), 4, "could run code")
+    assert not (tmp_path / "executed").exists()
+
+
+def test_checkpoint_without_contract(cli: Call, tmp_path: Path, small: Checkpoint) -> None:
+    torch.save(small.state, tmp_path / "plain.pth")
+    one_error(cli("onnx", "--ckpt", tmp_path / "plain.pth"), 4, "carries no contract")
+
+
+def test_weights_of_another_architecture(cli: Call, tmp_path: Path, small: Checkpoint) -> None:
+    architecture = small.contract.architecture.model_copy(
+        update={"name": "face_emotion_cnn", "arguments": {"num_classes": 8}}
+    )
+    checkpoint.save(Checkpoint(small.contract.but(architecture=architecture), small.state), tmp_path / "wrong.pth")
+    one_error(cli("onnx", "--ckpt", tmp_path / "wrong.pth"), 4, "do not fit face_emotion_cnn")
+
+
+def test_unknown_architecture(cli: Call, tmp_path: Path, small: Checkpoint) -> None:
+    architecture = small.contract.architecture.model_copy(update={"name": "ferret"})
+    checkpoint.save(Checkpoint(small.contract.but(architecture=architecture), small.state), tmp_path / "x.pth")
+    one_error(cli("onnx", "--ckpt", tmp_path / "x.pth"), 4, "no architecture is named 'ferret'")
+
+
+@pytest.mark.parametrize("keep", [0, 1, 100, 0.5, 0.99])
+def test_truncated_onnx(cli: Call, small_copy: Path, tmp_path: Path, keep: float) -> None:
+    content = small_copy.read_bytes()
+    small_copy.write_bytes(content[: keep if isinstance(keep, int) else int(len(content) * keep)])
+    one_error(cli("tfjs", "--from", small_copy, "-o", tmp_path / "model"), 4, "truncated|carries no contract")
+    assert not (tmp_path / "model").exists()
+
+
+def test_unwritable_output(cli: Call, tmp_path: Path, small: Checkpoint) -> None:
+    checkpoint.save(small, tmp_path / "best.pth")
+    (tmp_path / "file").write_text("in the way")
+    before = files(tmp_path)
+    one_error(cli("onnx", "--ckpt", tmp_path / "best.pth", "-o", tmp_path / "file" / "fer.onnx"), 4, "cannot write")
+    assert files(tmp_path) == before
+
+
+def test_a_failed_run_leaves_the_good_artefact(cli: Call, small_copy: Path, tmp_path: Path, small: Checkpoint) -> None:
+    checkpoint.save(small, tmp_path / "best.pth")
+    before = files(tmp_path)
+    one_error(cli("onnx", "--ckpt", tmp_path / "best.pth", "-o", small_copy, "--opset", "15"), 2, "opset 15")
+    assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize("batch", ["0", "-1", "many"])
+def test_bad_batch_is_a_usage_error(cli: Call, batch: str) -> None:
+    one_error(cli("onnx", "--batch", batch), 2, "--batch")
+
+
+def test_usage_errors_of_click_exit_2(cli: Call) -> None:
+    assert cli("onnx", "--no-such-option")[0] == 2
+    assert cli("no-such-command")[0] == 2
+
+
+def test_errors_as_json(cli: Call, tmp_path: Path) -> None:
+    code, out, err = cli("onnx", "--ckpt", tmp_path / "none.pth", "--json")
+    document = json.loads(out)
+    assert (code, err) == (4, "")
+    assert document["ok"] is False
+    assert document["exit_code"] == 4
+    assert document["hint"]
+
+
+def test_unknown_operators_are_named(cli: Call, small_copy: Path, tmp_path: Path) -> None:
+    import onnx as onnx_library
+
+    from fer_export.contract import KEY, Contract
+    from fer_export.export.onnx import graph_sha256
+
+    model = onnx_library.load(small_copy)
+    node = next(node for node in model.graph.node if node.op_type == "Relu")
+    node.op_type = "Mish"
+    entry = next(entry for entry in model.metadata_props if entry.key == KEY)
+    contract = Contract.from_json(entry.value, where="test").but(graph_sha256=graph_sha256(model))
+    entry.value = contract.to_json()
+    small_copy.write_bytes(model.SerializeToString())
+    one_error(cli("tfjs", "--from", small_copy, "-o", tmp_path / "model"), 4, f"Mish, node '{node.name}'")
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_every_command_has_help_with_examples(cli: Call, name: str) -> None:
+    code, out, _ = cli(name, "--help")
+    assert code == 0
+    assert "Examples:" in out
+    assert f"fer-export {name}" in out
+    assert "--json" in out
+    assert all(len(line) <= 80 for line in out.splitlines())
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_every_command_is_in_the_readme(name: str) -> None:
+    assert f"fer-export {name}" in (ROOT / "README.md").read_text()

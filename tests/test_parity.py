@@ -1,0 +1,221 @@
+"""The same numbers in every runtime, and no way past the gate for wrong ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx as onnx_library
+import pytest
+from conftest import make_checkpoint, present
+
+from fer_export import checkpoint, parity, samples
+from fer_export.contract import Contract
+from fer_export.errors import ParityError, UsageError
+from fer_export.export import detector, onnx, tfjs
+from fer_export.models import mtcnn
+from fer_export.runtime import Runtime
+from fer_export.runtime.onnxruntime import OnnxRuntime
+from fer_export.runtime.tfjs import Browser
+from fer_export.runtime.torch import TorchRuntime
+from fer_export.samples import Batch
+
+TOLERANCE = 1e-4
+
+
+def batches_of(contract: Contract) -> list[Batch]:
+    """One picture, then five, of each size."""
+    whole = [batch for batch in samples.samples_for(contract) if len(batch.names) > 1]
+    return [Batch(batch.names[:count], batch.pixels[:count]) for batch in whole for count in (1, 5)]
+
+
+Case = tuple[TorchRuntime, Path]
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Case]:
+    """A model by name: its reference and its ONNX file, exported once."""
+    made: dict[str, Case] = {}
+
+    def get(name: str) -> Case:
+        if name not in made:
+            if name in mtcnn.STAGES:
+                module, contract = mtcnn.stage(name), detector.contract_for(name)
+            else:
+                size, channels = (96, 3) if name == "resnet18" else (48, 1)
+                loaded = make_checkpoint(name, size, channels)
+                module, contract = loaded.module(), loaded.contract
+            path = tmp_path_factory.mktemp("parity") / f"{name}.onnx"
+            onnx.export(module, contract, path)
+            made[name] = TorchRuntime(module, contract), path
+        return made[name]
+
+    return get
+
+
+@pytest.mark.parametrize("name", ["fernet", "face_emotion_cnn", "resnet18", *mtcnn.STAGES])
+def test_onnxruntime_computes_what_torch_does(case: Callable[[str], Case], name: str) -> None:
+    reference, path = case(name)
+    figures = parity.measure(reference, OnnxRuntime(path), batches_of(reference.contract), reference.contract)
+    assert max(figure.max_abs for figure in figures) <= TOLERANCE
+    parity.gate(figures)
+
+
+@pytest.mark.parametrize("backend", ["wasm", "webgl"])
+@pytest.mark.parametrize("name", ["fernet", "face_emotion_cnn", "resnet18", *mtcnn.STAGES])
+def test_tfjs_computes_what_torch_does(
+    case: Callable[[str], Case], browser: Browser, tmp_path: Path, name: str, backend: str
+) -> None:
+    reference, path = case(name)
+    model, contract = onnx.load(path)
+    graph = tfjs.convert(model)
+    assert graph.operators()["Transpose"] == 0
+    tfjs.write(graph, contract, tmp_path, "float32")
+    with browser.open(tmp_path, backend) as runtime:
+        figures = parity.measure(reference, runtime, batches_of(contract), contract)
+    assert max(figure.max_abs for figure in figures) <= TOLERANCE
+    parity.gate(figures)
+
+
+@pytest.mark.parametrize("weights", ["float16", "uint8"])
+def test_smaller_weights_stay_near(small_onnx: Path, browser: Browser, tmp_path: Path, weights: str) -> None:
+    model, contract = onnx.load(small_onnx)
+    full = tfjs.export(model, contract, tmp_path / "full", browser=browser)
+    reduced = tfjs.export(model, contract, tmp_path / weights, browser=browser, weights=weights)  # type: ignore[arg-type]
+    shards = {folder: sum(f.stat().st_size for f in (tmp_path / folder).glob("*.bin")) for folder in ("full", weights)}
+    assert shards[weights] < shards["full"] * (0.6 if weights == "float16" else 0.4)
+    assert reduced.contract.weights_dtype == weights
+    assert max(f.max_abs for f in reduced.figures) > max(f.max_abs for f in full.figures)
+
+
+@pytest.mark.parametrize("opset", [18, 20, 21])
+def test_the_opset_is_the_one_asked_for(small: checkpoint.Checkpoint, tmp_path: Path, opset: int) -> None:
+    exported = onnx.export(small.module(), small.contract, tmp_path / "fer.onnx", opset=opset)
+    model = onnx_library.load(exported.path)
+    assert [entry.version for entry in model.opset_import if not entry.domain] == [opset]
+
+
+def test_an_opset_that_the_exporter_does_not_write_fails(small: checkpoint.Checkpoint, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="opset 15 was asked for"):
+        onnx.export(small.module(), small.contract, tmp_path / "fer.onnx", opset=15)
+    assert not list(tmp_path.iterdir())
+
+
+def test_fixed_batch(small: checkpoint.Checkpoint, tmp_path: Path, browser: Browser) -> None:
+    exported = onnx.export(small.module(), small.contract, tmp_path / "fer.onnx", batch=4)
+    model, contract = onnx.load(exported.path)
+    assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_value == 4
+    tfjs.export(model, contract, tmp_path / "model", browser=browser)
+
+
+def test_batch_norm_is_folded(small_onnx: Path) -> None:
+    operators = {node.op_type for node in onnx_library.load(small_onnx).graph.node}
+    assert "BatchNormalization" not in operators
+
+
+class Spoiled:
+    """A runtime that changes another one's answers."""
+
+    name = "spoiled"
+
+    def __init__(self, runtime: Runtime, change: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]) -> None:
+        self.runtime, self.change = runtime, change
+
+    def __call__(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
+        return self.change(dict(self.runtime(pixels)))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda a: {**a, "logits": a["logits"] + 2e-4}, "differs from its reference"),
+        (lambda a: {"logits": a["probabilities"], "probabilities": a["logits"]}, "differs from its reference"),
+        (lambda a: {**a, "logits": a["logits"][:, ::-1]}, "top-1 agreement"),
+        (lambda a: {**a, "logits": a["logits"] * np.nan}, "not finite"),
+        (lambda a: {**a, "logits": a["logits"][:, :3]}, "shape"),
+        (lambda a: {"logits": a["logits"]}, "no output probabilities"),
+    ],
+)
+def test_the_gate_stops(small: checkpoint.Checkpoint, change: Callable[..., dict[str, np.ndarray]], says: str) -> None:
+    reference = TorchRuntime(small.module(), small.contract)
+    with pytest.raises(ParityError, match=says):
+        parity.gate(parity.measure(reference, Spoiled(reference, change), batches_of(small.contract), small.contract))
+
+
+def test_nothing_compared_is_no_success() -> None:
+    with pytest.raises(ParityError, match="nothing was compared"):
+        parity.gate([])
+
+
+def test_a_planted_wrong_weight_stops_the_tfjs_hop(
+    small_onnx: Path, browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, contract = onnx.load(small_onnx)
+    good = tmp_path / "model"
+    tfjs.export(model, contract, good, browser=browser)
+    before = {file.name: file.read_bytes() for file in good.iterdir()}
+
+    def convert_wrongly(model: onnx_library.ModelProto) -> object:
+        graph = real(model)
+        name = max(graph.constants, key=lambda name: graph.constants[name].size)
+        graph.constants[name] = graph.constants[name].transpose(1, 0, 2, 3).copy()
+        return graph
+
+    real = tfjs.convert
+    monkeypatch.setattr(tfjs, "convert", convert_wrongly)
+    with pytest.raises(ParityError, match="differs"):
+        tfjs.export(model, contract, good, browser=browser)
+    assert {file.name: file.read_bytes() for file in good.iterdir()} == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["model"], "no temporary folder is left"
+
+
+def test_a_planted_wrong_weight_stops_the_onnx_hop(
+    small: checkpoint.Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def export_wrongly(*args: object, **kwargs: object) -> onnx_library.ModelProto:
+        model = real(*args, **kwargs)  # type: ignore[arg-type]
+        tensor = max(model.graph.initializer, key=lambda t: len(t.raw_data))
+        array = onnx_library.numpy_helper.to_array(tensor) * np.float32(1.01)
+        tensor.CopyFrom(onnx_library.numpy_helper.from_array(array, tensor.name))
+        return model
+
+    real = onnx.to_onnx
+    monkeypatch.setattr(onnx, "to_onnx", export_wrongly)
+    with pytest.raises(ParityError):
+        onnx.export(small.module(), small.contract, tmp_path / "fer.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_pictures_are_faces_and_hard_cases(small: checkpoint.Checkpoint) -> None:
+    whole, alone = samples.samples_for(small.contract)
+    assert len(whole.names) == len(set(whole.names)) == len(whole.pixels) == 12
+    assert alone.pixels.shape == (1, 48, 48, 1)
+    faces = whole.pixels[:8].astype(float)
+    assert all(np.abs(a - b).mean() > 5 for i, a in enumerate(faces) for b in faces[:i])
+
+
+def test_real_faces_on_onnxruntime(small: checkpoint.Checkpoint, small_onnx: Path) -> None:
+    csv = present("data/fer2013.csv.xz")
+    batches = samples.fer2013_samples(small.contract, csv, "PublicTest", 40)
+    assert sum(len(batch.names) for batch in batches) == 40
+    reference = TorchRuntime(small.module(), small.contract)
+    parity.gate(parity.measure(reference, OnnxRuntime(small_onnx), batches, small.contract))
+
+
+def test_the_figures_name_the_worst_picture(small: checkpoint.Checkpoint) -> None:
+    reference = TorchRuntime(small.module(), small.contract)
+    batch = batches_of(small.contract)[1]
+
+    def change(answers: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        logits = answers["logits"].copy()
+        logits[3, 0] += 0.5
+        return {**answers, "logits": logits}
+
+    figures = parity.measure(reference, Spoiled(reference, change), [batch], small.contract)
+    logits = next(figure for figure in figures if figure.output == "logits")
+    assert logits.worst == batch.names[3]
+    assert logits.max_abs == pytest.approx(0.5, abs=1e-6)
+    assert logits.rmse == pytest.approx(0.5 / np.sqrt(5 * 8), rel=1e-4)
+    assert not replace(logits, max_abs=float("nan")).ok
