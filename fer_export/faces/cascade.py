@@ -1,0 +1,152 @@
+"""MTCNN's cascade (Zhang et al. 2016, https://arxiv.org/abs/1604.02878), as facenet-pytorch runs it.
+
+P-Net slides over a pyramid of the photo and proposes boxes; R-Net sorts them out; O-Net decides and
+finds five landmarks. `track` leaves the search out and follows faces whose place is about known.
+`web/src/vision/cascade.ts` is the same in TypeScript.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+
+from fer_export.contract import Cascade
+from fer_export.faces.boxes import Boxes, Scores, regress, squares, suppress, windows
+from fer_export.faces.face import Box, Face, Landmarks
+from fer_export.faces.nets import Array, Net, Nets, torch_nets
+from fer_export.faces.photo import Photo, check_photo
+from fer_export.faces.pooling import AreaTable
+
+#: How the nets were built and how their authors' cascade suppresses boxes; not for tuning.
+CELL, STRIDE = 12, 2
+RNET_SIZE, ONET_SIZE = 24, 48
+SUPPRESS_IN_LEVEL, SUPPRESS = 0.5, 0.7
+#: R- and O-Net take their windows in portions, so that a crowd does not need memory without bound.
+PORTION = 256
+
+DEFAULT = Cascade(stage="pnet")
+
+
+def detect(photo: Photo, *, settings: Cascade = DEFAULT, nets: Nets | None = None) -> list[Face]:
+    """All faces in a photo, the largest first.
+
+    Args:
+        photo: uint8 RGB [H, W, 3].
+        settings: smallest face in pixels, pyramid factor, the three thresholds.
+        nets: another runtime's nets; torch's without.
+
+    Raises:
+        InvalidInputError: not a photo.
+    """
+    check_photo(photo)
+    nets = nets or torch_nets()
+    table = AreaTable(photo)
+    return _refine(table, _propose(table, settings, nets.pnet), settings, nets)
+
+
+def track(photo: Photo, boxes: Sequence[Box], *, settings: Cascade = DEFAULT, nets: Nets | None = None) -> list[Face]:
+    """The faces near `boxes`, where they were in the frame before; R- and O-Net only.
+
+    Args and errors as for `detect`. Boxes without a face under them give none.
+    """
+    check_photo(photo)
+    near = np.asarray(boxes, np.float64).reshape(-1, 4)
+    near = near[np.isfinite(near).all(axis=1)]
+    return _refine(AreaTable(photo), squares(near), settings, nets or torch_nets())
+
+
+def scales(height: int, width: int, settings: Cascade) -> list[float]:
+    """The pyramid's scales, largest first: from `min_face` onto P-Net's cell up to the whole photo."""
+    found = []
+    scale = CELL / settings.min_face
+    side = min(height, width) * scale
+    while side >= CELL:
+        found.append(scale)
+        scale *= settings.factor
+        side *= settings.factor
+    return found
+
+
+def _propose(table: AreaTable, settings: Cascade, pnet: Net) -> Boxes:
+    """P-Net's boxes as squares, [N, 4]."""
+    found = [_level(table, scale, settings, pnet) for scale in scales(table.height, table.width, settings)]
+    if not found:
+        return np.zeros((0, 4))
+    boxes = np.concatenate([level[0] for level in found])
+    scores = np.concatenate([level[1] for level in found])
+    offsets = np.concatenate([level[2] for level in found])
+    kept = suppress(boxes, scores, SUPPRESS)
+    return squares(regress(boxes[kept], offsets[kept], pixel=0.0))
+
+
+def _level(table: AreaTable, scale: float, settings: Cascade, pnet: Net) -> tuple[Boxes, Scores, Array]:
+    """One level of the pyramid: boxes [N, 4] in the photo, scores [N], offsets [N, 4]."""
+    whole = (0, 0, table.width, table.height)
+    pixels = table.resize(whole, int(table.height * scale + 1), int(table.width * scale + 1))
+    answer = pnet(pixels[None])
+    probabilities = answer["probabilities"][0, :, :, 1]
+    rows, columns = np.nonzero(probabilities >= settings.thresholds[0])
+    # Single precision as in the reference: in double some quotients floor to another pixel.
+    cells = np.stack([columns, rows], axis=1).astype(np.float32) * np.float32(STRIDE)
+    low = np.floor((cells + np.float32(1)) / np.float32(scale))
+    high = np.floor((cells + np.float32(CELL)) / np.float32(scale))
+    boxes = np.concatenate([low, high], axis=1).astype(np.float64)
+    scores = probabilities[rows, columns].astype(np.float64)
+    kept = suppress(boxes, scores, SUPPRESS_IN_LEVEL)
+    return boxes[kept], scores[kept], answer["boxes"][0, rows, columns][kept]
+
+
+def _refine(table: AreaTable, boxes: Boxes, settings: Cascade, nets: Nets) -> list[Face]:
+    """R-Net, then O-Net, on square proposals [N, 4]."""
+    boxes, _, offsets, _ = _judge(table, boxes, nets.rnet, RNET_SIZE, settings.thresholds[1])
+    # R-Net's suppression comes before its offsets are applied, O-Net's after.
+    boxes = squares(regress(boxes, offsets, pixel=1.0))
+    boxes, scores, offsets, relative = _judge(table, boxes, nets.onet, ONET_SIZE, settings.thresholds[2], final=True)
+    points = _place(relative, boxes)
+    boxes = regress(boxes, offsets, pixel=1.0)
+    kept = suppress(boxes, scores, SUPPRESS, over="smaller")
+    faces = [
+        Face(
+            box=cast(Box, tuple(boxes[index].tolist())),
+            score=float(scores[index]),
+            landmarks=cast(Landmarks, tuple((x, y) for x, y in points[index].tolist())),
+        )
+        for index in kept
+    ]
+    return sorted(faces, key=lambda face: -face.area)
+
+
+def _judge(
+    table: AreaTable, boxes: Boxes, net: Net, size: int, threshold: float, *, final: bool = False
+) -> tuple[Boxes, Scores, Array, Array]:
+    """Boxes [N, 4] → those above `threshold`: boxes, scores, offsets [M, 4], landmarks [M, 10]."""
+    inside = windows(boxes, table.height, table.width)
+    there = (inside[:, 2] > inside[:, 0]) & (inside[:, 3] > inside[:, 1])
+    boxes, inside = boxes[there], inside[there]
+    answers = [net(part) for part in _portions(table, inside, size)]
+    if not answers:
+        return np.zeros((0, 4)), np.zeros(0), np.zeros((0, 4), np.float32), np.zeros((0, 10), np.float32)
+    answer = {name: np.concatenate([part[name] for part in answers]) for name in answers[0]}
+    scores = answer["probabilities"][:, 1].astype(np.float64)
+    kept: npt.NDArray[np.intp] = np.nonzero(scores > threshold)[0]
+    if not final:
+        kept = kept[suppress(boxes[kept], scores[kept], SUPPRESS)]
+    landmarks = answer["landmarks"][kept] if final else np.zeros((len(kept), 10), np.float32)
+    return boxes[kept], scores[kept], answer["boxes"][kept], landmarks
+
+
+def _portions(table: AreaTable, inside: npt.NDArray[np.int64], size: int) -> Iterator[Array]:
+    for start in range(0, len(inside), PORTION):
+        part = inside[start : start + PORTION].tolist()
+        yield np.stack([table.resize((x1, y1, x2, y2), size, size) for x1, y1, x2, y2 in part])
+
+
+def _place(relative: Array, boxes: Boxes) -> npt.NDArray[np.float64]:
+    """O-Net's landmarks [N, 10], relative to its boxes [N, 4], as points [N, 5, 2] of the photo."""
+    size = boxes[:, 2:] - boxes[:, :2] + 1
+    points = np.stack([relative[:, :5], relative[:, 5:]], axis=2).astype(np.float64)
+    placed: npt.NDArray[np.float64] = points * size[:, None, :] + boxes[:, None, :2] - 1
+    return placed

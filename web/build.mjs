@@ -1,0 +1,77 @@
+// Builds the page's scripts. Usage: node build.mjs [page] [harness] [testing] [flags]; --help tells more.
+
+import { existsSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+import { Failure } from "./build/failure.mjs";
+import { harness, page, testing } from "./build/targets.mjs";
+
+const HELP = `node build.mjs [page] [harness] [testing] [flags]    without a name: all three
+
+  page      dist/fer.js: the page in one classic script, with worker, wasm and models inside
+  harness   fer_export/runtime/browser/harness.js and tfjs's wasm files, for parity checks
+  testing   dist/testing.js: the page's pure functions, for the tests
+
+  --model DIR        classifier in DIR, detector in DIR/detector/{pnet,rnet,onet}   (web/model)
+  --portrait FILE    the sample portrait                  (fer_export/portrait/portrait.png)
+  --out DIR          where page and testing go                                    (web/dist)
+  --harness-out DIR  where the harness goes                      (fer_export/runtime/browser)
+  --no-minify        readable output`;
+
+const WEB = dirname(fileURLToPath(import.meta.url));
+const TARGETS = { page, harness, testing };
+
+/** @param {string[]} argv */
+async function main(argv) {
+  const { values, positionals } = parse(argv);
+  if (values.help) {
+    console.log(HELP);
+    return;
+  }
+  for (const name of positionals) {
+    if (!(name in TARGETS)) throw new Failure(`no target ${name}: it is one of ${Object.keys(TARGETS).join(", ")}`, 2);
+  }
+  const names = positionals.length > 0 ? positionals : Object.keys(TARGETS);
+  const options = {
+    web: WEB,
+    model: resolve(values.model ?? resolve(WEB, "model")),
+    portrait: resolve(values.portrait ?? resolve(WEB, "../fer_export/portrait/portrait.png")),
+    out: resolve(values.out ?? resolve(WEB, "dist")),
+    harnessOut: resolve(values["harness-out"] ?? resolve(WEB, "../fer_export/runtime/browser")),
+    minify: !values["no-minify"],
+  };
+  if (!existsSync(resolve(WEB, "node_modules/esbuild"))) {
+    throw new Failure("the build's packages are not installed; next: npm ci --prefix web", 3);
+  }
+  for (const name of names) {
+    for (const line of await TARGETS[name](options)) console.log(line);
+  }
+}
+
+/** @param {string[]} argv */
+function parse(argv) {
+  try {
+    return parseArgs({
+      args: argv,
+      allowPositionals: true,
+      options: {
+        model: { type: "string" },
+        portrait: { type: "string" },
+        out: { type: "string" },
+        "harness-out": { type: "string" },
+        "no-minify": { type: "boolean" },
+        help: { type: "boolean", short: "h" },
+      },
+    });
+  } catch (error) {
+    throw new Failure(`${/** @type {Error} */ (error).message.split(". ")[0]}; see node build.mjs --help`, 2);
+  }
+}
+
+main(process.argv.slice(2)).catch((error) => {
+  if (!(error instanceof Failure)) throw error;
+  console.error(`error: ${error.message}`);
+  process.exitCode = error.exitCode;
+});

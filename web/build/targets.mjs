@@ -1,0 +1,107 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { build } from "esbuild";
+
+import { Failure } from "./failure.mjs";
+import { copy, write } from "./files.mjs";
+import { readModels } from "./models.mjs";
+
+/**
+ * @typedef {object} Options
+ * @property {string} web
+ * @property {string} model
+ * @property {string} portrait
+ * @property {string} out
+ * @property {string} harnessOut
+ * @property {boolean} minify
+ */
+
+const WASM = ["tfjs-backend-wasm.wasm", "tfjs-backend-wasm-simd.wasm", "tfjs-backend-wasm-threaded-simd.wasm"];
+
+/**
+ * The page: one classic script, since a page opened from disk may load neither modules nor other files.
+ *
+ * @param {Options} options
+ */
+export async function page(options) {
+  const models = readModels(options.model);
+  const worker = await bundle(options, "worker/worker.ts", { models });
+  const portrait = existsSync(options.portrait)
+    ? `data:image/png;base64,${readFileSync(options.portrait).toString("base64")}`
+    : null;
+  const text = Buffer.from(worker).toString("utf8");
+  const main = await bundle(options, "main.ts", { worker: text, portrait });
+  return [write(join(options.out, "fer.js"), main)];
+}
+
+/**
+ * The script that parity checks drive in a browser, with tfjs's wasm files beside it. No model is needed.
+ *
+ * @param {Options} options
+ */
+export async function harness(options) {
+  if (!existsSync(join(options.web, "src/harness.ts"))) return ["harness: src/harness.ts is not there, skipped"];
+  const lines = [write(join(options.harnessOut, "harness.js"), await bundle(options, "harness.ts", {}))];
+  const source = join(options.web, "node_modules/@tensorflow/tfjs-backend-wasm/dist");
+  for (const name of WASM) lines.push(copy(join(source, name), join(options.harnessOut, name)));
+  return lines;
+}
+
+/**
+ * The page's pure functions on the global `ferTesting`. No model is needed.
+ *
+ * @param {Options} options
+ */
+export async function testing(options) {
+  return [write(join(options.out, "testing.js"), await bundle(options, "testing.ts", {}))];
+}
+
+/**
+ * @param {Options} options
+ * @param {string} entry Below `src`.
+ * @param {Record<string, unknown>} inlined What the imports of `fer:NAME` give, as JSON values.
+ * @returns {Promise<Uint8Array>}
+ */
+async function bundle(options, entry, inlined) {
+  try {
+    const result = await build({
+      entryPoints: [join(options.web, "src", entry)],
+      bundle: true,
+      write: false,
+      format: "iife",
+      platform: "browser",
+      target: "es2022",
+      charset: "utf8",
+      minify: options.minify,
+      legalComments: "eof",
+      loader: { ".wasm": "dataurl" },
+      plugins: [inline(inlined)],
+      logLevel: "silent",
+    });
+    return /** @type {Uint8Array} */ (result.outputFiles[0]?.contents);
+  } catch (error) {
+    const first = /** @type {import("esbuild").BuildFailure} */ (error).errors?.[0];
+    if (!first) throw error;
+    const place = first.location ? `${first.location.file}:${first.location.line}: ` : "";
+    throw new Failure(`${place}${first.text}`);
+  }
+}
+
+/**
+ * @param {Record<string, unknown>} values
+ * @returns {import("esbuild").Plugin}
+ */
+function inline(values) {
+  return {
+    name: "fer-inline",
+    setup(builder) {
+      builder.onResolve({ filter: /^fer:/ }, ({ path }) => ({ path: path.slice("fer:".length), namespace: "fer" }));
+      builder.onLoad({ filter: /.*/, namespace: "fer" }, ({ path }) =>
+        path in values
+          ? { contents: JSON.stringify(values[path]), loader: "json" }
+          : { errors: [{ text: `fer:${path} is not part of this bundle` }] },
+      );
+    },
+  };
+}

@@ -1,0 +1,110 @@
+import source from "fer:worker";
+
+import type { BackendName, Mode, Ready, Reply, Request, Sight } from "./worker/protocol";
+
+/** How long the worker may take for one picture before it counts as stuck, in milliseconds. */
+const PATIENCE = 60_000;
+
+interface Waiting<T> {
+  resolve(value: T): void;
+  reject(error: Error): void;
+}
+
+/**
+ * The page's only way to the worker: one picture in flight, answers as promises.
+ *
+ * The worker's script comes as text and runs from a Blob, since a page opened from disk may start no
+ * worker from a file.
+ */
+export class Bridge {
+  readonly #worker: Worker;
+  #starting: Waiting<Ready> | null = null;
+  #looking: (Waiting<Sight> & { id: number; timer: number }) | null = null;
+  #dead: Error | null = null;
+  #id = 0;
+  #started: Promise<Ready> = Promise.reject(new Error("not started"));
+
+  constructor() {
+    this.#started.catch(() => undefined);
+    const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+    this.#worker = new Worker(url, { name: "fer" });
+    this.#worker.onmessage = ({ data }: MessageEvent<Reply>) => this.#receive(data);
+    this.#worker.onerror = (event) => this.#die(new Error(`the worker failed: ${event.message || "it could not start"}`));
+    // Revoking at once would race with the worker's reading of it.
+    setTimeout(() => URL.revokeObjectURL(url), PATIENCE);
+  }
+
+  /** Why no more answers will come, or null. */
+  get dead(): Error | null {
+    return this.#dead;
+  }
+
+  /** Whether a picture is in flight. */
+  get busy(): boolean {
+    return this.#looking !== null;
+  }
+
+  /** Settles when `start` does. */
+  get started(): Promise<Ready> {
+    return this.#started;
+  }
+
+  /**
+   * Load the models and compare them with their golden pictures. To be called once.
+   *
+   * @throws Error No backend works, or a model cannot be read.
+   */
+  start(backend: BackendName | null): Promise<Ready> {
+    this.#started = new Promise((resolve, reject) => {
+      this.#starting = { resolve, reject };
+      this.#send({ kind: "start", backend }, []);
+    });
+    return this.#started;
+  }
+
+  /**
+   * Find and read the faces in a picture; the bitmap is handed over.
+   *
+   * @throws Error A picture is in flight already, or the worker cannot cope with this one.
+   */
+  look(bitmap: ImageBitmap, mode: Mode, fresh: boolean): Promise<Sight> {
+    if (this.#dead || this.#looking) {
+      bitmap.close();
+      return Promise.reject(this.#dead ?? new Error("one picture at a time"));
+    }
+    return new Promise((resolve, reject) => {
+      const id = ++this.#id;
+      const timer = window.setTimeout(() => this.#die(new Error("the worker no longer answers")), PATIENCE);
+      this.#looking = { resolve, reject, id, timer };
+      this.#send({ kind: "look", id, bitmap, mode, fresh }, [bitmap]);
+    });
+  }
+
+  #send(request: Request, transfer: Transferable[]): void {
+    this.#worker.postMessage(request, transfer);
+  }
+
+  #receive(reply: Reply): void {
+    if (reply.kind === "ready") {
+      this.#starting?.resolve(reply);
+      this.#starting = null;
+    } else if (reply.kind === "failed" && reply.id === null) {
+      this.#die(new Error(reply.reason));
+    } else if (this.#looking && reply.id === this.#looking.id) {
+      const { resolve, reject, timer } = this.#looking;
+      clearTimeout(timer);
+      this.#looking = null;
+      if (reply.kind === "sight") resolve(reply);
+      else reject(new Error(reply.reason));
+    }
+  }
+
+  #die(error: Error): void {
+    this.#dead = error;
+    this.#worker.terminate();
+    clearTimeout(this.#looking?.timer);
+    this.#starting?.reject(error);
+    this.#looking?.reject(error);
+    this.#starting = this.#looking = null;
+  }
+}

@@ -1,0 +1,167 @@
+import type { Bridge } from "./bridge";
+import { Smoothing } from "./smoothing";
+import { Camera } from "./source/camera";
+import { Frames } from "./source/frames";
+import { decode } from "./source/picture";
+import { type PublicFace, publicFace, type State } from "./state";
+import type { Mode, Sight } from "./worker/protocol";
+
+/** What a session tells the view. */
+export interface Listener {
+  source(source: State["source"]): void;
+  picture(bitmap: ImageBitmap): void;
+  seen(faces: readonly PublicFace[], width: number, height: number): void;
+  fps(value: number): void;
+  error(message: string | null): void;
+}
+
+/** Over how long the speed is averaged, in milliseconds. */
+const SPAN = 1500;
+
+/** Feeds camera frames or a picture to the worker, one in flight, and keeps the state. */
+export class Session {
+  readonly #camera: Camera;
+  readonly #frames: Frames;
+  readonly #smoothing = new Smoothing();
+  #labels: readonly string[] = [];
+  #times: number[] = [];
+  #fresh = true;
+  /** Counts changes of source: answers that belong to an earlier one are dropped. */
+  #turn = 0;
+
+  constructor(
+    private readonly bridge: Bridge,
+    private readonly state: State,
+    private readonly video: HTMLVideoElement,
+    private readonly listener: Listener,
+  ) {
+    this.#camera = new Camera(video);
+    this.#frames = new Frames(video);
+    document.addEventListener("visibilitychange", () => this.#pauseWhileHidden());
+  }
+
+  /** Load the models. */
+  async load(): Promise<Awaited<ReturnType<Bridge["start"]>>> {
+    const ready = await this.bridge.start(null);
+    const { state } = this;
+    this.#labels = ready.classifier.labels;
+    Object.assign(state, { backend: ready.backend, parity: ready.parity, tensors: ready.tensors, ready: true });
+    return ready;
+  }
+
+  /** Start the camera; errors go to the listener. */
+  async startCamera(): Promise<void> {
+    const turn = this.#change("none");
+    try {
+      const started = await this.#camera.start(() => {
+        this.stop();
+        this.#fail("The camera went away. Connect it again and start anew.");
+      });
+      if (!started || turn !== this.#turn) return;
+    } catch (error) {
+      if (turn === this.#turn) this.#fail(message(error));
+      return;
+    }
+    this.#source("camera");
+    this.#frames.start(() => void this.#frame(turn));
+  }
+
+  /** Read one picture; errors go to the listener, and what was shown before stays. */
+  async open(file: Blob): Promise<void> {
+    let bitmap: ImageBitmap;
+    try {
+      bitmap = await decode(file);
+    } catch (error) {
+      this.#fail(message(error));
+      return;
+    }
+    const turn = this.#change("picture");
+    this.listener.picture(bitmap);
+    // The frame that is still in flight has to come back first.
+    while (this.bridge.busy) await new Promise((resolve) => setTimeout(resolve, 10));
+    await this.#look(bitmap, "picture", turn);
+  }
+
+  /** Let go of the camera and forget the faces. */
+  stop(): void {
+    this.#change("none");
+  }
+
+  #change(source: State["source"]): number {
+    this.#frames.stop();
+    this.#camera.stop();
+    this.#fresh = true;
+    this.#times = [];
+    this.#smoothing.reset();
+    Object.assign(this.state, { faces: [], fps: 0, error: null });
+    this.listener.fps(0);
+    this.listener.error(null);
+    this.#source(source);
+    return ++this.#turn;
+  }
+
+  #source(source: State["source"]): void {
+    this.state.source = source;
+    this.listener.source(source);
+  }
+
+  async #frame(turn: number): Promise<void> {
+    if (this.bridge.busy || turn !== this.#turn) return;
+    const bitmap = await createImageBitmap(this.video).catch(() => null);
+    if (!bitmap) return;
+    // While the bitmap was made another frame may have gone out, or the source may have changed.
+    if (this.bridge.busy || turn !== this.#turn) bitmap.close();
+    else await this.#look(bitmap, "camera", turn);
+  }
+
+  async #look(bitmap: ImageBitmap, mode: Mode, turn: number): Promise<void> {
+    const fresh = this.#fresh;
+    this.#fresh = false;
+    try {
+      const sight = await this.bridge.look(bitmap, mode, fresh);
+      if (turn === this.#turn) this.#seen(sight, mode);
+      else this.#fresh = true;
+    } catch (error) {
+      if (turn !== this.#turn) return;
+      this.stop();
+      this.#fail(`Reading failed: ${message(error)}. Reload the page to start again.`);
+    }
+  }
+
+  #seen({ faces, width, height, tensors }: Sight, mode: Mode): void {
+    const { state } = this;
+    const named = Object.freeze(faces.map((face) => publicFace(face, this.#labels)));
+    Object.assign(state, { faces: named, tensors, size: Object.freeze({ width, height }) });
+    state.frames++;
+    if (named.length > 0) state.framesWithFaces++;
+    if (mode === "camera") {
+      state.fps = this.#speed();
+      this.listener.fps(state.fps);
+    }
+    this.listener.seen(mode === "camera" ? this.#smoothing.apply(named) : named, width, height);
+  }
+
+  #speed(): number {
+    const now = performance.now();
+    this.#times = [...this.#times.filter((time) => now - time < SPAN), now];
+    const span = now - (this.#times[0] ?? now);
+    return span > 0 ? ((this.#times.length - 1) * 1000) / span : 0;
+  }
+
+  #pauseWhileHidden(): void {
+    if (this.state.source !== "camera") return;
+    const turn = this.#turn;
+    this.#times = [];
+    if (document.hidden) this.#frames.stop();
+    else this.#frames.start(() => void this.#frame(turn));
+  }
+
+  #fail(text: string): void {
+    this.state.error = text;
+    this.listener.error(text);
+  }
+}
+
+function message(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

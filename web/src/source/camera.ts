@@ -1,0 +1,101 @@
+/** A camera that cannot be had, in words for the person in front of it. */
+export class CameraError extends Error {
+  /** `reason` is for programs; the message for people. */
+  constructor(
+    readonly reason: "insecure" | "unsupported" | "denied" | "missing" | "busy" | "failed",
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** What to ask for. More pixels cost time and find no face that matters here. */
+const WANTED: MediaTrackConstraints = {
+  width: { ideal: 640 },
+  height: { ideal: 480 },
+  facingMode: "user",
+};
+
+/** The webcam, shown in a video element. */
+export class Camera {
+  #stream: MediaStream | null = null;
+  #asked = 0;
+
+  constructor(private readonly video: HTMLVideoElement) {}
+
+  /**
+   * Ask for the camera and play it.
+   *
+   * @param ended Called when the camera goes away by itself: unplugged, or taken back by the browser.
+   * @returns False when `stop` was called while the browser was asking.
+   * @throws CameraError
+   */
+  async start(ended: () => void): Promise<boolean> {
+    this.stop();
+    const asked = this.#asked;
+    const stream = await request();
+    if (asked !== this.#asked) {
+      release(stream);
+      return false;
+    }
+    this.#stream = stream;
+    for (const track of stream.getVideoTracks()) track.addEventListener("ended", ended, { once: true });
+    this.video.srcObject = stream;
+    try {
+      await this.video.play();
+    } catch {
+      if (asked !== this.#asked) return false;
+      this.stop();
+      throw new CameraError("failed", "The camera was opened but shows no picture. Close other programs that use it and try again.");
+    }
+    return asked === this.#asked;
+  }
+
+  /** Let go of the camera; its light goes out. */
+  stop(): void {
+    this.#asked++;
+    if (this.#stream) release(this.#stream);
+    this.#stream = null;
+    this.video.srcObject = null;
+  }
+}
+
+function release(stream: MediaStream): void {
+  for (const track of stream.getTracks()) track.stop();
+}
+
+async function request(): Promise<MediaStream> {
+  if (!window.isSecureContext) {
+    throw new CameraError(
+      "insecure",
+      "Browsers give the camera only to pages opened over https, from localhost or from disk. Open this page one of those ways; pictures work here too.",
+    );
+  }
+  // Typed as always there; on old browsers and in some embedded views it is not.
+  const devices = navigator.mediaDevices as MediaDevices | undefined;
+  if (!devices?.getUserMedia) {
+    throw new CameraError("unsupported", "This browser has no access to cameras. Open a picture instead, or try another browser.");
+  }
+  try {
+    return await devices.getUserMedia({ video: WANTED, audio: false });
+  } catch (error) {
+    throw explained(error instanceof Error ? error : new Error(String(error)));
+  }
+}
+
+/** The errors of getUserMedia, https://www.w3.org/TR/mediacapture-streams/#dom-mediadevices-getusermedia. */
+function explained({ name, message }: Error): CameraError {
+  switch (name) {
+    case "NotAllowedError":
+    case "SecurityError":
+      return new CameraError("denied", "The camera was not allowed. Allow it for this page in the browser's address bar or settings, then start again.");
+    case "NotFoundError":
+    case "OverconstrainedError":
+      return new CameraError("missing", "No camera was found. Connect one and start again, or open a picture.");
+    case "NotReadableError":
+    case "AbortError":
+      return new CameraError("busy", "The camera is busy: another program or tab seems to use it. Close that and start again.");
+    default:
+      return new CameraError("failed", `The camera did not start (${message || name}). Open a picture instead, or try again.`);
+  }
+}

@@ -1,0 +1,38 @@
+import type { Provenance } from "../contract";
+import type { Ready } from "../worker/protocol";
+import { byId, make } from "./dom";
+
+/** Where the model comes from and what was measured, as its contract says. */
+export function showAbout({ classifier, detector, parity, passedOver }: Ready): void {
+  const list = byId("provenance", HTMLDListElement);
+  const { training, input } = classifier;
+  const rows: [string, string][] = [
+    ["Model", `${classifier.architecture.name}, ${input.width} × ${input.height} ${input.color}, ${classifier.weights_dtype} weights`],
+    ["Weights", `${classifier.license}; sha256 ${classifier.weights_sha256.slice(0, 16)}…`],
+    ...(training ? [["Trained on", `${training.data}. ${training.protocol}. Recipe ${training.recipe}, seed ${training.seed}`] as [string, string]] : []),
+    ...classifier.metrics.map(metricRow),
+    ...classifier.parity.map((hop): [string, string] => [
+      `Measured at export, ${hop.output}`,
+      `${hop.runtime} within ${hop.max_abs.toExponential(1)} over ${hop.samples} pictures`,
+    ]),
+    ["Replayed here", `${parity.samples} golden pictures, largest difference ${parity.maxAbs.toExponential(1)}`],
+    ["Detector", `${detector.architecture.name.replace("_onet", "")}: ${detector.license}`],
+    ...passedOver.map((line): [string, string] => ["Backend passed over", line]),
+  ];
+  list.replaceChildren(
+    ...rows.map(([name, value]) => {
+      const group = make("div");
+      group.append(make("dt", "", name), make("dd", "", value));
+      return group;
+    }),
+  );
+  const note = byId("note", HTMLElement);
+  const tryingOut = training?.note.includes("for trying out") ?? false;
+  note.hidden = !tryingOut;
+  note.textContent = tryingOut ? "This model is for trying out: it was trained on drawn faces and knows no real one." : "";
+}
+
+function metricRow({ name, value, split, protocol, samples }: Provenance["metrics"][number]): [string, string] {
+  const shown = name === "accuracy" ? `${(value * 100).toFixed(1)} %` : value.toFixed(3);
+  return [name.replaceAll("_", " "), `${shown} on ${split} (${samples} pictures; ${protocol})`];
+}

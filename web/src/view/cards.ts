@@ -1,0 +1,76 @@
+import type { PublicFace } from "../state";
+import { byId, make, percent } from "./dom";
+
+/** More faces than this get a box but no card. */
+const MOST = 6;
+
+interface Card {
+  readonly root: HTMLLIElement;
+  readonly title: HTMLElement;
+  readonly rows: ReadonlyMap<string, { name: HTMLElement; bar: HTMLElement; fill: HTMLElement; share: HTMLElement }>;
+}
+
+/** The list of faces, each with bars of all classes. Cards are kept by track, so that bars move and do not jump. */
+export class Cards {
+  readonly #list = byId("faces", HTMLOListElement);
+  readonly #cards = new Map<number, Card>();
+  #labels: readonly string[] = [];
+
+  /** The classes, in the contract's order. */
+  setLabels(labels: readonly string[]): void {
+    this.#labels = labels;
+    this.show([]);
+  }
+
+  /** Show these faces, the first few of them. */
+  show(faces: readonly PublicFace[]): void {
+    const shown = faces.slice(0, MOST);
+    const tracks = new Set(shown.map(({ track }) => track));
+    for (const [track, card] of this.#cards) {
+      if (tracks.has(track)) continue;
+      card.root.remove();
+      this.#cards.delete(track);
+    }
+    for (const face of shown) {
+      let card = this.#cards.get(face.track);
+      if (!card) {
+        card = this.#build();
+        this.#cards.set(face.track, card);
+        this.#list.append(card.root);
+      }
+      fill(card, face);
+    }
+  }
+
+  #build(): Card {
+    const root = make("li", "face");
+    const heading = make("h2");
+    const title = make("span");
+    const track = make("span");
+    heading.append(title, track);
+    const grid = make("div", "bars");
+    const rows = new Map(
+      this.#labels.map((label) => {
+        const row = { name: make("span", "", label), bar: make("div", "bar"), fill: make("div"), share: make("span", "share") };
+        row.bar.append(row.fill);
+        grid.append(row.name, row.bar, row.share);
+        return [label, row] as const;
+      }),
+    );
+    root.append(heading, grid);
+    return { root, title: heading, rows };
+  }
+}
+
+function fill({ title, rows }: Card, { label, track, probabilities }: PublicFace): void {
+  const [name, number] = title.children;
+  if (name) name.textContent = label;
+  if (number) number.textContent = `face ${track}`;
+  for (const [key, row] of rows) {
+    const share = probabilities[key] ?? 0;
+    const top = key === label;
+    row.fill.style.width = `${share * 100}%`;
+    row.share.textContent = percent(share);
+    for (const element of [row.name, row.bar, row.share]) element.classList.toggle("top", top);
+  }
+}

@@ -1,0 +1,23 @@
+/**
+ * An element that index.html has.
+ *
+ * @throws Error It has not, or it is of another kind.
+ */
+export function byId<T extends Element>(id: string, kind: new () => T): T {
+  const found = document.getElementById(id);
+  if (!(found instanceof kind)) throw new Error(`index.html has no ${kind.name} #${id}`);
+  return found;
+}
+
+/** A new element with a class and text. */
+export function make<K extends keyof HTMLElementTagNameMap>(tag: K, className = "", text = ""): HTMLElementTagNameMap[K] {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  if (text) element.textContent = text;
+  return element;
+}
+
+/** A share of one as people read it. */
+export function percent(share: number): string {
+  return `${Math.round(share * 100)} %`;
+}

@@ -1,0 +1,132 @@
+import type { Landmarks } from "../geometry/types";
+import type { PublicFace } from "../state";
+import { byId, percent } from "./dom";
+
+/** What the stage shows. */
+export type Showing = "none" | "camera" | "picture";
+
+/** Sizes that are drawn, in CSS pixels. */
+const LINE = 3;
+const DOT = 2.5;
+const TEXT = 15;
+const PAD = 6;
+/** The longest side at which a picture is kept for display, in pixels. */
+const LONGEST = 1920;
+
+/** The frame: video or picture, and over it boxes, landmarks and labels. */
+export class Stage {
+  readonly video = byId("video", HTMLVideoElement);
+  readonly #root = byId("stage", HTMLElement);
+  readonly #picture = byId("picture", HTMLCanvasElement);
+  readonly #overlay = byId("overlay", HTMLCanvasElement);
+  #showing: Showing = "none";
+  #last: { faces: readonly PublicFace[]; width: number; height: number } | null = null;
+
+  constructor() {
+    new ResizeObserver(() => this.#redraw()).observe(this.#root);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#redraw());
+  }
+
+  /** Switch between nothing, the camera and a picture. */
+  show(showing: Showing): void {
+    this.#showing = showing;
+    this.#root.dataset["source"] = showing;
+    if (showing === "none") this.#root.style.aspectRatio = "";
+    this.#last = null;
+    this.#redraw();
+  }
+
+  /** Show a picture; the bitmap stays the caller's. */
+  showPicture(bitmap: ImageBitmap): void {
+    const scale = Math.min(1, LONGEST / Math.max(bitmap.width, bitmap.height));
+    this.#picture.width = Math.max(1, Math.round(bitmap.width * scale));
+    this.#picture.height = Math.max(1, Math.round(bitmap.height * scale));
+    this.#picture.getContext("2d")?.drawImage(bitmap, 0, 0, this.#picture.width, this.#picture.height);
+    this.show("picture");
+  }
+
+  /** Draw faces over a picture of this size; coordinates are its pixels. */
+  draw(faces: readonly PublicFace[], width: number, height: number): void {
+    this.#root.style.aspectRatio = `${width} / ${height}`;
+    this.#last = { faces, width, height };
+    this.#redraw();
+  }
+
+  /** Tell when something is dragged over the stage or dropped on it. */
+  onDrop(dropped: (file: File) => void): void {
+    const dragging = (on: boolean) => (event: DragEvent) => {
+      event.preventDefault();
+      this.#root.classList.toggle("dragging", on);
+    };
+    this.#root.addEventListener("dragover", dragging(true));
+    this.#root.addEventListener("dragleave", dragging(false));
+    this.#root.addEventListener("drop", (event) => {
+      dragging(false)(event);
+      const file = event.dataTransfer?.files[0];
+      if (file) dropped(file);
+    });
+  }
+
+  #redraw(): void {
+    const { clientWidth, clientHeight } = this.#root;
+    const ratio = window.devicePixelRatio;
+    this.#overlay.width = Math.round(clientWidth * ratio);
+    this.#overlay.height = Math.round(clientHeight * ratio);
+    const context = this.#overlay.getContext("2d");
+    if (!context || !this.#last) return;
+    context.scale(ratio, ratio);
+    const { faces, width, height } = this.#last;
+    // As `object-fit: contain` lays the picture out.
+    const scale = Math.min(clientWidth / width, clientHeight / height);
+    const [left, top] = [(clientWidth - width * scale) / 2, (clientHeight - height * scale) / 2];
+    const mirrored = this.#showing === "camera";
+    const place = { x: (x: number): number => left + (mirrored ? width - x : x) * scale, y: (y: number): number => top + y * scale };
+    const style = getComputedStyle(document.documentElement);
+    const colors = { line: style.getPropertyValue("--accent"), text: style.getPropertyValue("--on-accent") };
+    for (const face of faces) drawFace(context, face, place, scale, colors, { width: clientWidth, mirrored });
+  }
+}
+
+interface Place {
+  x(x: number): number;
+  y(y: number): number;
+}
+
+function drawFace(
+  context: CanvasRenderingContext2D,
+  { box, landmarks, label, probabilities }: PublicFace,
+  place: Place,
+  scale: number,
+  colors: { line: string; text: string },
+  frame: { width: number; mirrored: boolean },
+): void {
+  const left = place.x(frame.mirrored ? box.x + box.width : box.x);
+  const top = place.y(box.y);
+  context.strokeStyle = context.fillStyle = colors.line;
+  context.lineWidth = LINE;
+  context.beginPath();
+  context.roundRect(left, top, box.width * scale, box.height * scale, 8);
+  context.stroke();
+  if (landmarks) drawLandmarks(context, landmarks, place);
+  context.font = `600 ${TEXT}px system-ui, sans-serif`;
+  const text = `${label} ${percent(probabilities[label] ?? 0)}`;
+  const width = context.measureText(text).width + 2 * PAD;
+  const height = TEXT + 2 * PAD;
+  const x = Math.max(0, Math.min(left - LINE / 2, frame.width - width));
+  const y = Math.max(0, top - height - LINE);
+  context.fillStyle = colors.line;
+  context.beginPath();
+  context.roundRect(x, y, width, height, 6);
+  context.fill();
+  context.fillStyle = colors.text;
+  context.textBaseline = "middle";
+  context.fillText(text, x + PAD, y + height / 2 + 1);
+}
+
+function drawLandmarks(context: CanvasRenderingContext2D, landmarks: Landmarks, place: Place): void {
+  for (const [x, y] of landmarks) {
+    context.beginPath();
+    context.arc(place.x(x), place.y(y), DOT, 0, 2 * Math.PI);
+    context.fill();
+  }
+}

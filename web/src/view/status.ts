@@ -1,0 +1,46 @@
+import type { SelfTest } from "../worker/protocol";
+import type { PublicFace } from "../state";
+import { byId } from "./dom";
+
+/** The line of summary, the three figures, and the place for errors. */
+export class Status {
+  readonly #summary = byId("summary", HTMLElement);
+  readonly #backend = byId("backend", HTMLElement);
+  readonly #fps = byId("fps", HTMLElement);
+  readonly #parity = byId("parity", HTMLElement);
+  readonly #alert = byId("alert", HTMLElement);
+
+  /** Say something in the summary line; said again only when it changes, for screen readers. */
+  say(text: string): void {
+    if (this.#summary.textContent !== text) this.#summary.textContent = text;
+  }
+
+  /** Sum up what is seen. */
+  saw(faces: readonly PublicFace[]): void {
+    const counts = new Map<string, number>();
+    for (const { label } of faces) counts.set(label, (counts.get(label) ?? 0) + 1);
+    const [first] = faces;
+    if (!first) this.say("No face in sight");
+    else if (faces.length === 1) this.say(`One face: ${first.label}`);
+    else this.say(`${faces.length} faces: ${[...counts].map(([label, count]) => `${count} ${label}`).join(", ")}`);
+  }
+
+  /** The backend and whether it computes what torch does. */
+  ready(backend: string, { ok, maxAbs }: SelfTest): void {
+    this.#backend.textContent = backend;
+    this.#parity.textContent = ok ? `matches (${maxAbs.toExponential(0)})` : `differs (${maxAbs.toExponential(0)})`;
+    this.#parity.dataset["ok"] = String(ok);
+    this.#parity.title = "The models' golden pictures, replayed here and compared with PyTorch's answers";
+  }
+
+  /** Pictures a second; a dash where there are none. */
+  fps(value: number): void {
+    this.#fps.textContent = value > 0 ? `${value.toFixed(value < 10 ? 1 : 0)} fps` : "–";
+  }
+
+  /** Show an error, or take it away with null. */
+  alert(text: string | null): void {
+    this.#alert.hidden = text === null;
+    this.#alert.textContent = text ?? "";
+  }
+}

@@ -1,0 +1,26 @@
+import type { Contract } from "../contract";
+import { AreaTable } from "../geometry/area-table";
+import type { Box, Face, Pixels } from "../geometry/types";
+import { findFaces, type Nets, type Settings } from "./cascade";
+
+/** The cascade with the settings of its contracts and a table that is reused. */
+export class Detector {
+  readonly #settings: Settings;
+  readonly #nets: Nets;
+  readonly #table = new AreaTable();
+
+  /** @throws Error A contract lacks the cascade's settings or a size. */
+  constructor(contracts: Readonly<Record<"pnet" | "rnet" | "onet", Contract>>, nets: Nets) {
+    const { cascade } = contracts.pnet;
+    const rnetSize = contracts.rnet.input.height;
+    const onetSize = contracts.onet.input.height;
+    if (!cascade || rnetSize === null || onetSize === null) throw new Error("the detector's contracts are incomplete");
+    this.#settings = { ...cascade, rnetSize, onetSize };
+    this.#nets = nets;
+  }
+
+  /** The faces in a picture, the largest first; arguments as for `findFaces`. */
+  find(pixels: Pixels, search: boolean, near: readonly Box[]): Face[] {
+    return findFaces(this.#table.update(pixels), search, near, this.#settings, this.#nets);
+  }
+}

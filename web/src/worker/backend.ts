@@ -1,0 +1,48 @@
+import "@tensorflow/tfjs-backend-cpu";
+import "@tensorflow/tfjs-backend-webgl";
+import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
+import simd from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm";
+import * as tf from "@tensorflow/tfjs-core";
+
+import type { BackendName } from "./protocol";
+
+/** The fastest first, for nets of this size on one picture. */
+const ORDER: readonly BackendName[] = ["wasm", "webgl", "cpu"];
+
+/**
+ * Start the first backend that works here.
+ *
+ * @param wanted Tried before all others.
+ * @throws Error None works.
+ */
+export async function startBackend(wanted: BackendName | null): Promise<{ backend: BackendName; passedOver: string[] }> {
+  // Only the binary with SIMD is packaged. tfjs asks for one by name, according to what it finds the
+  // browser to support; threads need a second file and headers that a page from disk cannot have.
+  setWasmPaths({
+    "tfjs-backend-wasm.wasm": simd,
+    "tfjs-backend-wasm-simd.wasm": simd,
+    "tfjs-backend-wasm-threaded-simd.wasm": simd,
+  });
+  tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
+  const passedOver: string[] = [];
+  for (const name of wanted ? [wanted, ...ORDER.filter((other) => other !== wanted)] : ORDER) {
+    const reason = await tryBackend(name);
+    if (reason === null) return { backend: name, passedOver };
+    passedOver.push(`${name}: ${reason}`);
+  }
+  throw new Error(`no backend works in this browser (${passedOver.join("; ")})`);
+}
+
+/** @returns Null when it runs, or else why not. */
+async function tryBackend(name: BackendName): Promise<string | null> {
+  try {
+    // tfjs falls back by itself, silently, so what runs in the end has to be looked at.
+    const started = await tf.setBackend(name);
+    await tf.ready();
+    if (!started || tf.getBackend() !== name) return "did not start";
+    const two = tf.tidy(() => tf.add(tf.scalar(1), tf.scalar(1)).dataSync()[0]);
+    return two === 2 ? null : "counts wrongly";
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}

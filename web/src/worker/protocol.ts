@@ -1,0 +1,89 @@
+/** What the page and its worker say to each other. */
+
+import type { Provenance } from "../contract";
+import type { Box, Landmarks } from "../geometry/types";
+
+export type BackendName = "wasm" | "webgl" | "cpu";
+export type Mode = "camera" | "picture";
+
+/** To the worker, once: which backend to try first; without, the fastest that works. */
+export interface Start {
+  readonly kind: "start";
+  readonly backend: BackendName | null;
+}
+
+/** To the worker: one picture, handed over. `fresh` starts the faces' numbers anew. */
+export interface Look {
+  readonly kind: "look";
+  readonly id: number;
+  readonly bitmap: ImageBitmap;
+  readonly mode: Mode;
+  readonly fresh: boolean;
+}
+
+export type Request = Start | Look;
+
+/** How the models' answers on this backend compare with torch's, from the golden pictures in their contracts. */
+export interface SelfTest {
+  readonly ok: boolean;
+  /** Largest absolute difference of any probability; `Infinity` where a net answered NaN. */
+  readonly maxAbs: number;
+  /** How many golden pictures were compared. */
+  readonly samples: number;
+  readonly models: readonly ModelTest[];
+}
+
+export interface ModelTest {
+  readonly model: string;
+  readonly ok: boolean;
+  readonly maxAbs: number;
+  readonly samples: number;
+  /** The most that the probabilities may differ by, given how the weights are stored. */
+  readonly tolerance: number;
+}
+
+/** From the worker: it can look at pictures now. */
+export interface Ready {
+  readonly kind: "ready";
+  readonly backend: BackendName;
+  /** Why faster backends were passed over, one line each. */
+  readonly passedOver: readonly string[];
+  readonly parity: SelfTest;
+  readonly classifier: Provenance;
+  readonly detector: Provenance;
+  readonly tensors: number;
+}
+
+/** A face with all that is known about it; coordinates in pixels of the picture that was sent. */
+export interface Reading {
+  readonly box: Box;
+  readonly score: number;
+  readonly landmarks: Landmarks | null;
+  readonly track: number;
+  /** 0–1, in the order of the contract's labels. */
+  readonly probabilities: readonly number[];
+}
+
+/** From the worker: the faces in a picture. */
+export interface Sight {
+  readonly kind: "sight";
+  readonly id: number;
+  readonly width: number;
+  readonly height: number;
+  readonly faces: readonly Reading[];
+  /** Live tensors afterwards, the models' weights among them. */
+  readonly tensors: number;
+  /** Inside the worker. */
+  readonly milliseconds: number;
+  /** Whether the whole picture was searched, or only followed. */
+  readonly searched: boolean;
+}
+
+/** From the worker: starting (id null) or looking at picture `id` failed. */
+export interface Failed {
+  readonly kind: "failed";
+  readonly id: number | null;
+  readonly reason: string;
+}
+
+export type Reply = Ready | Sight | Failed;

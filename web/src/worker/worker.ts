@@ -1,0 +1,63 @@
+import * as tf from "@tensorflow/tfjs-core";
+import models from "fer:models";
+
+import type { Contract, Provenance } from "../contract";
+import { Classifier } from "../vision/classifier";
+import { Detector } from "../vision/detector";
+import { startBackend } from "./backend";
+import { Looker } from "./looker";
+import { loadModel } from "./model";
+import type { BackendName, Ready, Reply, Request } from "./protocol";
+import { selfTest } from "./self-test";
+
+/** What is used of a worker's global scope; TypeScript cannot have its types beside the page's. */
+const scope = globalThis as unknown as {
+  onmessage: ((event: MessageEvent<Request>) => void) | null;
+  postMessage(reply: Reply): void;
+};
+
+let looker: Looker | null = null;
+
+scope.onmessage = ({ data }) => {
+  if (data.kind === "start") {
+    start(data.backend).then(scope.postMessage.bind(scope), (error: unknown) => fail(null, error));
+    return;
+  }
+  try {
+    if (!looker) throw new Error("asked before it was ready");
+    scope.postMessage(looker.look(data));
+  } catch (error) {
+    fail(data.id, error);
+  }
+};
+
+async function start(wanted: BackendName | null): Promise<Ready> {
+  const { backend, passedOver } = await startBackend(wanted);
+  const classifier = await loadModel(models.classifier, "classifier");
+  const pnet = await loadModel(models.pnet, "pnet");
+  const rnet = await loadModel(models.rnet, "rnet");
+  const onet = await loadModel(models.onet, "onet");
+  const parity = selfTest({ classifier, pnet, rnet, onet });
+  const detector = new Detector(
+    { pnet: pnet.contract, rnet: rnet.contract, onet: onet.contract },
+    { pnet: pnet.run, rnet: rnet.run, onet: onet.run },
+  );
+  looker = new Looker(detector, new Classifier(classifier.contract, classifier.run));
+  return {
+    kind: "ready",
+    backend,
+    passedOver,
+    parity,
+    classifier: provenance(classifier.contract),
+    detector: provenance(onet.contract),
+    tensors: tf.memory().numTensors,
+  };
+}
+
+function provenance({ golden: _, ...rest }: Contract): Provenance {
+  return rest;
+}
+
+function fail(id: number | null, error: unknown): void {
+  scope.postMessage({ kind: "failed", id, reason: error instanceof Error ? error.message : String(error) });
+}
