@@ -3,7 +3,7 @@ import { Smoothing } from "./smoothing";
 import { Camera } from "./source/camera";
 import { Frames } from "./source/frames";
 import { decode } from "./source/picture";
-import { type PublicFace, publicFace, type State } from "./state";
+import { frozen, NOBODY, type PublicFace, publicFace, type State } from "./state";
 import type { Mode, Sight } from "./worker/protocol";
 
 /** What a session tells the view. */
@@ -45,7 +45,7 @@ export class Session {
     const ready = await this.bridge.start(null);
     const { state } = this;
     this.#labels = ready.classifier.labels;
-    Object.assign(state, { backend: ready.backend, parity: ready.parity, tensors: ready.tensors, ready: true });
+    Object.assign(state, { backend: ready.backend, parity: frozen(ready.parity), tensors: ready.tensors, ready: true });
     return ready;
   }
 
@@ -93,7 +93,7 @@ export class Session {
     this.#fresh = true;
     this.#times = [];
     this.#smoothing.reset();
-    Object.assign(this.state, { faces: [], fps: 0, error: null });
+    Object.assign(this.state, { faces: NOBODY, fps: 0, error: null });
     this.listener.fps(0);
     this.listener.error(null);
     this.#source(source);

@@ -36,6 +36,9 @@ export interface Fer {
 
 export type State = { -readonly [Key in keyof Fer]: Fer[Key] };
 
+/** No faces. */
+export const NOBODY: readonly PublicFace[] = Object.freeze([]);
+
 /** The state at the start. */
 export function initial(): State {
   return {
@@ -43,12 +46,12 @@ export function initial(): State {
     backend: null,
     fps: 0,
     parity: null,
-    faces: [],
+    faces: NOBODY,
     frames: 0,
     framesWithFaces: 0,
     tensors: 0,
     source: "none",
-    size: { width: 0, height: 0 },
+    size: Object.freeze({ width: 0, height: 0 }),
     error: null,
   };
 }
@@ -62,10 +65,16 @@ export function publish(state: State): void {
   Object.defineProperty(window, "fer", { value: Object.freeze(view), enumerable: true });
 }
 
+/** Freeze a value that came from the worker, through and through. */
+export function frozen<T>(value: T): T {
+  if (typeof value === "object" && value !== null) Object.values(Object.freeze(value)).forEach(frozen);
+  return value;
+}
+
 /** A reading with its labels, frozen through and through. */
 export function publicFace({ box: [x1, y1, x2, y2], landmarks, score, track, probabilities }: Reading, labels: readonly string[]): PublicFace {
   const byLabel = Object.freeze(Object.fromEntries(labels.map((label, index) => [label, probabilities[index] ?? 0])));
   const label = labels.reduce((best, next) => ((byLabel[next] ?? 0) > (byLabel[best] ?? 0) ? next : best), labels[0] ?? "");
   const box = Object.freeze({ x: x1, y: y1, width: x2 - x1, height: y2 - y1 });
-  return Object.freeze({ box, landmarks, label, probabilities: byLabel, score, track });
+  return Object.freeze({ box, landmarks: frozen(landmarks), label, probabilities: byLabel, score, track });
 }

@@ -1,0 +1,223 @@
+"""The page's geometry in Chromium against Python's: one rule on both sides."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import skimage.data
+from playwright.sync_api import Page, sync_playwright
+
+from fer_export.contract import Cascade, Crop
+from fer_export.faces.align import TEMPLATE_48, grid_to_photo
+from fer_export.faces.boxes import iou, regress, squares, suppress, windows
+from fer_export.faces.cascade import scales
+from fer_export.faces.face import Face
+from fer_export.faces.pooling import AreaTable
+from fer_export.faces.sampling import sample, subsamples
+from fer_export.faces.similarity import inverse, similarity
+from fer_export.runtime import chromium
+
+SCRIPT = Path(__file__).parent.parent / "web" / "dist" / "testing.js"
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    """A blank page with the page's pure functions on it."""
+    if not SCRIPT.is_file():
+        pytest.fail(f"{SCRIPT} is not built; next: make web")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium.find(), args=list(chromium.ARGUMENTS))
+        try:
+            blank = browser.new_page()
+            blank.add_script_tag(path=SCRIPT)
+            yield blank
+        finally:
+            browser.close()
+
+
+def noise(height: int, width: int) -> npt.NDArray[np.uint8]:
+    return np.random.default_rng(5).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def rgba(photo: npt.NDArray[np.uint8]) -> dict[str, Any]:
+    """A photo as `evaluate` takes it: base64, since a list of numbers takes seconds."""
+    opaque = np.concatenate([photo, np.full((*photo.shape[:2], 1), 255, np.uint8)], axis=2)
+    return {"data": base64.b64encode(opaque.tobytes()).decode(), "width": photo.shape[1], "height": photo.shape[0]}
+
+
+def flat(affine: npt.NDArray[np.float64]) -> list[float]:
+    return affine.ravel().tolist()
+
+
+def on_page(page: Page, expression: str, **values: Any) -> Any:
+    """Evaluate with `t` for the page's functions, `v` for the values, and pictures made of bytes."""
+    code = f"""(v) => {{
+      const t = globalThis.ferTesting;
+      if (v.pixels) v.pixels.data = Uint8ClampedArray.from(atob(v.pixels.data), (byte) => byte.charCodeAt(0));
+      return {expression};
+    }}"""
+    return page.evaluate(code, values)
+
+
+def turned(scale: float, angle: float, x: float, y: float) -> npt.NDArray[np.float64]:
+    a, b = scale * np.cos(angle), scale * np.sin(angle)
+    return np.array([[a, -b, x], [b, a, y]])
+
+
+MAPS = [turned(0.4, 0.3, 20, 30), turned(1.0, 0.0, 5, 7), turned(2.6, -0.5, 3, 160), turned(30.0, 2.0, -40, 90)]
+
+
+@pytest.mark.parametrize("gray", [True, False])
+@pytest.mark.parametrize("affine", MAPS, ids=["enlarged", "shifted", "reduced", "mostly outside"])
+def test_both_sides_read_the_same_crop(page: Page, affine: npt.NDArray[np.float64], gray: bool) -> None:
+    photo = skimage.data.astronaut()[:256, 96:352]
+    ours = sample(photo, affine, 48, 48, gray=gray)
+    theirs = on_page(
+        page, "[...t.sample(v.pixels, v.affine, 48, 48, v.gray)]", pixels=rgba(photo), affine=flat(affine), gray=gray
+    )
+    difference = np.abs(np.array(theirs).reshape(ours.shape) - ours)
+    # Promised is 1 gray level on average; what is left is the page's single-precision result.
+    assert difference.max() < 1e-4
+    assert on_page(page, "t.subsamples(v.affine)", affine=flat(affine)) == subsamples(affine)
+
+
+def test_a_map_that_is_not_finite_is_refused_there_too(page: Page) -> None:
+    with pytest.raises(Exception, match="finite"):
+        on_page(page, "t.sample(v.pixels, [1, 0, Infinity, 0, 1, 0], 2, 2, true)", pixels=rgba(noise(3, 3)))
+
+
+def test_both_sides_find_the_same_similarity(page: Page) -> None:
+    random = np.random.default_rng(11)
+    for _ in range(20):
+        source = [tuple(point) for point in random.uniform(0, 300, (5, 2)).tolist()]
+        ours = similarity(source, TEMPLATE_48)
+        assert ours is not None
+        theirs = on_page(page, "t.similarity(v.source, v.target)", source=source, target=TEMPLATE_48)
+        np.testing.assert_allclose(theirs, flat(ours), rtol=1e-9, atol=1e-9)
+        back = on_page(page, "t.inverse(v.affine)", affine=flat(ours))
+        np.testing.assert_allclose(back, flat(inverse(ours)), rtol=1e-7, atol=1e-7)
+    assert on_page(page, "t.similarity(v.source, v.target)", source=[(3, 3)] * 5, target=TEMPLATE_48) is None
+
+
+@pytest.mark.parametrize("landmarks", [None, ((30.0, 40.0), (60.0, 38.0), (44.0, 60.0), (33.0, 75.0), (58.0, 74.0))])
+def test_both_sides_place_a_face_alike(page: Page, landmarks: Any) -> None:
+    face = Face((20.0, 20.0, 70.0, 90.0), landmarks=landmarks)
+    rule = Crop(template=TEMPLATE_48, margin=0.1)
+    theirs = on_page(
+        page,
+        "t.gridToPhoto(v.face, v.grid)",
+        face={"box": face.box, "landmarks": landmarks},
+        grid={"height": 48, "width": 48, "color": "gray", "crop": rule.model_dump()},
+    )
+    np.testing.assert_allclose(theirs, flat(grid_to_photo(face, rule, 48, 48)), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("size", [(12, 12), (31, 17), (90, 70)])
+def test_both_sides_resize_alike(page: Page, size: tuple[int, int]) -> None:
+    photo = noise(61, 47)
+    window = (3, 4, 44, 60)
+    ours = AreaTable(photo).resize(window, *size)
+    theirs = on_page(
+        page,
+        """(() => {
+          const out = new Float32Array(v.size[0] * v.size[1] * 3);
+          new t.AreaTable().update(v.pixels).resize(v.window, v.size[0], v.size[1], out);
+          return [...out];
+        })()""",
+        pixels=rgba(photo),
+        window=window,
+        size=size,
+    )
+    np.testing.assert_array_equal(np.array(theirs, np.float32).reshape(ours.shape), ours)
+
+
+def test_sums_that_wrap_around_still_give_their_differences(page: Page) -> None:
+    """A white picture of 4,200 × 4,200 sums to more than 2³²."""
+    side = 4200
+    ours = AreaTable(np.full((side, side, 3), 255, np.uint8)).resize((0, 0, side, side), 12, 12)
+    assert (ours == 255).all()
+    theirs = on_page(
+        page,
+        """(() => {
+          const data = new Uint8Array(v.side * v.side * 4).fill(255);
+          const out = new Float32Array(12 * 12 * 3);
+          const table = new t.AreaTable().update({ data, width: v.side, height: v.side });
+          table.resize([0, 0, v.side, v.side], 12, 12, out);
+          return [...out];
+        })()""",
+        side=side,
+    )
+    assert set(theirs) == {255}
+
+
+@pytest.mark.parametrize("over", ["union", "smaller"])
+def test_both_sides_suppress_alike(page: Page, over: Any) -> None:
+    random = np.random.default_rng(2)
+    corner = random.uniform(0, 80, (60, 2))
+    boxes = np.concatenate([corner, corner + random.uniform(5, 50, (60, 2))], axis=1)
+    # Rounded, so that there are equals.
+    scores = random.uniform(0.6, 1, 60).round(1)
+    for threshold in (0.3, 0.5, 0.7):
+        theirs = on_page(
+            page,
+            "t.suppress(v.boxes, v.scores, v.threshold, v.over)",
+            boxes=boxes.tolist(),
+            scores=scores.tolist(),
+            threshold=threshold,
+            over=over,
+        )
+        assert theirs == suppress(boxes, scores, threshold, over).tolist()
+
+
+def test_both_sides_do_the_same_arithmetic_on_boxes(page: Page) -> None:
+    random = np.random.default_rng(4)
+    corner = random.uniform(-60, 120, (40, 2))
+    boxes = np.concatenate([corner, corner + random.uniform(2, 60, (40, 2))], axis=1)
+    offsets = random.normal(0, 0.2, (40, 4))
+    values: dict[str, Any] = {"boxes": boxes.tolist(), "offsets": offsets.ravel().tolist()}
+    moved = on_page(page, "v.boxes.map((box, i) => t.regress(box, v.offsets, i * 4, 1))", **values)
+    np.testing.assert_allclose(moved, regress(boxes, offsets, 1.0), atol=1e-9)
+    np.testing.assert_allclose(on_page(page, "v.boxes.map(t.squared)", **values), squares(boxes), atol=1e-9)
+    first = on_page(page, "v.boxes.map((box) => t.iou(box, v.boxes[0]))", **values)
+    np.testing.assert_allclose(first, iou(boxes, boxes[:1])[:, 0], atol=1e-9)
+    ours = [list(w) if w[2] > w[0] and w[3] > w[1] else None for w in windows(boxes, 100, 90).tolist()]
+    assert on_page(page, "v.boxes.map((box) => t.windowOf(box, 100, 90))", **values) == ours
+
+
+@pytest.mark.parametrize("size", [(480, 640), (1448, 1920), (39, 200), (40, 40)])
+def test_both_sides_build_the_same_pyramid(page: Page, size: tuple[int, int]) -> None:
+    settings = Cascade(stage="pnet")
+    theirs = on_page(page, "t.scales(v.size[0], v.size[1], v.settings)", size=size, settings=settings.model_dump())
+    np.testing.assert_allclose(theirs, scales(*size, settings), rtol=1e-12)
+
+
+def test_a_face_keeps_its_number_while_it_moves_and_a_new_one_gets_another(page: Page) -> None:
+    told = on_page(
+        page,
+        """(() => {
+          const face = (x) => ({ box: [x, 0, x + 50, 50], score: 1, landmarks: null });
+          const tracker = new t.Tracker();
+          const numbers = (faces, searched) => tracker.update(faces, searched).map(({ track }) => track);
+          const first = tracker.search;
+          const alone = numbers([face(0)], true);
+          const between = tracker.search;
+          const joined = numbers([face(300), face(10)], false);
+          const left = numbers([face(12)], false);
+          return { first, between, alone, joined, left, afterLoss: tracker.search, near: tracker.near };
+        })()""",
+    )
+    assert told == {
+        "first": True,
+        "between": False,
+        "alone": [1],
+        "joined": [2, 1],
+        "left": [1],
+        "afterLoss": True,
+        "near": [[12, 0, 62, 50]],
+    }
