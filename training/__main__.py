@@ -24,10 +24,17 @@ def main() -> None:
 @click.option("--data", type=click.Path(path_type=Path), help="Folder with fer2013.csv[.xz] and fer2013new.csv.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder of the run; runs/<recipe> otherwise.")
 @click.option("--resume", is_flag=True, help="Go on from the last epoch in the folder.")
+@click.option("--init", type=click.Path(path_type=Path), help="Checkpoint to start from, for a second stage.")
 @click.option("--epochs", type=click.IntRange(1), help="Instead of the recipe's.")
 @click.option("--seed", type=int, help="Instead of the recipe's.")
 def fit(
-    name: str | None, data: Path | None, output: Path | None, resume: bool, epochs: int | None, seed: int | None
+    name: str | None,
+    data: Path | None,
+    output: Path | None,
+    resume: bool,
+    init: Path | None,
+    epochs: int | None,
+    seed: int | None,
 ) -> None:
     """Train by a recipe.
 
@@ -35,8 +42,10 @@ def fit(
     Examples:
       python -m training fit --data ../shared/data --recipe ferplus
       python -m training fit --data ../shared/data --recipe ferplus --resume
+      python -m training fit --data ../shared/data --recipe ferplus_calm --init runs/ferplus/last.safetensors
       python -m training fit                         (drawn faces, for trying out)
     """
+    from fer_export import checkpoint
     from training.fit import fit as run
     from training.recipe import read
 
@@ -45,7 +54,8 @@ def fit(
             click.echo(_NO_DATA, err=True)
         changes = {key: value for key, value in (("epochs", epochs), ("seed", seed)) if value is not None}
         recipe = read(name or ("ferplus" if data else "drawn"), **changes)
-        best = run(recipe, data, output or Path("runs") / recipe.name, resume=resume)
+        start = checkpoint.load(init) if init else None
+        best = run(recipe, data, output or Path("runs") / recipe.name, resume=resume, init=start)
     click.echo(f"{best}\nnext: fer-export onnx --ckpt {best}")
 
 

@@ -106,6 +106,7 @@ def fit(
     folder: Path,
     *,
     resume: bool = False,
+    init: Checkpoint | None = None,
     callbacks: Sequence[Callback] = (),
     progress: bool = True,
 ) -> Path:
@@ -116,6 +117,7 @@ def fit(
         data: where FER2013 is, for recipes that need it.
         folder: for `best.*`, `last.*`, `metrics.csv` and Lightning's own state.
         resume: go on from the folder's last epoch.
+        init: weights to start from instead of fresh ones; of the same architecture and labels.
 
     Returns:
         The best checkpoint.
@@ -138,9 +140,9 @@ def fit(
     training = batches(InMemory(source.pixels, source.targets), recipe.batch, shuffle=True)
     checking = batches(InMemory(source.check_pixels, source.check_labels), 512, shuffle=False)
     arguments = {**recipe.arguments, "num_classes": len(source.labels)}
-    net = models.build(recipe.architecture, **arguments)
+    net = models.build(recipe.architecture, **arguments) if init is None else _started(init, recipe, arguments)
     module = Fitting(net, Normalize(NORMALIZATION), recipe, len(training) * recipe.epochs, len(source.labels))
-    keeper = Keeper(folder, contract_for(recipe, source, arguments), source)
+    keeper = Keeper(folder, contract_for(recipe, source, arguments, init), source)
     averaging = [EMAWeightAveraging(decay=recipe.ema)] if recipe.ema else []
     checkpoints = ModelCheckpoint(folder / "state", save_last=True, save_top_k=0, enable_version_counter=False)
     trainer = Trainer(
@@ -160,7 +162,14 @@ def fit(
     return folder / "best.safetensors"
 
 
-def contract_for(recipe: Recipe, source: Source, arguments: dict[str, Any]) -> Contract:
+def _started(init: Checkpoint, recipe: Recipe, arguments: dict[str, Any]) -> torch.nn.Module:
+    architecture = Architecture(name=recipe.architecture, arguments=arguments)
+    if init.contract.architecture != architecture:
+        raise InvalidInputError(f"--init holds {init.contract.architecture}, and the recipe wants {architecture}")
+    return init.module().net.train()
+
+
+def contract_for(recipe: Recipe, source: Source, arguments: dict[str, Any], init: Checkpoint | None = None) -> Contract:
     """The contract of a net that is about to be trained; hash and figures come later."""
     height, width = source.pixels.shape[2:]
     labels = source.labels
@@ -181,7 +190,7 @@ def contract_for(recipe: Recipe, source: Source, arguments: dict[str, Any]) -> C
             recipe=recipe.name,
             seed=recipe.seed,
             epochs=recipe.epochs,
-            note=trying_out,
+            note=trying_out + _started_from(init),
         ),
         license="MIT (weights; the FER2013 pictures they were trained on have terms of their own)"
         if recipe.data != "drawn"
@@ -189,6 +198,15 @@ def contract_for(recipe: Recipe, source: Source, arguments: dict[str, Any]) -> C
         weights_sha256="0" * 64,
         tools={"torch": torch.__version__.partition("+")[0], "fer-export": __version__},
     )
+
+
+def _started_from(init: Checkpoint | None) -> str:
+    """One sentence on the stage before, for the contract's note."""
+    if init is None or init.contract.training is None:
+        return ""
+    before = init.contract.training
+    weights = init.contract.weights_sha256[:12]
+    return f"started from recipe {before.recipe}, seed {before.seed}, {before.note} (weights {weights}…); "
 
 
 def _yaml(recipe: Recipe) -> str:
