@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from torch import Tensor
 
 from fer_export import models
 from fer_export.contract import KEY, Contract
-from fer_export.errors import ContractError, InvalidInputError
+from fer_export.errors import ContractError, InvalidInputError, first_line
 from fer_export.files import replacing
 
 PRETRAINED = Path(__file__).parent / "pretrained" / "ferplus.safetensors"
@@ -109,14 +110,17 @@ def _load_safetensors(path: Path) -> tuple[str, dict[str, Tensor]]:
 
 def _load_pth(path: Path) -> tuple[str, dict[str, Tensor]]:
     try:
-        loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # It warns of what it is about to refuse.
+            warnings.simplefilter("ignore")
+            loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise InvalidInputError(
             f"{path} holds more than weights and is not opened: loading it could run code",
             hint="save {'state_dict': …, 'contract': …} or a .safetensors file",
         ) from error
     except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
-        raise InvalidInputError(f"{path} is not a PyTorch checkpoint: {str(error).splitlines()[0]}") from error
+        raise InvalidInputError(f"{path} is not a PyTorch checkpoint: {first_line(error)}") from error
     if not isinstance(loaded, dict) or not isinstance(loaded.get("contract"), str):
         raise ContractError(f"{path} carries no contract")
     state = loaded.get("state_dict")

@@ -55,3 +55,9 @@ class UnsupportedOperatorError(InvalidInputError):
         )
         self.operator = operator
         self.node = node
+
+
+def first_line(error: BaseException) -> str:
+    """What another library's exception says, in one line; its type where it says nothing."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

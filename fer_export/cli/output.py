@@ -46,7 +46,7 @@ class Output:
         self.document.setdefault("parity", []).extend(_as_record(figure) for figure in figures)
         if self.as_json:
             return
-        wide = self.console.width >= 84
+        wide = self.console.width >= 96
         table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
         table.add_column("runtime", no_wrap=True)
         table.add_column("output", no_wrap=True)

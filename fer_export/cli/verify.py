@@ -44,7 +44,7 @@ def main(
     \b
     Examples:
       fer-export verify
-      fer-export verify --csv ../shared/data/fer2013.csv.xz --split PublicTest --limit 200
+      fer-export verify --csv fer2013.csv.xz --split PublicTest --limit 200
       fer-export verify --runtime onnxruntime --json
     """
     from fer_export import checkpoint, parity, samples, verify

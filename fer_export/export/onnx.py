@@ -19,7 +19,7 @@ from torch import nn
 
 from fer_export import __version__, parity
 from fer_export.contract import KEY, Contract
-from fer_export.errors import ContractError, InvalidInputError, UsageError
+from fer_export.errors import ContractError, InvalidInputError, UsageError, first_line
 from fer_export.export.golden import with_golden
 from fer_export.files import replacing
 from fer_export.runtime import onnxruntime
@@ -161,8 +161,7 @@ def _named_failure(architecture: str) -> Iterator[None]:
         cause: BaseException = error
         while cause.__cause__ is not None:
             cause = cause.__cause__
-        lines = [line.strip() for line in str(cause).splitlines() if line.strip()] or [type(cause).__name__]
-        raise InvalidInputError(f"torch.onnx cannot export {architecture}: {lines[0]}") from error
+        raise InvalidInputError(f"torch.onnx cannot export {architecture}: {first_line(cause)}") from error
 
 
 def _embed(contract: Contract, model: onnx.ModelProto) -> None:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from fer_export.errors import InvalidInputError, MissingDependencyError
+from fer_export.errors import InvalidInputError, MissingDependencyError, first_line
 from fer_export.runtime import Answers, Pixels, channels_first, channels_last
 
 
@@ -50,7 +50,7 @@ class OnnxRuntime:
                 model if isinstance(model, bytes) else str(model), providers=[provider]
             )
         except Exception as error:  # onnxruntime's own exceptions share no base class but this
-            raise InvalidInputError(f"onnxruntime cannot open {where}: {str(error).splitlines()[0]}") from error
+            raise InvalidInputError(f"onnxruntime cannot open {where}: {first_line(error)}") from error
         # A CUDA request falls back to the CPU with only a line in the log.
         if provider not in self.session.get_providers():
             raise MissingDependencyError(

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from fer_export.errors import InvalidInputError, MissingDependencyError, ParityError
+from fer_export.errors import InvalidInputError, MissingDependencyError, ParityError, first_line
 from fer_export.runtime import Answers, Pixels, chromium
 
 BACKENDS = ("wasm", "webgl", "cpu")
@@ -74,7 +74,7 @@ class Browser:
         try:
             page.evaluate("url => harness.load(url)", url)
         except Error as error:
-            raise InvalidInputError(f"TF.js cannot load {directory}: {_first_line(error)}") from error
+            raise InvalidInputError(f"TF.js cannot load {directory}: {first_line(error)}") from error
         try:
             yield TfjsRuntime(page, url, backend)
         finally:
@@ -136,12 +136,8 @@ class TfjsRuntime:
                 "([url, shape, data]) => harness.run(url, shape, data)", [self._url, list(pixels.shape), data]
             )
         except Error as error:
-            raise ParityError(f"{self.name} cannot run the model: {_first_line(error)}") from error
+            raise ParityError(f"{self.name} cannot run the model: {first_line(error)}") from error
         return {
             name: np.frombuffer(base64.b64decode(answer["data"]), "<f4").reshape(answer["shape"])
             for name, answer in answers.items()
         }
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]

@@ -10,6 +10,8 @@ const LINE = 3;
 const DOT = 2.5;
 const TEXT = 15;
 const PAD = 6;
+/** Among several faces a label wider than this many boxes gives way to the face's number, which the cards show too. */
+const ROOM = 1.5;
 /** The longest side at which a picture is kept for display, in pixels. */
 const LONGEST = 1920;
 
@@ -83,7 +85,7 @@ export class Stage {
     const place = { x: (x: number): number => left + (mirrored ? width - x : x) * scale, y: (y: number): number => top + y * scale };
     const style = getComputedStyle(document.documentElement);
     const colors = { line: style.getPropertyValue("--accent"), text: style.getPropertyValue("--on-accent") };
-    for (const face of faces) drawFace(context, face, place, scale, colors, { width: clientWidth, mirrored });
+    for (const face of faces) drawFace(context, face, place, scale, colors, { width: clientWidth, mirrored, alone: faces.length === 1 });
   }
 }
 
@@ -94,11 +96,11 @@ interface Place {
 
 function drawFace(
   context: CanvasRenderingContext2D,
-  { box, landmarks, label, probabilities }: PublicFace,
+  { box, landmarks, label, probabilities, track }: PublicFace,
   place: Place,
   scale: number,
   colors: { line: string; text: string },
-  frame: { width: number; mirrored: boolean },
+  frame: { width: number; mirrored: boolean; alone: boolean },
 ): void {
   const left = place.x(frame.mirrored ? box.x + box.width : box.x);
   const top = place.y(box.y);
@@ -109,7 +111,9 @@ function drawFace(
   context.stroke();
   if (landmarks) drawLandmarks(context, landmarks, place);
   context.font = `600 ${TEXT}px system-ui, sans-serif`;
-  const text = `${label} ${percent(probabilities[label] ?? 0)}`;
+  const full = `${label} ${percent(probabilities[label] ?? 0)}`;
+  const fits = frame.alone || context.measureText(full).width <= ROOM * box.width * scale;
+  const text = fits ? full : String(track);
   const width = context.measureText(text).width + 2 * PAD;
   const height = TEXT + 2 * PAD;
   const x = Math.max(0, Math.min(left - LINE / 2, frame.width - width));
