@@ -59,8 +59,8 @@ class Variant:
 
 VARIANTS = (
     Variant("portrait"),
-    Variant("turned left, dark", rotate=-20, gain=0.4),
-    Variant("small, turned right", rotate=15, scale=0.75),
+    Variant("rotated -20°, dark", rotate=-20, gain=0.4),
+    Variant("small, rotated 15°", rotate=15, scale=0.75),
     Variant("upright, near", scale=1.3),
     Variant("shifted", shift=(0.12, -0.1)),
     Variant("overexposed", gain=1.5, offset=60),
