@@ -219,3 +219,35 @@ def test_the_figures_name_the_worst_picture(small: checkpoint.Checkpoint) -> Non
     assert logits.max_abs == pytest.approx(0.5, abs=1e-6)
     assert logits.rmse == pytest.approx(0.5 / np.sqrt(5 * 8), rel=1e-4)
     assert not replace(logits, max_abs=float("nan")).ok
+
+
+def test_the_detector_comes_into_place_as_a_whole(browser: Browser, tmp_path: Path) -> None:
+    said: list[str] = []
+    stages = detector.export(tmp_path / "tfjs", tmp_path / "onnx", browser=browser, started=said.append)
+    assert said == [stage.name for stage in stages] == list(mtcnn.STAGES)
+    for stage in stages:
+        _, contract = tfjs.load(tmp_path / "tfjs" / stage.name)
+        assert contract.cascade is not None
+        assert contract.cascade.stage == stage.name
+        assert contract.golden
+        assert {record.reference for record in contract.parity} == {"onnxruntime"}
+    assert tfjs.load(tmp_path / "tfjs" / "pnet")[0]["signature"]["inputs"]["pixels"]["tensorShape"]["dim"][1:3] == [
+        {"size": "-1"},
+        {"size": "-1"},
+    ]
+    before = sorted(path.name for path in (tmp_path / "tfjs").rglob("*"))
+
+    class Broken(Browser):
+        """A browser that fails at the second net."""
+
+        def open(self, directory: Path, backend: str) -> object:  # type: ignore[override]
+            if "rnet" in directory.name:
+                raise ParityError("no more")
+            return browser.open(directory, backend)
+
+        tfjs_version = "0"  # type: ignore[assignment]
+
+    with pytest.raises(ParityError, match="no more"):
+        detector.export(tmp_path / "tfjs", tmp_path / "onnx", browser=Broken())
+    assert sorted(path.name for path in (tmp_path / "tfjs").rglob("*")) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["onnx", "tfjs"]
