@@ -56,11 +56,14 @@ def verify(road: Path, *more: object, **environment: str) -> subprocess.Complete
     return run("verify", *places, *more, **environment)
 
 
-def test_verify_prints_every_runtime(road: Path) -> None:
-    done = verify(road, COLUMNS="120")
+@pytest.mark.parametrize("columns", ["80", "120"])
+def test_verify_prints_every_runtime(road: Path, columns: str) -> None:
+    done = verify(road, COLUMNS=columns)
     assert done.returncode == 0, done.stderr
     for name in ("onnxruntime", "tfjs-wasm", "tfjs-webgl"):
         assert len(re.findall(rf"^{name} .* ok", done.stdout, re.MULTILINE)) == 2
+    for heading in ("max abs", "rmse", "1-cos", "top-1", "worst"):
+        assert heading in done.stdout
 
 
 def test_verify_as_json(road: Path) -> None:
@@ -81,6 +84,7 @@ def test_verify_over_tolerance_exits_1(road: Path) -> None:
 def test_verify_on_a_narrow_terminal(road: Path) -> None:
     done = verify(road, "--runtime", "onnxruntime", COLUMNS="50")
     assert max(map(len, done.stdout.splitlines())) <= 50
+    assert all(word in done.stdout for word in ("max abs", "rmse", "1-cos", "top-1", "worst"))
 
 
 def test_verify_refuses_artefacts_of_other_weights(road: Path) -> None:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, ParamSpec
+from typing import Any
 
 import click
 from rich.console import Console
@@ -16,7 +16,8 @@ from rich.table import Table
 from fer_export.errors import FerExportError
 from fer_export.parity import Figures
 
-P = ParamSpec("P")
+#: Columns that the parity table takes; narrower terminals get lines.
+_TABLE_WIDTH = 78
 
 
 class Output:
@@ -46,22 +47,29 @@ class Output:
         self.document.setdefault("parity", []).extend(_as_record(figure) for figure in figures)
         if self.as_json:
             return
-        wide = self.console.width >= 96
+        if self.console.width < _TABLE_WIDTH:
+            self._parity_lines(figures, title)
+            return
         table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
         table.add_column("runtime", no_wrap=True)
         table.add_column("output", no_wrap=True)
-        for heading in ("max abs", "rmse", "1-cos", "top-1") if wide else ("max abs", "top-1"):
+        for heading in ("max abs", "rmse", "1-cos", "top-1"):
             table.add_column(heading, justify="right", no_wrap=True)
         table.add_column("", no_wrap=True)
-        if wide:
-            table.add_column("worst", overflow="fold")
+        table.add_column("worst", overflow="fold")
         for figure in figures:
-            more = [f"{figure.rmse:.1e}", f"{max(0.0, 1 - figure.cosine):.0e}"] if wide else []
-            top1 = "" if figure.top1 is None else f"{figure.top1:.1%}"
             verdict = "[green]ok[/]" if figure.ok else "[bold red]OVER[/]"
-            cells = [figure.runtime, figure.output, f"{figure.max_abs:.1e}", *more, top1, verdict]
-            table.add_row(*cells, *([figure.worst] if wide else []))
+            table.add_row(figure.runtime, figure.output, *_cells(figure).values(), verdict, figure.worst)
         self.console.print(table)
+
+    def _parity_lines(self, figures: Sequence[Figures], title: str) -> None:
+        """The same on a narrow terminal: a short paragraph for each."""
+        self.console.print(f"[bold]{title}[/]")
+        for figure in figures:
+            verdict = "[green]ok[/]" if figure.ok else "[bold red]OVER[/]"
+            self.console.print(f"{figure.runtime}  {figure.output}  {verdict}")
+            numbers = [f"{name} {value}" for name, value in _cells(figure).items() if value]
+            self.console.print(f"  {', '.join(numbers)}; worst: {figure.worst}", markup=False)
 
     @contextmanager
     def working(self, what: str) -> Iterator[Callable[[str], object]]:
@@ -104,6 +112,15 @@ def fail(error: FerExportError, output: Output) -> None:
         if error.hint:
             click.echo(f"hint: {error.hint}", err=True)
     sys.exit(error.exit_code)
+
+
+def _cells(figure: Figures) -> dict[str, str]:
+    return {
+        "max abs": f"{figure.max_abs:.1e}",
+        "rmse": f"{figure.rmse:.1e}",
+        "1-cos": f"{max(0.0, 1 - figure.cosine):.0e}",
+        "top-1": "" if figure.top1 is None else f"{figure.top1:.1%}",
+    }
 
 
 def _as_record(figure: Figures) -> dict[str, Any]:
