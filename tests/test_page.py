@@ -163,15 +163,19 @@ def test_a_face_on_the_webcam(place: str, server: str, video: Path) -> None:
         visit.page.click("#start")
         visit.until("fer.frames >= 30")
         tensors, frames = visit.fer("tensors"), visit.fer("frames")
-        labels = set()
+        # The largest face is hers. On one frame of the video MTCNN, the reference as well, takes the collar
+        # of the suit for a second face (score 0.85).
+        labels, tracks = set(), set()
         while visit.fer("frames") < frames + 200:
-            labels |= {face["label"] for face in visit.fer("faces")}
+            for face in visit.fer("faces")[:1]:
+                labels.add(face["label"])
+                tracks.add(face["track"])
             assert visit.fer("tensors") == tensors
             visit.page.wait_for_timeout(100)
         assert visit.fer("framesWithFaces") / visit.fer("frames") >= 0.9
         assert labels == {"happiness"}
         assert visit.fer("fps") > 0
-        assert {face["track"] for face in visit.fer("faces")} == {1}, "one face keeps one number"
+        assert tracks == {1}, "one face keeps one number"
         visit.page.click("#stop")
         assert visit.fer("source") == "none"
         assert visit.page.evaluate("document.querySelector('video').srcObject") is None
