@@ -131,7 +131,7 @@ def fit(
     if not resume and (folder / "best.safetensors").exists():
         raise InvalidInputError(f"{folder} already holds a run", hint="--resume to go on, or another -o")
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", message=".*num_workers.*|.*TensorBoard.*|.*log_every_n_steps.*")
+    warnings.filterwarnings("ignore", message=".*num_workers.*|.*treespec.*|.*TensorBoard.*|.*log_every_n_steps.*")
     seed_everything(recipe.seed, verbose=False)
     source = load(recipe.data, data)
     folder.mkdir(parents=True, exist_ok=True)

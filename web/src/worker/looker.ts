@@ -22,8 +22,15 @@ export class Looker {
     const { width, height } = bitmap;
     if (fresh) this.#tracker.reset();
     const { pixels, scale } = this.#reader.read(bitmap, mode);
-    const searched = this.#tracker.search;
-    const found = this.#tracker.update(this.detector.find(pixels, searched, this.#tracker.near), searched);
+    const near = this.#tracker.near;
+    let searched = this.#tracker.search;
+    let seen = this.detector.find(pixels, searched, near);
+    if (!searched && seen.length < near.length) {
+      // Somebody moved too far to be followed: search this same frame, or the face is gone for one.
+      searched = true;
+      seen = this.detector.find(pixels, searched, near);
+    }
+    const found = this.#tracker.update(seen, searched);
     const probabilities = this.classifier.classify(pixels, found);
     const faces = found.map((face, index): Reading => ({
       ...enlarged(face, scale),
