@@ -24,7 +24,7 @@ from fer_export.export.golden import with_golden
 from fer_export.files import replacing
 from fer_export.runtime import onnxruntime
 from fer_export.runtime.torch import TorchRuntime
-from fer_export.samples import Batch, samples_for
+from fer_export.samples import samples_for
 
 #: What torch's dynamo exporter can write, as tried with torch 2.14 and onnxruntime 1.31.
 DEFAULT_OPSET = 20
@@ -222,4 +222,4 @@ def _strip(model: onnx.ModelProto, contract: Contract) -> None:
             del item.metadata_props[:]
 
 
-__all__ = ["DEFAULT_OPSET", "Batch", "Exported", "export", "graph_sha256", "load", "to_onnx"]
+__all__ = ["DEFAULT_OPSET", "Exported", "export", "graph_sha256", "load", "to_onnx"]

@@ -22,10 +22,8 @@ export class Bridge {
   #looking: (Waiting<Sight> & { id: number; timer: number }) | null = null;
   #dead: Error | null = null;
   #id = 0;
-  #started: Promise<Ready> = Promise.reject(new Error("not started"));
 
   constructor() {
-    this.#started.catch(() => undefined);
     const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
     this.#worker = new Worker(url, { name: "fer" });
     this.#worker.onmessage = ({ data }: MessageEvent<Reply>) => this.#receive(data);
@@ -34,19 +32,9 @@ export class Bridge {
     setTimeout(() => URL.revokeObjectURL(url), PATIENCE);
   }
 
-  /** Why no more answers will come, or null. */
-  get dead(): Error | null {
-    return this.#dead;
-  }
-
   /** Whether a picture is in flight. */
   get busy(): boolean {
     return this.#looking !== null;
-  }
-
-  /** Settles when `start` does. */
-  get started(): Promise<Ready> {
-    return this.#started;
   }
 
   /**
@@ -55,11 +43,10 @@ export class Bridge {
    * @throws Error No backend works, or a model cannot be read.
    */
   start(backend: BackendName | null): Promise<Ready> {
-    this.#started = new Promise((resolve, reject) => {
+    return new Promise((resolve, reject) => {
       this.#starting = { resolve, reject };
       this.#send({ kind: "start", backend }, []);
     });
-    return this.#started;
   }
 
   /**
