@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import struct
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,11 @@ from fer_export.contract import KEY, Contract
 from fer_export.errors import ContractError, InvalidInputError, first_line
 from fer_export.files import replacing
 
+#: What `torch.load` raises on damaged files: found by feeding it some thousands.
+_DAMAGED = (
+    *(RuntimeError, OSError, EOFError, ValueError, LookupError, TypeError),
+    *(AttributeError, AssertionError, struct.error),
+)
 PRETRAINED = Path(__file__).parent / "pretrained" / "ferplus.safetensors"
 
 
@@ -119,7 +125,7 @@ def _load_pth(path: Path) -> tuple[str, dict[str, Tensor]]:
             f"{path} holds more than weights and is not opened: loading it could run code",
             hint="save {'state_dict': …, 'contract': …} or a .safetensors file",
         ) from error
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
+    except _DAMAGED as error:
         raise InvalidInputError(f"{path} is not a PyTorch checkpoint: {first_line(error)}") from error
     if not isinstance(loaded, dict) or not isinstance(loaded.get("contract"), str):
         raise ContractError(f"{path} carries no contract")

@@ -8,7 +8,8 @@ from typing import Any
 
 from torch import nn
 
-from fer_export.errors import InvalidInputError
+from fer_export.errors import InvalidInputError, first_line
+from fer_export.models import torchvision_zoo
 
 Factory = Callable[..., nn.Module]
 _FACTORIES: dict[str, Factory] = {}
@@ -27,23 +28,33 @@ def register(factory: Factory) -> Factory:
 
 
 def names() -> list[str]:
-    """The registered architectures, sorted."""
+    """The registered architectures, sorted. `build` also takes `torchvision:NAME`, which is not listed here."""
     return sorted(_FACTORIES)
 
 
 def build(name: str, **arguments: Any) -> nn.Module:
-    """Make an architecture with fresh weights.
+    """Make an architecture with fresh weights, without a download.
+
+    Args:
+        name: one of `names()`, or `torchvision:NAME` for any of torchvision's classifiers.
+        arguments: `num_classes`, and what its factory takes.
 
     Raises:
         InvalidInputError: no such architecture, or arguments that it does not take.
     """
+    try:
+        if name.startswith(torchvision_zoo.PREFIX):
+            return torchvision_zoo.build(name.removeprefix(torchvision_zoo.PREFIX), **arguments)
+        return _factory(name)(**arguments)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InvalidInputError(f"architecture {name}: {first_line(error)}") from error
+
+
+def _factory(name: str) -> Factory:
     if name not in _FACTORIES:
         near = difflib.get_close_matches(name, names(), 1)
+        known = f"known: {', '.join(names())}, {torchvision_zoo.PREFIX}NAME"
         raise InvalidInputError(
-            f"no architecture is named {name!r}",
-            hint=f"did you mean {near[0]}?" if near else f"known: {', '.join(names())}",
+            f"no architecture is named {name!r}", hint=f"did you mean {near[0]}?" if near else known
         )
-    try:
-        return _FACTORIES[name](**arguments)
-    except TypeError as error:
-        raise InvalidInputError(f"architecture {name}: {error}") from error
+    return _FACTORIES[name]

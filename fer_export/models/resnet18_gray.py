@@ -1,0 +1,35 @@
+"""resnet18_gray: torchvision's ResNet-18 with a first convolution of one channel.
+
+He et al. 2016, https://arxiv.org/abs/1512.03385. Layers: conv1, bn1, layer1 … layer4, and `fc`,
+which is dropout and a linear layer (`fc.1`). 11.17 M parameters and 1,734.9 M multiply-accumulates
+at 224×224.
+"""
+
+from __future__ import annotations
+
+from torch import nn
+
+from fer_export.models.registry import register
+
+
+@register
+def resnet18_gray(num_classes: int, dropout: float = 0.5) -> nn.Module:
+    """ResNet-18 for gray pictures with fresh weights; `training.pretrained.load` puts in ImageNet's.
+
+    Args:
+        num_classes: outputs of `fc`.
+        dropout: before the linear layer.
+    """
+    from torchvision.models import resnet18
+
+    net: nn.Module = resnet18(weights=None)
+    net.conv1 = gray_conv1()
+    net.fc = nn.Sequential(nn.Dropout(dropout), nn.Linear(512, num_classes))
+    return net
+
+
+def gray_conv1() -> nn.Conv2d:
+    """A ResNet's first convolution for one channel, initialised as torchvision's ResNets are."""
+    conv1 = nn.Conv2d(1, 64, 7, 2, 3, bias=False)
+    nn.init.kaiming_normal_(conv1.weight, mode="fan_out", nonlinearity="relu")
+    return conv1
