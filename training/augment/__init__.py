@@ -1,0 +1,47 @@
+"""Augmentation of whole batches of pictures as tensors, a fresh draw for each picture.
+
+One file an operation. In each, `NAME_by` is the operation itself: deterministic, with a tensor of
+parameters that holds one value a picture. What draws these values stands beside it.
+
+All take [N, C, H, W] in 0–255, C = 1 for gray or 3 for RGB, on any device; no input is changed in place.
+Draws are made on the CPU, so a seed gives the same pictures on every device.
+"""
+
+from __future__ import annotations
+
+from training.augment.affine import affine, affine_by
+from training.augment.autocontrast import autocontrast, autocontrast_by
+from training.augment.batch import augment
+from training.augment.crop import crop_by
+from training.augment.erase import erase, erase_by
+from training.augment.flip import flip_by
+from training.augment.light import brightness_by, contrast_by, jitter, light, light_by
+from training.augment.mixup import mixup, mixup_by
+from training.augment.resized_crop import resized_crop_by
+from training.augment.rotate import rotate_by
+from training.augment.settings import Augmentation
+from training.augment.sharpness import sharpness, sharpness_by
+
+__all__ = [
+    "Augmentation",
+    "affine",
+    "affine_by",
+    "augment",
+    "autocontrast",
+    "autocontrast_by",
+    "brightness_by",
+    "contrast_by",
+    "crop_by",
+    "erase",
+    "erase_by",
+    "flip_by",
+    "jitter",
+    "light",
+    "light_by",
+    "mixup",
+    "mixup_by",
+    "resized_crop_by",
+    "rotate_by",
+    "sharpness",
+    "sharpness_by",
+]

@@ -1,0 +1,84 @@
+"""Rotation, shift, scale and shear; and all geometry of a batch in one resampling."""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor
+
+from training.augment import crop, draws, flip, resized_crop
+from training.augment.settings import Augmentation
+from training.augment.warp import Fill, radians, stretch, warp
+
+
+def affine_by(
+    pixels: Tensor, degrees: Tensor, shift: Tensor, scale: Tensor, shear: Tensor, *, fill: Fill = "border"
+) -> Tensor:
+    """What torchvision's `affine` does, with its own values for each picture.
+
+    Args:
+        pixels: [N, C, H, W] in 0–255.
+        degrees: [N], clockwise (torchvision's `rotate` counts the other way).
+        shift: [N, 2], pixels to the right and down.
+        scale: [N], > 0; above 1 enlarges.
+        shear: [N, 2], degrees along x and y, between −90 and 90.
+        fill: `border` repeats the edge; torchvision fills with 0.
+
+    Returns:
+        float32 [N, C, H, W].
+    """
+    return warp(pixels, maps(degrees, shift, scale, shear), fill=fill)
+
+
+def maps(degrees: Tensor, shift: Tensor, scale: Tensor, shear: Tensor) -> Tensor:
+    """As for `affine_by` → maps for `warp`."""
+    angle, (along_x, along_y) = radians(degrees), radians(shear).T
+    # Forward: shear along x, along y, scale, turn, move. Its inverse is wanted.
+    a, c = (angle - along_y).cos() / along_y.cos(), (angle - along_y).sin() / along_y.cos()
+    b, d = -a * along_x.tan() - angle.sin(), -c * along_x.tan() + angle.cos()
+    linear = torch.stack([d, -b, -c, a], 1).view(-1, 2, 2) / scale[:, None, None]
+    result = torch.eye(3).repeat(len(degrees), 1, 1)
+    result[:, :2, :2] = linear
+    result[:, :2, 2:] = -linear @ shift[:, :, None]
+    return result
+
+
+def affine(pixels: Tensor, how: Augmentation, size: int | None = None, *, generator: Generator | None = None) -> Tensor:
+    """Resized crop, crop, rotation, scale, shift, shear, flip and the net's input size in one bilinear resampling.
+
+    Args:
+        pixels: [N, C, H, W] in 0–255, uint8 or float32.
+        how: what to do; the rest of it is not looked at.
+        size: height and width of the result; the source's where None.
+        generator: of the draws; torch's global one where None.
+
+    Returns:
+        float32 [N, C, size, size].
+    """
+    count, _, height, width = pixels.shape
+    shape = (size, size) if size else (height, width)
+    steps = []
+    if how.resized_crop:
+        box = resized_crop.draw(count, height, width, how.resized_crop, generator)
+        steps.append(resized_crop.maps(*box, height=height, width=width))
+    if how.crop:
+        steps.append(crop.maps(*crop.draw(count, how.crop, generator), how.crop))
+    if how.rotate or how.scale or how.shift or how.shear:
+        half = torch.tensor([width / 2, height / 2])
+        steps.append(
+            maps(
+                draws.uniform(count, how.rotate, generator),
+                torch.stack([draws.uniform(count, how.shift, generator) for _ in range(2)], 1) * half,
+                1 + draws.uniform(count, how.scale, generator),
+                torch.stack([draws.uniform(count, how.shear, generator), torch.zeros(count)], 1),
+            )
+        )
+    mirrored = flip.draw(count, how.flip, generator) if how.flip else None
+    if not steps:
+        # Nothing moves by parts of a pixel: mirroring before or after the enlargement is the same.
+        return stretch(pixels if mirrored is None else flip.flip_by(pixels, mirrored), shape)
+    if mirrored is not None:
+        steps.append(flip.maps(mirrored))
+    whole = steps[0]
+    for step in steps[1:]:
+        whole = whole @ step
+    return warp(pixels, whole, size=shape, fill=how.fill)

@@ -1,0 +1,27 @@
+"""The whole range of gray, for each channel."""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor
+
+from training.augment import draws
+
+
+def autocontrast_by(pixels: Tensor, stretched: Tensor) -> Tensor:
+    """Darkest pixel to 0, lightest to 255, each channel by itself, as torchvision's `autocontrast`.
+
+    Args:
+        pixels: float32 [N, C, H, W] in 0–255.
+        stretched: bool [N], in which pictures. Flat channels stay as they are.
+    """
+    lowest, highest = pixels.amin((2, 3)), pixels.amax((2, 3))
+    there = stretched.to(pixels.device)[:, None] & (highest > lowest)
+    factor = torch.where(there, 255 / (highest - lowest), 1.0)
+    offset = torch.where(there, -lowest * factor, 0.0)
+    return offset[:, :, None, None].addcmul(pixels, factor[:, :, None, None]).clamp_(0, 255)
+
+
+def autocontrast(pixels: Tensor, probability: float, *, generator: Generator | None = None) -> Tensor:
+    """Some of the pictures, as torchvision's RandomAutocontrast(probability)."""
+    return autocontrast_by(pixels, draws.chosen(len(pixels), probability, generator))
