@@ -1,0 +1,38 @@
+"""Where the browser and its driver are. Nothing is downloaded."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from fer_export.errors import MissingDependencyError
+from fer_export.runtime import chromium
+
+
+def find_browser(given: Path | None) -> str:
+    """The browser's path.
+
+    Raises:
+        MissingDependencyError: there is none.
+    """
+    if given is None:
+        return chromium.find()
+    if not given.is_file():
+        raise MissingDependencyError(f"--browser {given}: no such file")
+    return str(given)
+
+
+def find_driver(given: Path | None) -> str:
+    """chromedriver's path.
+
+    Raises:
+        MissingDependencyError: there is none.
+    """
+    if given is not None and not given.is_file():
+        raise MissingDependencyError(f"--driver {given}: no such file")
+    found = str(given) if given else shutil.which("chromedriver")
+    if not found:
+        raise MissingDependencyError(
+            "chromedriver is not on PATH", hint="apt-get install chromium-driver, or --driver /path/to/chromedriver"
+        )
+    return found
