@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test train web serve check clean
+.PHONY: help demo test train bench-train web serve check clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -26,6 +26,7 @@ CORE := $(VENV)/.installed-core
 TESTING := $(VENV)/.installed-testing
 TRAINING := $(VENV)/.installed-training
 BROWSER := $(VENV)/.browser
+DRIVER := $(VENV)/.driver
 MODULES := web/node_modules/.installed
 HARNESS := fer_export/runtime/browser/harness.js
 PRETRAINED := build/.pretrained
@@ -38,7 +39,7 @@ PIP_INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check -c constr
 WEB_SOURCES := $(shell find web/src web/build -type f 2>/dev/null) web/build.mjs
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(PRETRAINED) $(PAGE) $(BROWSER) ## the whole road: install, export the pretrained model, show parity, build the page
 	@$(BIN)/fer-export verify
@@ -49,7 +50,7 @@ demo: $(PRETRAINED) $(PAGE) $(BROWSER) ## the whole road: install, export the pr
 	@if [ -n "$${DISPLAY:-}$${WAYLAND_DISPLAY:-}" ] || [ "$$(uname)" = Darwin ]; then \
 		$(PY) -m webbrowser "file://$(abspath web/index.html)" >/dev/null; fi
 
-test: $(TESTING) $(PRETRAINED) $(PAGE) $(BROWSER) check ## everything: linters, types, and all tests, browser tests among them
+test: $(TESTING) $(PRETRAINED) $(PAGE) $(BROWSER) $(DRIVER) check ## everything: linters, types, and all tests, browser tests among them
 	$(PY) -m pytest $(PYTEST)
 
 check: $(TESTING) $(MODULES) ## linters and type checkers alone
@@ -58,8 +59,11 @@ check: $(TESTING) $(MODULES) ## linters and type checkers alone
 	$(BIN)/mypy
 	cd web && $(NODE) node_modules/typescript/bin/tsc --noEmit -p .
 
-train: $(TRAINING) ## train: DATA=folder RECIPE=ferplus, or without DATA on drawn faces; ARGS=--resume goes on
+train: $(TRAINING) ## train: DATA=folder RECIPE=fernet, or without DATA on drawn faces; ARGS=--resume goes on
 	$(PY) -m training fit $(if $(DATA),--data $(DATA)) $(if $(RECIPE),--recipe $(RECIPE)) $(ARGS)
+
+bench-train: $(TRAINING) ## time our data path beside PIL, torchvision and DataLoader: DATA=folder
+	@$(PY) -m training.bench $(if $(DATA),--data $(DATA)) $(ARGS)
 
 web: ## rebuild the page from the models in web/model (the pretrained ones where there are none)
 	@$(MAKE) --no-print-directory $(PAGE)
@@ -92,12 +96,16 @@ $(TRAINING): $(CORE)
 
 $(TESTING): $(TRAINING)
 	@echo "installing what the tests need"
-	@$(PIP_INSTALL) -e '.[dev]'
+	@$(PIP_INSTALL) -e '.[dev,collect]'
 	@touch $@
 
 $(BROWSER): $(CORE)
 	@$(BIN)/fer-export browser --install
 	@touch $@
+
+# Collecting pictures is tested with the real driver, where one can be had.
+$(DRIVER): $(BROWSER)
+	@$(BIN)/fer-export browser --install --driver >/dev/null && touch $@ || echo "its tests will be skipped" >&2
 
 $(MODULES): web/package.json web/package-lock.json $(CORE)
 	@echo "installing the page's packages"

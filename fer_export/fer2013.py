@@ -5,22 +5,37 @@ from __future__ import annotations
 import bz2
 import csv
 import gzip
+import hashlib
 import io
 import lzma
-from collections.abc import Callable, Iterator
+import os
+import zipfile
+import zlib
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fer_export.errors import InvalidInputError
+from fer_export.errors import FerExportError, InvalidInputError
+from fer_export.files import replacing
 
 SIZE = 48
 #: The seven classes in the order of the file's numbers.
 LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+#: Names under which the file goes about, the fullest first.
+FILES = ("fer2013.csv", "icml_face_data.csv", "train.csv")
 _PACKED: dict[str, Callable[[Path], Any]] = {".xz": lzma.LZMAFile, ".gz": gzip.GzipFile, ".bz2": bz2.BZ2File}
+_DAMAGE = (OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, UnicodeDecodeError, csv.Error)
+_BLOCK = 1 << 20
+#: Rows whose text is turned into numbers at once: the temporaries stay in the processor's cache.
+_AT_ONCE = 16
+#: Below this many rows parsing is as quick as looking into the cache.
+_WORTH_CACHING = 1000
 
 
 @dataclass(frozen=True)
@@ -52,7 +67,9 @@ class Fer2013:
 
 
 def read(path: Path, *, usage: str | None = None, limit: int | None = None) -> Fer2013:
-    """Read a FER2013 CSV, plain or packed with xz, gz or bz2.
+    """Read a FER2013 CSV, plain or packed with xz, gz, bz2 or zip; a whole file is parsed only once.
+
+    The parsed rows are kept in `cache_folder()` under the SHA-256 of the file's bytes.
 
     Args:
         path: the file.
@@ -63,63 +80,248 @@ def read(path: Path, *, usage: str | None = None, limit: int | None = None) -> F
         InvalidInputError: the file is missing, unreadable, or a row does not hold; the error names
             file and row.
     """
-    pixels, emotions, usages = [], [], []
-    for number, row_usage, emotion, text in _rows(path):
-        if usage is not None and row_usage != usage:
-            continue
-        try:
-            # int64 first: straight to uint8, a value of 256 would wrap round unseen.
-            values = np.fromstring(text, np.int64, sep=" ")
-        except ValueError as error:
-            raise InvalidInputError(f"{path}, row {number}: pixels are not numbers") from error
-        if values.size != SIZE * SIZE:
-            raise InvalidInputError(f"{path}, row {number}: {values.size} pixels, and {SIZE * SIZE} belong there")
-        if values.min() < 0 or values.max() > 255:
-            raise InvalidInputError(f"{path}, row {number}: a pixel lies outside 0–255")
-        if emotion not in range(-1, len(LABELS)):
-            raise InvalidInputError(f"{path}, row {number}: emotion {emotion} is not 0–{len(LABELS) - 1}")
-        pixels.append(values.astype(np.uint8).reshape(SIZE, SIZE))
-        emotions.append(emotion)
-        usages.append(row_usage)
-        if limit is not None and len(pixels) >= limit:
-            break
-    if not pixels:
-        raise InvalidInputError(f"{path} holds no row" + (f" with Usage {usage}" if usage else ""))
-    return Fer2013(np.stack(pixels), np.array(emotions, np.int64), np.array(usages))
-
-
-def _rows(path: Path) -> Iterator[tuple[int, str, int, str]]:
-    """Row number (the first after the header is 1), usage, emotion, pixel text."""
     if not path.is_file():
         raise InvalidInputError(f"no file {path}", hint="FER2013: https://www.kaggle.com/datasets/msambare/fer2013")
+    kept = _cache_path(path)
+    rows = _cached(kept)
+    if rows is not None:
+        return _joined(iter([rows]), path, usage, limit)
+    if limit is not None:
+        return parse(path, usage=usage, limit=limit)
+    rows = parse(path)
+    _keep(rows, kept)
+    return rows if usage is None else _joined(iter([rows]), path, usage, limit)
+
+
+def parse(path: Path, *, usage: str | None = None, limit: int | None = None) -> Fer2013:
+    """As `read`, without the cache."""
     try:
-        with _open(path) as text:
-            reader = csv.reader(text)
-            header = [name.strip().lower() for name in next(reader, [])]
-            if "pixels" not in header:
-                raise InvalidInputError(f"{path}: no column 'pixels' (found: {', '.join(header) or 'nothing'})")
-            columns = {name: header.index(name) for name in ("pixels", "emotion", "usage") if name in header}
-            for number, row in enumerate(reader, 1):
-                if not row:
-                    continue
-                if len(row) != len(header):
-                    raise InvalidInputError(
-                        f"{path}, row {number}: {len(row)} fields, and the header has {len(header)}"
-                    )
-                emotion = _emotion(row[columns["emotion"]], path, number) if "emotion" in columns else -1
-                usage = row[columns["usage"]].strip() if "usage" in columns else "Training"
-                yield number, usage, emotion, row[columns["pixels"]]
-    except (OSError, EOFError, lzma.LZMAError, UnicodeDecodeError, csv.Error) as error:
+        return _joined(_fast(path), path, usage, limit)
+    except _Unusual:
+        return _joined(_careful(path), path, usage, limit)
+
+
+def cache_folder() -> Path:
+    """`$FER_EXPORT_CACHE`, or `fer-export` in `$XDG_CACHE_HOME` or `~/.cache`. May be emptied at any time."""
+    if own := os.environ.get("FER_EXPORT_CACHE"):
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "fer-export"
+
+
+def _joined(blocks: Iterator[Fer2013], path: Path, usage: str | None, limit: int | None) -> Fer2013:
+    """The wanted rows of all blocks; takes no more blocks than it needs."""
+    parts, count = [], 0
+    for block in blocks:
+        wanted = slice(None) if usage is None else np.flatnonzero(block.usage == usage)
+        part = [column[wanted][: None if limit is None else limit - count] for column in vars(block).values()]
+        parts.append(part)
+        count += len(part[0])
+        if limit is not None and count >= limit:
+            break
+    if not count:
+        raise InvalidInputError(f"{path} holds no row" + (f" with Usage {usage}" if usage else ""))
+    return Fer2013(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+class _Unusual(Exception):
+    """Something that only the careful reader judges."""
+
+
+def _fast(path: Path) -> Iterator[Fer2013]:
+    """Whole blocks at a time, for files as they are usually found. Names no row: it gives up instead."""
+    with _readable(path), unpacked(path) as stream, closing(_ahead(stream)) as blocks:
+        header: list[str] = []
+        columns: dict[str, int] = {}
+        carried = b""
+        for block in blocks:
+            *lines, carried = _split(carried + block, b"\n") if block else (carried, b"")
+            if not block.isascii():
+                lines[0] = lines[0].removeprefix(b"\xef\xbb\xbf")
+                if not all(line.isascii() for line in lines):
+                    raise _Unusual
+            if not header and lines:
+                header = [name.decode().strip().lower() for name in _fields(lines.pop(0))]
+                columns = _columns(header, path)
+            rows = [_fields(line) for line in lines if line and line != b"\r"]
+            if any(len(row) != len(header) for row in rows):
+                raise _Unusual
+            for start in range(0, len(rows), _AT_ONCE):
+                yield _converted(rows[start : start + _AT_ONCE], columns)
+
+
+def _fields(line: bytes) -> list[bytes]:
+    line = line.removesuffix(b"\r")
+    fields = _split(line, b",")
+    if b'"' in line:
+        fields = [field[1:-1] if field[:1] == field[-1:] == b'"' != field else field for field in fields]
+        if any(b'"' in field for field in fields):
+            raise _Unusual
+    if b"\r" in line:
+        raise _Unusual
+    return fields
+
+
+def _split(text: bytes, separator: bytes) -> list[bytes]:
+    """As `bytes.split`, several times as fast where the parts are long: `find` looks at many bytes at once."""
+    parts, start = [], 0
+    while (end := text.find(separator, start)) >= 0:
+        parts.append(text[start:end])
+        start = end + 1
+    return [*parts, text[start:]]
+
+
+def _converted(rows: list[list[bytes]], columns: dict[str, int]) -> Fer2013:
+    pixels = _numbers([row[columns["pixels"]] for row in rows])
+    emotions = np.full(len(rows), -1, np.int64)
+    if "emotion" in columns:
+        try:
+            emotions[:] = [int(row[columns["emotion"]]) for row in rows]
+        except ValueError as error:
+            raise _Unusual from error
+    if emotions.min() < -1 or emotions.max() >= len(LABELS):
+        raise _Unusual
+    usage = [row[columns["usage"]].decode().strip() if "usage" in columns else "Training" for row in rows]
+    return Fer2013(pixels, emotions, np.array(usage))
+
+
+def _numbers(texts: list[bytes]) -> npt.NDArray[np.uint8]:
+    """The pixels of rows of text, uint8 [rows, 48, 48]: every byte is looked at, none in a Python loop.
+
+    A number ends at a digit that no digit follows; its value is made of that digit and the two before it.
+    """
+    text = np.frombuffer(b"   " + b" ".join(texts) + b" ", np.uint8)
+    digits = text - np.uint8(48)
+    is_digit = digits < 10
+    if not (is_digit | (text == 32)).all():
+        raise _Unusual
+    digits *= is_digit
+    pairs = is_digit[1:] & is_digit[:-1]
+    if (pairs[2:] & pairs[:-2]).any():
+        raise _Unusual
+    values = digits[2:].astype(np.uint16)
+    values += digits[1:-1] * np.uint8(10)
+    values += np.multiply(digits[:-2] * is_digit[1:-1], 100, dtype=np.uint16)
+    ends = np.flatnonzero(is_digit[2:-1] > is_digit[3:])
+    borders = np.cumsum([len(row) + 1 for row in texts])
+    per_row = np.diff(np.searchsorted(ends, borders), prepend=0)
+    if (per_row != SIZE * SIZE).any():
+        raise _Unusual
+    found = values.take(ends)
+    if found.max() > 255:
+        raise _Unusual
+    return found.astype(np.uint8).reshape(-1, SIZE, SIZE)
+
+
+def _careful(path: Path) -> Iterator[Fer2013]:
+    """One row at a time, by the csv module: takes all that is a CSV, and names the row that does not hold."""
+    with _readable(path), io.TextIOWrapper(unpacked(path), "utf-8-sig", newline="") as text:
+        reader = csv.reader(text)
+        header = [name.strip().lower() for name in next(reader, [])]
+        columns = _columns(header, path)
+        for number, row in enumerate(reader, 1):
+            if not row:
+                continue
+            place = f"{path}, row {number}"
+            if len(row) != len(header):
+                raise InvalidInputError(f"{place}: {len(row)} fields, and the header has {len(header)}")
+            usage = row[columns["usage"]].strip() if "usage" in columns else "Training"
+            emotion = _emotion(row[columns["emotion"]], place) if "emotion" in columns else -1
+            pixels = _pixels(row[columns["pixels"]], place)
+            yield Fer2013(pixels[None], np.array([emotion]), np.array([usage]))
+
+
+def _emotion(text: str, place: str) -> int:
+    try:
+        emotion = int(text)
+    except ValueError as error:
+        raise InvalidInputError(f"{place}: emotion {text!r} is not a number") from error
+    if emotion not in range(-1, len(LABELS)):
+        raise InvalidInputError(f"{place}: emotion {emotion} is not 0–{len(LABELS) - 1}")
+    return emotion
+
+
+def _pixels(text: str, place: str) -> npt.NDArray[np.uint8]:
+    try:
+        values = [int(value) for value in text.split()]
+    except ValueError as error:
+        raise InvalidInputError(f"{place}: pixels are not numbers") from error
+    if len(values) != SIZE * SIZE:
+        raise InvalidInputError(f"{place}: {len(values)} pixels, and {SIZE * SIZE} belong there")
+    if min(values) < 0 or max(values) > 255:
+        raise InvalidInputError(f"{place}: a pixel lies outside 0–255")
+    return np.array(values, np.uint8).reshape(SIZE, SIZE)
+
+
+def _columns(header: list[str], path: Path) -> dict[str, int]:
+    if "pixels" not in header:
+        raise InvalidInputError(f"{path}: no column 'pixels' (found: {', '.join(header) or 'nothing'})")
+    return {name: header.index(name) for name in ("pixels", "emotion", "usage") if name in header}
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except _DAMAGE as error:
         raise InvalidInputError(f"cannot read {path}: {error}") from error
 
 
-def _emotion(text: str, path: Path, number: int) -> int:
+def _ahead(stream: IO[bytes]) -> Generator[bytes]:
+    """Blocks of the stream, each unpacked in a thread while the one before is parsed; an empty one ends it."""
+    with ThreadPoolExecutor(1) as pool:
+        block = stream.read(_BLOCK)
+        while block:
+            coming = pool.submit(stream.read, _BLOCK)
+            yield block
+            block = coming.result()
+        yield b""
+
+
+def unpacked(path: Path) -> IO[bytes]:
+    """The CSV's bytes, whatever it is packed in."""
+    suffix = path.suffix.lower()
+    if suffix == ".zip":
+        return _unzipped(path)
+    opened: IO[bytes] = _PACKED[suffix](path) if suffix in _PACKED else path.open("rb")
+    return opened
+
+
+def _unzipped(path: Path) -> IO[bytes]:
+    """The CSV inside: the only one, or the one that goes by a known name."""
+    archive = zipfile.ZipFile(path)
+    found = [name for name in archive.namelist() if name.lower().endswith(".csv") and not name.startswith("__MACOSX")]
+    known = [name for file in FILES for name in found if PurePosixPath(name).name.lower() == file]
+    if len(found) != 1 and not known:
+        there = ", ".join(found) or "no CSV"
+        raise InvalidInputError(f"{path}: which file is FER2013? It holds {there}", hint=f"name one {FILES[0]}")
     try:
-        return int(text)
-    except ValueError as error:
-        raise InvalidInputError(f"{path}, row {number}: emotion {text!r} is not a number") from error
+        return archive.open((known or found)[0])
+    except (RuntimeError, NotImplementedError) as error:
+        raise InvalidInputError(f"cannot read {path}: {error}", hint="unpack it first") from error
 
 
-def _open(path: Path) -> IO[str]:
-    packed = _PACKED.get(path.suffix)
-    return io.TextIOWrapper(packed(path) if packed else path.open("rb"), "utf-8", newline="")
+def _cache_path(path: Path) -> Path:
+    with _readable(path), path.open("rb") as file:
+        return cache_folder() / f"fer2013-1-{hashlib.file_digest(file, 'sha256').hexdigest()}.npz"
+
+
+def _cached(path: Path) -> Fer2013 | None:
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            rows = Fer2013(kept["pixels"], kept["emotions"], kept["usage"])
+    except (*_DAMAGE, ValueError, KeyError):
+        return None
+    count = len(rows.pixels)
+    sound = rows.pixels.shape == (count, SIZE, SIZE) and rows.emotions.shape == rows.usage.shape == (count,)
+    return rows if sound and rows.pixels.dtype == np.uint8 else None
+
+
+def _keep(rows: Fer2013, path: Path) -> None:
+    """Into the cache; where that cannot be, the file is parsed again next time."""
+    if len(rows.pixels) < _WORTH_CACHING:
+        return
+    try:
+        with replacing(path) as temporary:
+            np.savez(temporary, pixels=rows.pixels, emotions=rows.emotions, usage=rows.usage)
+    except (OSError, FerExportError):
+        return

@@ -286,3 +286,13 @@ def test_what_cannot_be_built(name: str, arguments: dict[str, object], says: str
         models.build(name, **{"num_classes": 7, **arguments})
     assert "\n" not in caught.value.reason
     assert hint is None or hint in (caught.value.hint or "")
+
+
+def test_fernet_is_as_small_as_it_says() -> None:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    net = models.build("fernet", num_classes=8).eval()
+    assert sum(parameter.numel() for parameter in net.parameters()) < 1_000_000
+    with FlopCounterMode(display=False) as counter:
+        net(torch.zeros(1, 1, 48, 48))
+    assert counter.get_total_flops() / 2 < 60e6

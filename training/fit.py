@@ -3,213 +3,250 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
-from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger
-from torch import Tensor
-from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler
+from lightning.pytorch import Callback, Trainer, seed_everything
+from lightning.pytorch.callbacks import EarlyStopping, WeightAveraging
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch import nn
 
-from fer_export import __version__, models
-from fer_export.checkpoint import Checkpoint, save, weights_sha256
-from fer_export.contract import Architecture, Contract, Crop, Input, Metric, Normalization, Output, Training
+from fer_export import checkpoint as checkpoints
+from fer_export import models
+from fer_export.checkpoint import Checkpoint
 from fer_export.errors import InvalidInputError
-from fer_export.faces.align import TEMPLATE_48
-from fer_export.models.classifier import Normalize
-from training.data.sources import Source, load
+from fer_export.files import replacing
+from training import pretrained
+from training.data import classes, sources
+from training.data.sources import Split
+from training.evaluation import evaluate
+from training.keeper import History, Keeper, State, WarmAverage
+from training.loading import InMemory, Rows, loader
 from training.module import Fitting
-from training.recipe import Recipe
+from training.provenance import architecture_of, contract_for, started_from, write_environment
+from training.recipe import Recipe, Stage, as_yaml, read
+from training.report import write as write_report
 
-#: Mean and deviation of FER2013's Training pixels.
-NORMALIZATION = Normalization(mean=(129.4,), std=(65.0,))
-
-
-class InMemory(Dataset[tuple[Tensor, ...]]):
-    """Tensors of the same length; asked for whole batches of rows at a time."""
-
-    def __init__(self, *tensors: Tensor) -> None:
-        self.tensors = tensors
-
-    def __len__(self) -> int:
-        return len(self.tensors[0])
-
-    def __getitem__(self, rows: Any) -> tuple[Tensor, ...]:
-        return tuple(tensor[rows] for tensor in self.tensors)
+#: Rows that are checked at a time, over all processes.
+CHECKED = 512
 
 
-def batches(dataset: InMemory, size: int, *, shuffle: bool) -> DataLoader[tuple[Tensor, ...]]:
-    """A loader that slices whole batches out of memory. Shuffled ones drop the odd rest."""
-    sampler = RandomSampler(dataset) if shuffle else SequentialSampler(dataset)
-    return DataLoader(dataset, sampler=BatchSampler(sampler, size, drop_last=shuffle), batch_size=None)
+@dataclass(frozen=True)
+class Run:
+    """What a run is told beside its recipe.
 
-
-class Keeper(Callback):
-    """Writes `last.*` after each epoch and `best.*` when the accuracy is the best so far.
-
-    Stands before the weight averaging in the list, so that it sees the averaged weights.
+    Attributes:
+        folder: for all that it leaves.
+        data: folders by name; `main` is the nameless one.
+        resume: go on from the last epoch in the folder.
+        init: weights to start from; of the same architecture and labels.
+        weights: a local file for the recipe's `pretrained`.
+        limit: only so many pictures, for trying out; all where 0.
+        progress: show a bar.
+        report: write the report at the end.
+        callbacks: more of Lightning's, for every stage.
     """
 
-    def __init__(self, folder: Path, contract: Contract, source: Source) -> None:
-        self.folder, self.contract, self.source = folder, contract, source
-        self.best = -1.0
-        self.state: dict[str, Tensor] = {}
-
-    def state_dict(self) -> dict[str, Any]:
-        """What a resumed run must know."""
-        return {"best": self.best}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """The other way."""
-        self.best = state_dict["best"]
-
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take the weights while the averaged ones are in place."""
-        net = pl_module.net
-        assert isinstance(net, torch.nn.Module)
-        self.state = {name: value.detach().clone().contiguous() for name, value in net.state_dict().items()}
-
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The figures are in: write."""
-        if trainer.sanity_checking:
-            return
-        accuracy = float(trainer.callback_metrics["accuracy"])
-        samples, split = len(self.source.check_labels), self.source.split
-        protocol = self.source.protocol.rpartition("checked by ")[2]
-        figures = {"accuracy": accuracy, "macro_f1": float(trainer.callback_metrics["macro_f1"])}
-        training = self.contract.training
-        assert training is not None
-        contract = self.contract.but(
-            weights_sha256=weights_sha256(self.state),
-            metrics=tuple(
-                Metric(name=name, value=round(value, 5), split=split, protocol=protocol, samples=samples)
-                for name, value in figures.items()
-            ),
-            training=training.model_copy(update={"note": f"{training.note}epoch {trainer.current_epoch + 1}"}),
-        )
-        names = ["last"]
-        if accuracy > self.best:
-            self.best = accuracy
-            names.append("best")
-        for name in names:
-            for ending in (".safetensors", ".pth"):
-                save(Checkpoint(contract, self.state), self.folder / (name + ending))
+    folder: Path
+    data: Mapping[str, Path] = field(default_factory=dict)
+    resume: bool = False
+    init: Checkpoint | None = None
+    weights: Path | None = None
+    limit: int = 0
+    progress: bool = True
+    report: bool = True
+    callbacks: Sequence[Callback] = ()
 
 
-def fit(
-    recipe: Recipe,
-    data: Path | None,
-    folder: Path,
-    *,
-    resume: bool = False,
-    init: Checkpoint | None = None,
-    callbacks: Sequence[Callback] = (),
-    progress: bool = True,
-) -> Path:
-    """Train by a recipe.
+def fit(recipe: Recipe, run: Run) -> Path:
+    """Train by a recipe, stage after stage.
 
-    Args:
-        recipe: what to do.
-        data: where FER2013 is, for recipes that need it.
-        folder: for `best.*`, `last.*`, `metrics.csv` and Lightning's own state.
-        resume: go on from the folder's last epoch.
-        init: weights to start from instead of fresh ones; of the same architecture and labels.
+    Started by `torchrun`, it is one of many processes: each takes its share of every batch, and the first
+    one writes.
 
     Returns:
-        The best checkpoint.
+        The best checkpoint of the last stage.
 
     Raises:
-        InvalidInputError: data or folder that does not hold.
+        InvalidInputError: data, weights or folder that does not hold.
+        MissingDependencyError: pretrained weights cannot be had.
     """
-    state = folder / "state" / "last.ckpt"
-    if resume and not state.is_file():
-        raise InvalidInputError(f"nothing to resume in {folder}", hint="start without --resume")
-    if not resume and (folder / "best.safetensors").exists():
-        raise InvalidInputError(f"{folder} already holds a run", hint="--resume to go on, or another -o")
+    _check_folder(recipe, run)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", message=".*num_workers.*|.*treespec.*|.*TensorBoard.*|.*log_every_n_steps.*")
+    warnings.filterwarnings(
+        "ignore", message=".*num_workers.*|.*treespec.*|.*log_every_n_steps.*|.*lr_scheduler.step.*"
+    )
+    split = _load(recipe, recipe.stages[0], run)
+    if is_first():
+        run.folder.mkdir(parents=True, exist_ok=True)
+        with replacing(run.folder / "recipe.yaml") as temporary:
+            temporary.write_text(as_yaml(recipe), "utf-8")
+        write_environment(run.folder / "environment.json")
     seed_everything(recipe.seed, verbose=False)
-    source = load(recipe.data, data)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "recipe.yaml").write_text(_yaml(recipe), "utf-8")
+    net, note = _fresh(recipe, split, run)
+    for index, stage in enumerate(recipe.stages):
+        if index and recipe.data_of(stage) != recipe.data_of(recipe.stages[index - 1]):
+            # The net's labels are those of the first stage.
+            split = sources.relabelled(_load(recipe, stage, run), split.train.labels)
+        place = _place(recipe, index, run.folder)
+        finished = place / "finished"
+        if not (run.resume and finished.is_file() and finished.read_text("utf-8") == str(stage.epochs)):
+            _fit_stage(recipe, stage, net, split, run, place=place, note=note)
+            _barrier()
+            if is_first():
+                finished.write_text(str(stage.epochs), "utf-8")
+        if index + 1 < len(recipe.stages):
+            before = checkpoints.load(
+                _written(recipe, index, run.folder) / f"{recipe.stages[index + 1].start}.safetensors"
+            )
+            net = before.module().net
+            note = started_from(before)
+    best = run.folder / "best.safetensors"
+    if run.report and is_first():
+        trained = checkpoints.load(best)
+        measured = evaluate(trained, split.check)
+        history = run.folder / "metrics.csv"
+        write_report(run.folder, trained, measured, split.check, history=history, notes=split.notes)
+    return best
 
-    training = batches(InMemory(source.pixels, source.targets), recipe.batch, shuffle=True)
-    checking = batches(InMemory(source.check_pixels, source.check_labels), 512, shuffle=False)
-    arguments = {**recipe.arguments, "num_classes": len(source.labels)}
-    net = models.build(recipe.architecture, **arguments) if init is None else _started(init, recipe, arguments)
-    module = Fitting(net, Normalize(NORMALIZATION), recipe, len(training) * recipe.epochs, len(source.labels))
-    keeper = Keeper(folder, contract_for(recipe, source, arguments, init), source)
-    averaging = [EMAWeightAveraging(decay=recipe.ema)] if recipe.ema else []
-    checkpoints = ModelCheckpoint(folder / "state", save_last=True, save_top_k=0, enable_version_counter=False)
+
+def is_first() -> bool:
+    """Whether this process writes: the first of many, or the only one."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def _fit_stage(recipe: Recipe, stage: Stage, net: nn.Module, split: Split, run: Run, *, place: Path, note: str) -> None:
+    """Train one stage into its place."""
+    rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    nodes = world // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    train, check = split.train, split.check
+    weights = classes.row_weights(train.targets, train.labels) if recipe.data_of(stage).balance else None
+    shared = {"rank": rank, "world": world}
+    rows = Rows(len(train), min(stage.batch, len(train)), seed=recipe.seed, weights=weights, **shared)
+    training = loader(InMemory(train.pixels, train.targets), rows)
+    checking = loader(InMemory(check.pixels, check.targets), Rows(len(check), CHECKED, seed=None, **shared))
+    module = Fitting(
+        net.train(),
+        recipe,
+        stage,
+        steps=len(training) * stage.epochs,
+        classes=len(train.labels),
+        class_weights=classes.class_weights(train.targets, train.labels) if stage.loss.weighted else None,
+        teacher=_teacher(recipe, run) if stage.loss.name == "embedding" else None,
+    )
+    last = place / "last.ckpt"
+    final = stage is recipe.stages[-1]
     trainer = Trainer(
-        max_epochs=recipe.epochs,
+        max_epochs=stage.epochs,
         accelerator="auto",
-        devices=1,
-        precision="bf16-mixed",
-        # A resumed run gets a new version of the log: the logger deletes what it finds in an old one.
-        logger=CSVLogger(folder, name="log"),
-        callbacks=[keeper, *averaging, checkpoints, *callbacks],
-        enable_progress_bar=progress,
+        strategy="ddp" if world > 1 else "auto",
+        devices=world // nodes,
+        num_nodes=nodes,
+        precision="bf16-mixed" if recipe.precision == "bf16" else "32-true",
+        gradient_clip_val=stage.clip or None,
+        logger=TensorBoardLogger(run.folder, name="tensorboard", version=stage.name),
+        callbacks=[
+            # Before the averaging, so that it sees the averaged weights.
+            Keeper(run.folder if final else place, contract_for(recipe, split, note=note), split),
+            *([WeightAveraging(avg_fn=WarmAverage(stage.ema))] if stage.ema else []),
+            History(run.folder / "metrics.csv", stage.name),
+            *([EarlyStopping("val_loss", patience=stage.stop)] if stage.stop else []),
+            *run.callbacks,
+            State(last),
+        ],
+        enable_checkpointing=True,
+        use_distributed_sampler=False,
+        enable_progress_bar=run.progress and rank == 0,
         enable_model_summary=False,
         num_sanity_val_steps=0,
         log_every_n_steps=20,
     )
-    trainer.fit(module, training, checking, ckpt_path=state if resume else None, weights_only=False)
-    return folder / "best.safetensors"
+    state: Any = last if run.resume and last.is_file() else None
+    if state:
+        # Lightning fetches the first batch before it tells the sampler which epoch it is.
+        rows.set_epoch(torch.load(state, map_location="cpu", weights_only=False)["epoch"] + 1)
+    trainer.fit(module, training, checking, ckpt_path=state, weights_only=False)
 
 
-def _started(init: Checkpoint, recipe: Recipe, arguments: dict[str, Any]) -> torch.nn.Module:
-    architecture = Architecture(name=recipe.architecture, arguments=arguments)
-    if init.contract.architecture != architecture:
-        raise InvalidInputError(f"--init holds {init.contract.architecture}, and the recipe wants {architecture}")
-    return init.module().net.train()
+def _fresh(recipe: Recipe, split: Split, run: Run) -> tuple[nn.Module, str]:
+    """The net that the first stage starts with, and a sentence on its weights."""
+    architecture = architecture_of(recipe, len(split.train.labels))
+    if run.init is not None:
+        if run.init.contract.architecture != architecture:
+            raise InvalidInputError(
+                f"--init holds {run.init.contract.architecture}, and the recipe wants {architecture}"
+            )
+        return run.init.module().net, started_from(run.init)
+    net = models.build(architecture.name, **architecture.arguments)
+    if recipe.pretrained is None:
+        return net, ""
+    # A resumed run takes its weights from its own state.
+    if run.resume:
+        return net, _pretrained_note(recipe, run)
+    pretrained.load(net, recipe.architecture, recipe.pretrained, run.weights)
+    return net, _pretrained_note(recipe, run)
 
 
-def contract_for(recipe: Recipe, source: Source, arguments: dict[str, Any], init: Checkpoint | None = None) -> Contract:
-    """The contract of a net that is about to be trained; hash and figures come later."""
-    height, width = source.pixels.shape[2:]
-    labels = source.labels
-    trying_out = "for trying out, knows no real face; " if recipe.data == "drawn" else ""
-    return Contract(
-        architecture=Architecture(name=recipe.architecture, arguments=arguments),
-        labels=labels,
-        input=Input(height=height, width=width, channels=1, color="gray"),
-        normalization=NORMALIZATION,
-        crop=Crop(template=TEMPLATE_48),
-        outputs=(
-            Output(name="probabilities", shape=(len(labels),), meaning="softmax of the logits, by label"),
-            Output(name="logits", shape=(len(labels),), meaning="before softmax, by label"),
-        ),
-        training=Training(
-            data=source.name,
-            protocol=source.protocol,
-            recipe=recipe.name,
-            seed=recipe.seed,
-            epochs=recipe.epochs,
-            note=trying_out + _started_from(init),
-        ),
-        license="MIT (weights; the FER2013 pictures they were trained on have terms of their own)"
-        if recipe.data != "drawn"
-        else "MIT",
-        weights_sha256="0" * 64,
-        tools={"torch": torch.__version__.partition("+")[0], "fer-export": __version__},
+def _pretrained_note(recipe: Recipe, run: Run) -> str:
+    return f"started from {recipe.pretrained} weights{f' in {run.weights.name}' if run.weights else ''}; "
+
+
+def _teacher(recipe: Recipe, run: Run) -> nn.Module:
+    if recipe.pretrained is None:
+        raise InvalidInputError("learning embeddings needs a pretrained net", hint="pretrained: imagenet in the recipe")
+    return pretrained.embedding_teacher(recipe.pretrained, run.weights)
+
+
+def _load(recipe: Recipe, stage: Stage, run: Run) -> Split:
+    data = recipe.data_of(stage)
+    # The pretrained RGB net is shown colours where there are any.
+    channels = 3 if stage.loss.name == "embedding" and data.kind in ("folder", "voc") else 1
+    split = sources.load(data, run.data, size=recipe.size, channels=channels, seed=recipe.seed)
+    return sources.limited(split, run.limit) if run.limit else split
+
+
+def _place(recipe: Recipe, index: int, folder: Path) -> Path:
+    """Where a stage keeps its state."""
+    return folder / "stages" / f"{index}-{recipe.stages[index].name}"
+
+
+def _written(recipe: Recipe, index: int, folder: Path) -> Path:
+    """Where a stage's checkpoints are."""
+    return folder if index == len(recipe.stages) - 1 else _place(recipe, index, folder)
+
+
+def _check_folder(recipe: Recipe, run: Run) -> None:
+    stages = run.folder / "stages"
+    if run.resume:
+        if not any(stages.glob("*/last.ckpt")):
+            raise InvalidInputError(f"nothing to resume in {run.folder}", hint="start without --resume")
+        before = read(str(run.folder / "recipe.yaml"))
+        # More epochs than before are a reason to resume; anything else is another run.
+        if _of_one_epoch(before) != _of_one_epoch(recipe):
+            raise InvalidInputError(
+                f"{run.folder} was made by another recipe or other settings than these",
+                hint=f"--resume with the same ones (see {run.folder / 'recipe.yaml'}), or another -o",
+            )
+    elif (run.folder / "best.safetensors").exists() or any(stages.glob("*/last.ckpt")):
+        raise InvalidInputError(f"{run.folder} already holds a run", hint="--resume to go on, or another -o")
+    elif is_first():
+        # What a run that never finished an epoch has left.
+        shutil.rmtree(stages, ignore_errors=True)
+        (run.folder / "metrics.csv").unlink(missing_ok=True)
+
+
+def _of_one_epoch(recipe: Recipe) -> Recipe:
+    return recipe.model_copy(
+        update={"stages": tuple(stage.model_copy(update={"epochs": 1}) for stage in recipe.stages)}
     )
 
 
-def _started_from(init: Checkpoint | None) -> str:
-    """One sentence on the stage before, for the contract's note."""
-    if init is None or init.contract.training is None:
-        return ""
-    before = init.contract.training
-    weights = init.contract.weights_sha256[:12]
-    return f"started from recipe {before.recipe}, seed {before.seed}, {before.note} (weights {weights}…); "
-
-
-def _yaml(recipe: Recipe) -> str:
-    import yaml
-
-    return str(yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False))
+def _barrier() -> None:
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.barrier()

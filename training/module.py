@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -10,65 +9,112 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torchmetrics.functional.classification import multiclass_f1_score
 
+from fer_export.contract import Normalization
 from fer_export.models.classifier import Normalize
-from training.augment import augment
-from training.recipe import Recipe
+from training import losses, optimization
+from training.augment import augment, mixup
+from training.recipe import OFF, Recipe, Stage
+
+#: What ImageNet's nets of torchvision were trained with, in units of 0–255.
+IMAGENET = Normalization(mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375))
+#: ITU-R BT.601, as in the contract.
+BT601 = (0.299, 0.587, 0.114)
 
 
 class Fitting(LightningModule):
-    """A net under training: augments uint8 batches, soft-target cross-entropy, SGD with a cosine."""
+    """A net under training.
 
-    def __init__(self, net: nn.Module, normalize: Normalize, recipe: Recipe, steps: int, classes: int) -> None:
+    Args:
+        net: normalised gray pictures → logits, or log-probabilities for the loss `nll`.
+        recipe, stage: what to do.
+        steps: of the whole stage.
+        classes: how many there are.
+        class_weights: [classes] for the loss; None for none.
+        teacher: for the loss `embedding`: normalised RGB pictures → embeddings, as `net.embed` answers.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        recipe: Recipe,
+        stage: Stage,
+        *,
+        steps: int,
+        classes: int,
+        class_weights: Tensor | None = None,
+        teacher: nn.Module | None = None,
+    ) -> None:
         super().__init__()
         self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.normalize = normalize
-        self.recipe = recipe
-        self.steps = steps
-        self.classes = classes
-        self.answers: list[tuple[Tensor, Tensor]] = []
+        self.normalize = Normalize(Normalization(mean=(recipe.mean,), std=(recipe.std,)))
+        self.recipe, self.stage, self.steps, self.classes = recipe, stage, steps, classes
+        self.loss = losses.function(stage.loss, class_weights)
+        # In a list, so that it is no part of what is trained, averaged and saved.
+        self.teacher = [Normalize(IMAGENET), teacher] if teacher is not None else []
+        self.answers: list[tuple[Tensor, ...]] = []
+        optimization.freeze(self.net, stage)
+
+    def on_train_epoch_start(self) -> None:
+        """Frozen layers stay as they are, their statistics too."""
+        optimization.rest(self.net)
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Draws depend on seed, step and process alone: a resumed run makes the ones it would have made."""
+        torch.manual_seed((self.recipe.seed * 1_000_003 + self.global_step) * 1009 + self.global_rank)
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
-        """uint8 [N, 1, H, W] and distributions [N, classes] → the loss."""
+        """uint8 [N, C, H, W] and distributions [N, classes] → the loss."""
         pixels, targets = batch
         with torch.autocast(self.device.type, enabled=False):
-            changed = self.normalize(augment(pixels.float(), self.recipe.augmentation))
-        logits = self.net(changed.contiguous(memory_format=torch.channels_last)).float()
-        smoothing = self.recipe.smoothing
-        targets = targets * (1 - smoothing) + smoothing / targets.shape[1]
-        loss = -(targets * logits.log_softmax(1)).sum(1).mean()
-        self.log("loss", loss, prog_bar=True, on_step=True, on_epoch=True)
+            changed = augment(pixels.float(), self.stage.augmentation, self.recipe.size)
+            if self.stage.mixup:
+                changed, targets = mixup(changed, targets, self.stage.mixup)
+        loss = self._losses(changed, targets).mean()
+        self.log("loss", loss, prog_bar=True, on_step=True, on_epoch=True, batch_size=len(pixels))
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
-        """uint8 [N, 1, H, W] and classes [N]; one view, no augmentation, float32 as it is deployed."""
-        pixels, labels = batch
+        """uint8 [N, C, H, W] and distributions; one view, no augmentation, float32 as it is deployed."""
+        pixels, targets = batch
         with torch.autocast(self.device.type, enabled=False):
-            self.answers.append((self.net(self.normalize(pixels.float())).argmax(1), labels))
+            whole = augment(pixels.float(), OFF, self.recipe.size)
+            if self.teacher:
+                rows = self._losses(whole, targets)
+                self.answers.append((rows, rows, rows))
+                return
+            logits = self.net(self.normalize(whole)).float()
+            self.answers.append((self.loss(logits, targets), logits.argmax(1), targets.argmax(1)))
 
     def on_validation_epoch_end(self) -> None:
-        """Accuracy and macro-F1 over all the rows."""
-        answers, labels = (torch.cat(parts) for parts in zip(*self.answers, strict=True))
-        self.answers.clear()
-        self.log("accuracy", (answers == labels).float().mean(), prog_bar=True)
-        self.log("macro_f1", multiclass_f1_score(answers, labels, num_classes=self.classes, average="macro"))
+        """Loss, accuracy and macro-F1 over the rows of all processes."""
+        shares = [self.answers]
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            shares = [[] for _ in range(self.trainer.world_size)]
+            torch.distributed.all_gather_object(shares, self.answers)
+        parts = [part for share in shares for part in share]
+        self.answers = []
+        rows, answers, labels = (torch.cat(part).cpu() for part in zip(*parts, strict=True))
+        self.log("val_loss", rows.mean(), prog_bar=True)
+        if not self.teacher:
+            self.log("accuracy", (answers == labels).float().mean(), prog_bar=True)
+            self.log("macro_f1", multiclass_f1_score(answers, labels, num_classes=self.classes, average="macro"))
 
     def configure_optimizers(self) -> Any:
-        """SGD with Nesterov momentum; weight decay on matrices only; linear rise, then cosine, by step."""
-        weights = [p for p in self.net.parameters() if p.ndim > 1]
-        others = [p for p in self.net.parameters() if p.ndim <= 1]
-        recipe = self.recipe
-        optimizer = torch.optim.SGD(
-            [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}],
-            lr=recipe.learning_rate,
-            momentum=recipe.momentum,
-            nesterov=True,
-        )
-        rise = max(1.0, recipe.warmup * self.steps / recipe.epochs)
+        """Optimizer and schedule of the stage."""
+        optimizer = optimization.optimizer(self.net, self.stage)
+        schedule = optimization.schedule(optimizer, self.stage.schedule, self.steps, self.stage.epochs)
+        return {"optimizer": optimizer, **({"lr_scheduler": schedule} if schedule else {})}
 
-        def factor(step: int) -> float:
-            if step < rise:
-                return (step + 1) / rise
-            return 0.5 + 0.5 * math.cos(math.pi * min(1.0, (step - rise) / max(1.0, self.steps - rise)))
-
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+    def _losses(self, pictures: Tensor, targets: Tensor) -> Tensor:
+        """Pictures 0–255 → one loss a row, [N]."""
+        gray = pictures
+        if pictures.shape[1] == 3:
+            gray = (pictures * torch.tensor(BT601, device=pictures.device).view(1, 3, 1, 1)).sum(1, keepdim=True)
+        inputs = self.normalize(gray).contiguous(memory_format=torch.channels_last)
+        if not self.teacher:
+            return self.loss(self.net(inputs).float(), targets)
+        normalize, teacher = (part.to(self.device) for part in self.teacher)
+        with torch.no_grad():
+            wanted = teacher(normalize(pictures.expand(-1, 3, -1, -1))).float()
+        embed: Any = self.net.embed
+        return (embed(inputs).float() - wanted).square().mean(1)

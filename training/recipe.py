@@ -2,58 +2,271 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from fer_export.errors import InvalidInputError
 from training.augment import Augmentation
 
 FOLDER = Path(__file__).parent / "recipes"
+#: A recipe of this name trains any torchvision classifier: `torchvision:mobilenet_v3_small`.
+TORCHVISION = "torchvision"
+OFF = Augmentation(flip=0, rotate=0, scale=0, shift=0, light=0, erase=0)
+#: The longest YAML file that is read, in bytes.
+LONGEST = 1_000_000
+
+Share = Annotated[float, Field(ge=0, lt=1)]
 
 
-class Recipe(BaseModel):
+class Part(BaseModel):
+    """Frozen, and takes no field that it does not know: a misspelt setting is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Data(Part):
+    """Which pictures, and which of them choose the epoch.
+
+    Attributes:
+        kind: the reader in `training/data/`.
+        source: which of the folders given by `--data NAME=FOLDER`.
+        protocol: how FER+ votes become the targets that are trained on; `majority` is always what is checked.
+        split: `usage` trains on Training and checks on PublicTest; `shuffled` pools the two and sets
+            `share` of them aside, stratified.
+        drop_leaks: leave out training pictures that copy a checked one: exact copies, or near ones too.
+        merge: new label → the labels that become it; the contract's labels follow.
+        balance: draw rows so that every class is seen equally often.
+        crop: for VOC photos: by the labelled box, or aligned by MTCNN inside it.
+        skip_bad: leave out rows and files that do not hold, with a warning, instead of stopping.
+    """
+
+    kind: Literal["fer2013", "ferplus", "folder", "voc", "drawn"]
+    source: str = "main"
+    protocol: Literal["majority", "argmax", "soft"] = "soft"
+    split: Literal["usage", "shuffled"] = "usage"
+    share: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    drop_leaks: Literal["no", "exact", "near"] = "no"
+    merge: dict[str, tuple[str, ...]] = {}
+    balance: bool = False
+    crop: Literal["box", "align"] = "box"
+    skip_bad: bool = False
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.kind == "ferplus" and self.split == "shuffled" and self.protocol == "soft":
+            raise ValueError("a shuffled split checks by the protocol it trains on: majority or argmax, not soft")
+        return self
+
+
+class Optimizer(Part):
+    """Weight decay falls on weights of two and more dimensions, on biases and norms only if `decay_all`."""
+
+    name: Literal["sgd", "adam", "adamw"] = "sgd"
+    learning_rate: float = Field(gt=0)
+    weight_decay: float = Field(0.0, ge=0)
+    decay_all: bool = False
+    momentum: Share = 0.9
+
+
+class Schedule(Part):
+    """How the learning rate goes.
+
+    Attributes:
+        name: `constant`; `step`: times `factor` at each epoch of `at`; `plateau`: times `factor` when the
+            checked loss has not fallen for more than `patience` epochs; `one_cycle` (Smith & Topin 2018):
+            up to the rate over `rise` of all steps, then down to nearly nothing; `cosine` (Loshchilov &
+            Hutter 2017): to zero after `warmup` epochs of a linear rise.
+    """
+
+    name: Literal["constant", "step", "plateau", "one_cycle", "cosine"] = "constant"
+    at: tuple[int, ...] = ()
+    factor: float = Field(0.1, gt=0, lt=1)
+    patience: int = Field(2, ge=0)
+    rise: float = Field(0.3, gt=0, lt=1)
+    warmup: float = Field(0.0, ge=0)
+
+
+class Loss(Part):
+    """What is made small; see `training/losses.py`.
+
+    Attributes:
+        name: `nll` for nets that end in log-softmax; `embedding` for learning the embeddings of the
+            pretrained RGB net with the gray one.
+        smoothing: share of the target spread over all classes.
+        gamma: of `focal`.
+        weighted: weigh each class by the inverse of its share in the training rows.
+    """
+
+    name: Literal["cross_entropy", "nll", "soft_votes", "focal", "embedding"] = "cross_entropy"
+    smoothing: Share = 0.0
+    gamma: float = Field(2.0, ge=0)
+    weighted: bool = False
+
+
+class Stage(Part):
+    """One stretch of training, from the weights of the stage before.
+
+    Attributes:
+        data: instead of the recipe's.
+        batch: pictures a step, over all processes together.
+        train: prefixes of parameter names that are trained; all where empty.
+        freeze: prefixes that are not.
+        rates: prefix → factor on the learning rate. The longest prefix that fits counts.
+        clip: largest norm of the gradient; 0 for any.
+        ema: decay of the moving average that is checked and kept; 0 for none.
+        mixup: alpha of the Beta distribution (Zhang et al. 2018); 0 for none.
+        stop: epochs without a better check after which the stage ends; 0 for never.
+        start: which weights of the stage before.
+    """
+
+    name: str = Field("fit", pattern=r"^[a-z0-9_-]+$")
+    data: Data | None = None
+    epochs: int = Field(ge=1)
+    batch: int = Field(128, ge=2)
+    optimizer: Optimizer
+    schedule: Schedule = Schedule()
+    loss: Loss = Loss()
+    train: tuple[str, ...] = ()
+    freeze: tuple[str, ...] = ()
+    rates: dict[str, Annotated[float, Field(gt=0)]] = {}
+    clip: float = Field(0.0, ge=0)
+    ema: Share = 0.0
+    mixup: float = Field(0.0, ge=0)
+    stop: int = Field(0, ge=0)
+    start: Literal["best", "last"] = "best"
+    augmentation: Augmentation = OFF
+
+
+class Range(Part):
+    """What `tune` may choose from: numbers between `low` and `high`, or one of `choices`."""
+
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    whole: bool = False
+    choices: tuple[str | float | int | bool, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if bool(self.choices) == (self.low is not None and self.high is not None):
+            raise ValueError("either low and high, or choices")
+        return self
+
+
+class Recipe(Part):
     """See `training/recipes/*.yaml`.
 
     Attributes:
-        data: which loader in `training/data/sources.py`.
-        learning_rate: the peak; cosine to zero after `warmup` epochs of a linear rise.
-        weight_decay: on weights of two and more dimensions; never on biases and norms.
-        ema: decay of the moving average that is validated and kept; 0 for none.
+        about: one sentence on what it reproduces.
+        published: the figure that its source states, with its protocol; empty where there is none.
+        pretrained: weights to start from; the run stops where they cannot be had.
+        size: height and width of the net's input in pixels; pictures of another size are enlarged.
+        mean, std: of the normalisation inside the graph, in units of 0–255.
+        search: setting, as for `--set`, → what `tune` may choose.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     name: str
+    about: str = ""
+    published: str = ""
     architecture: str
-    arguments: dict[str, Any] = {}
-    data: Literal["ferplus", "drawn"]
-    epochs: int = Field(ge=1)
-    batch: int = Field(128, ge=2)
-    learning_rate: float = Field(0.1, gt=0)
-    warmup: float = Field(2, ge=0)
-    momentum: float = 0.9
-    weight_decay: float = Field(5e-4, ge=0)
-    smoothing: float = Field(0.0, ge=0, lt=1)
-    ema: float = Field(0.999, ge=0, lt=1)
+    arguments: dict[str, int | float | str | bool | tuple[int, ...]] = {}
+    pretrained: Literal["imagenet", "vggface2"] | None = None
+    size: int = Field(48, ge=16, le=512)
+    mean: float = 129.4
+    std: float = Field(65.0, gt=0)
+    data: Data
     seed: int = 0
-    augmentation: Augmentation = Augmentation()
+    precision: Literal["bf16", "float32"] = "bf16"
+    stages: tuple[Stage, ...] = Field(min_length=1)
+    search: dict[str, Range] = {}
+
+    @model_validator(mode="after")
+    def _stages_differ(self) -> Self:
+        names = [stage.name for stage in self.stages]
+        if len(set(names)) != len(names):
+            raise ValueError("two stages have the same name")
+        if self.stages[-1].loss.name == "embedding":
+            raise ValueError("the last stage has to train the classes")
+        return self
+
+    def data_of(self, stage: Stage) -> Data:
+        """What this stage is fed."""
+        return stage.data or self.data
 
 
-def read(name: str, **changes: Any) -> Recipe:
-    """A packaged recipe by name, or one by the path of its YAML file; `changes` replace fields.
+def names() -> list[str]:
+    """The packaged recipes, sorted."""
+    return sorted(file.stem for file in FOLDER.glob("*.yaml"))
+
+
+def read(name: str, *, changes: Iterable[str] = (), epochs: int | None = None, seed: int | None = None) -> Recipe:
+    """A packaged recipe by name, `torchvision:NAME`, or a recipe by the path of its YAML file.
+
+    Args:
+        name: as above.
+        changes: "stages.0.optimizer.learning_rate=0.01": a path of keys and the value as YAML.
+        epochs: of every stage, instead of the recipe's.
+        seed: instead of the recipe's.
 
     Raises:
         InvalidInputError: no such recipe, or one with a field that does not hold.
     """
-    path = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
+    kind, _, classifier = name.partition(":")
+    packaged = kind if kind == TORCHVISION else name
+    path = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{packaged}.yaml"
     if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in FOLDER.glob("*.yaml")))
-        raise InvalidInputError(f"no recipe {name}", hint=f"known: {known}")
+        raise InvalidInputError(f"no recipe {name}", hint=f"known: {', '.join(names())}")
+    if path.stem == TORCHVISION and path.parent == FOLDER and not classifier:
+        raise InvalidInputError("which torchvision classifier?", hint="--recipe torchvision:mobilenet_v3_small")
+    if path.stat().st_size > LONGEST:
+        raise InvalidInputError(f"{path} is too long for a recipe")
     try:
         values = yaml.safe_load(path.read_text("utf-8"))
-        return Recipe.model_validate({"name": path.stem, **values, **changes})
-    except (yaml.YAMLError, ValidationError, TypeError) as error:
-        raise InvalidInputError(f"{path}: {error}") from error
+        if not isinstance(values, dict):
+            raise InvalidInputError(f"{path}: a recipe is a mapping of settings")
+        values = {"name": path.stem, **values}
+        if classifier:
+            values |= {"name": name.replace(":", "-"), "architecture": name}
+        for change in changes:
+            _set(values, change)
+        for stage in values.get("stages") or [] if epochs else []:
+            stage["epochs"] = epochs
+        if seed is not None:
+            values["seed"] = seed
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "recipe"
+        raise InvalidInputError(f"{path}: {place}: {first['msg']}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InvalidInputError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+
+
+def _set(values: dict[str, Any], change: str) -> None:
+    """Carry out one "path.of.keys=value"."""
+    path, equals, text = change.partition("=")
+    *parents, last = path.split(".")
+    hint = "for example --set stages.0.optimizer.learning_rate=0.01"
+    if not equals or not last:
+        raise InvalidInputError(f"{change!r} is not SETTING=VALUE", hint=hint)
+    place: Any = values
+    for key in parents:
+        if isinstance(place, list) and key.isdecimal() and int(key) < len(place):
+            place = place[int(key)]
+        elif isinstance(place, dict):
+            place = place.setdefault(key, {})
+        else:
+            raise InvalidInputError(f"there is no setting {path}", hint=hint)
+    if not isinstance(place, dict):
+        raise InvalidInputError(f"there is no setting {path}", hint=hint)
+    place[last] = yaml.safe_load(text)
+
+
+def as_yaml(recipe: Recipe) -> str:
+    """The whole recipe, defaults spelt out."""
+    values: Mapping[str, Any] = recipe.model_dump(mode="json")
+    return str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True))

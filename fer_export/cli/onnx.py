@@ -23,7 +23,7 @@ def main(output: Output, ckpt: Path | None, path: Path, opset: int, batch: str) 
     \b
     Examples:
       fer-export onnx
-      fer-export onnx --ckpt runs/ferplus/best.safetensors -o build/fer.onnx
+      fer-export onnx --ckpt runs/fernet/best.safetensors -o build/fer.onnx
       fer-export onnx --opset 18 --batch 1
     """
     fixed = _batch(batch)

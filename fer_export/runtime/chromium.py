@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from fer_export.errors import MissingDependencyError
@@ -61,6 +62,20 @@ def _playwrights_own() -> str | None:
     return str(found[-1]) if found else None
 
 
+def find_driver() -> str:
+    """The path of chromedriver, which `python -m training collect` drives the browser with.
+
+    Raises:
+        MissingDependencyError: it is not on PATH.
+    """
+    found = shutil.which("chromedriver")
+    if not found:
+        raise MissingDependencyError(
+            "chromedriver is not on PATH", hint="fer-export browser --install --driver, or --driver PATH of collect"
+        )
+    return found
+
+
 def install() -> str:
     """Install a browser where there is none: Debian's package where this user may, else Playwright's.
 
@@ -70,8 +85,27 @@ def install() -> str:
     Raises:
         MissingDependencyError: neither way worked; it says what each answered.
     """
+    return _install(_ways(), find, "browser", f"install Chromium or Chrome, then run this again; or set {VARIABLE}")
+
+
+def install_driver() -> str:
+    """Install Debian's chromedriver.
+
+    Returns:
+        Its path.
+
+    Raises:
+        MissingDependencyError: this is no Debian, or this user may not.
+    """
+    return _install(_apt("chromium-driver"), find_driver, "chromedriver", "it has to be of the browser's own version")
+
+
+Ways = list[tuple[str, list[list[str]]]]
+
+
+def _install(ways: Ways, found: Callable[[], str], name: str, hint: str) -> str:
     attempts = []
-    for what, commands in _ways():
+    for what, commands in ways:
         for command in commands:
             print(f"$ {' '.join(command)}", file=sys.stderr)
             done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -80,21 +114,20 @@ def install() -> str:
                 attempts.append(f"{what}: {lines[-1]}")
                 break
         else:
-            return find()
-    raise MissingDependencyError(
-        "no browser could be installed (" + "; ".join(attempts) + ")",
-        hint=f"install Chromium or Chrome by hand, then run this again; or set {VARIABLE}",
-    )
+            return found()
+    tried = f" ({'; '.join(attempts)})" if attempts else ": no way is known for this system"
+    raise MissingDependencyError(f"no {name} could be installed{tried}", hint=f"by hand: {hint}")
 
 
-def _ways() -> list[tuple[str, list[list[str]]]]:
-    ways = []
-    if shutil.which("apt-get"):
-        # Not as root: only where sudo asks nothing.
-        sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
-        apt = [*sudo, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]
-        ways.append(
-            ("apt-get", [[*apt, "update", "-q"], [*apt, "install", "-y", "-q", "--no-install-recommends", "chromium"]])
-        )
-    ways.append(("playwright", [[sys.executable, "-m", "playwright", "install", "chromium"]]))
-    return ways
+def _apt(package: str) -> Ways:
+    if not shutil.which("apt-get"):
+        return []
+    # Not as root: only where sudo asks nothing.
+    sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    apt = [*sudo, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]
+    install = [*apt, "install", "-y", "-q", "--no-install-recommends", package]
+    return [("apt-get", [[*apt, "update", "-q"], install])]
+
+
+def _ways() -> Ways:
+    return [*_apt("chromium"), ("playwright", [[sys.executable, "-m", "playwright", "install", "chromium"]])]

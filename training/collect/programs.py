@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from fer_export.errors import MissingDependencyError
@@ -28,11 +27,8 @@ def find_driver(given: Path | None) -> str:
     Raises:
         MissingDependencyError: there is none.
     """
-    if given is not None and not given.is_file():
+    if given is None:
+        return chromium.find_driver()
+    if not given.is_file():
         raise MissingDependencyError(f"--driver {given}: no such file")
-    found = str(given) if given else shutil.which("chromedriver")
-    if not found:
-        raise MissingDependencyError(
-            "chromedriver is not on PATH", hint="apt-get install chromium-driver, or --driver /path/to/chromedriver"
-        )
-    return found
+    return str(given)

@@ -6,12 +6,15 @@ A net trained on them knows no real face; its contract says so.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from PIL import Image, ImageDraw, ImageFilter
 
 from fer_export.fer2013 import SIZE
+from training.data.faces import PUBLIC, TRAINING, Faces, one_hot
 
 _SCALE = 4  # drawn four times as large and reduced, for smooth edges
 
@@ -49,6 +52,22 @@ def faces(count: int, seed: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.
     labels = rng.integers(0, len(LABELS), count)
     pixels = np.stack([draw(LOOKS[LABELS[label]], rng) for label in labels])
     return pixels, labels
+
+
+@cache
+def read(train: int = 4000, check: int = 500) -> Faces:
+    """Drawn faces as a data set: `train` rows of Training, `check` rows of PublicTest from another seed."""
+    parts = [faces(train, seed=0), faces(check, seed=1)]
+    classes = np.concatenate([labels for _, labels in parts])
+    return Faces(
+        name="drawn faces (training/data/drawn.py), for trying out",
+        protocol="drawn labels",
+        labels=LABELS,
+        pixels=torch.from_numpy(np.concatenate([pixels for pixels, _ in parts]))[:, None],
+        targets=one_hot(classes, len(LABELS)),
+        split=np.array([TRAINING] * train + [PUBLIC] * check),
+        where=tuple(f"drawn face {number}" for number in range(train + check)),
+    )
 
 
 def draw(look: Look, rng: np.random.Generator) -> npt.NDArray[np.uint8]:

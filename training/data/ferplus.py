@@ -10,14 +10,69 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
+from fer_export import fer2013
 from fer_export.errors import InvalidInputError
+from training.data.faces import Faces, one_hot
+from training.data.fer2013 import find, places
 
 #: The eight emotions in the order of the file's columns.
 LABELS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
+#: How votes become targets → what the contract says of it.
+PROTOCOLS = {
+    "majority": "FER+ majority: single votes dropped, more than half of what is left, neither unknown nor NF",
+    "argmax": "FER+ argmax: the class with most votes, the first of the file's order on ties, neither unknown nor NF",
+    "soft": "FER+ soft: the distribution of votes over the emotions, single votes dropped",
+}
 _COLUMNS = (*LABELS, "unknown", "NF")
 
 Votes = npt.NDArray[np.int64]
+
+
+def faces(path: Path, protocol: str, votes: Path | None = None) -> Faces:
+    """FER2013's pictures with FER+ targets.
+
+    Args:
+        path: FER2013's file, or the folder that holds it.
+        protocol: `majority` or `argmax`, one-hot; or `soft`, a distribution.
+        votes: fer2013new.csv; beside the pictures' file where None.
+
+    Returns:
+        All rows of the pictures' file: uint8 [N, 1, 48, 48], targets float32 [N, 8]. Where the protocol
+        finds no label the target is zeros: `Faces.labelled` drops those.
+
+    Raises:
+        InvalidInputError: an unknown protocol, a file that does not hold, or files whose rows are not the same.
+    """
+    if protocol not in PROTOCOLS:
+        raise InvalidInputError(f"FER+ has no protocol {protocol!r}", hint=f"there is: {', '.join(PROTOCOLS)}")
+    path = find(path)
+    rows = fer2013.read(path)
+    votes = votes or path.parent / "fer2013new.csv"
+    cast = read_votes(votes)
+    if len(cast) < len(rows.pixels):
+        raise InvalidInputError(
+            f"{len(rows.pixels)} pictures and only {len(cast)} rows of votes: they are joined by row position",
+            hint=f"the files are {path} and {votes}",
+        )
+    usage = _read_usage(votes)
+    if len(usage) == len(cast):
+        _same_order(rows.usage, usage, path, votes)
+    cast = cast[: len(rows.pixels)]
+    if protocol == "soft":
+        targets = torch.from_numpy(soft(cast))
+    else:
+        targets = one_hot((majority if protocol == "majority" else argmax)(cast), len(LABELS))
+    return Faces(
+        name="FER2013 pictures with FER+ votes",
+        protocol=PROTOCOLS[protocol],
+        labels=LABELS,
+        pixels=torch.from_numpy(rows.pixels)[:, None],
+        targets=targets,
+        split=rows.usage,
+        where=places(path, len(rows.pixels)),
+    )
 
 
 def read_votes(path: Path) -> Votes:
@@ -30,15 +85,46 @@ def read_votes(path: Path) -> Votes:
         raise InvalidInputError(
             f"no file {path}", hint="FER+ votes: fer2013new.csv from https://github.com/microsoft/FERPlus"
         )
-    with path.open(newline="", encoding="utf-8") as text:
-        reader = csv.DictReader(text)
-        missing = [name for name in _COLUMNS if name not in (reader.fieldnames or [])]
-        if missing:
-            raise InvalidInputError(f"{path}: no column {', '.join(missing)}")
-        try:
-            return np.array([[int(row[name]) for name in _COLUMNS] for row in reader], np.int64)
-        except (TypeError, ValueError) as error:
-            raise InvalidInputError(f"{path}: {error}") from error
+    rows = []
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as text:
+            reader = csv.DictReader(text)
+            missing = [name for name in _COLUMNS if name not in (reader.fieldnames or [])]
+            if missing:
+                raise InvalidInputError(f"{path}: no column {', '.join(missing)}")
+            for number, row in enumerate(reader, 1):
+                rows.append(_votes(row, f"{path}, row {number}"))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InvalidInputError(f"cannot read {path}: {error}") from error
+    if not rows:
+        raise InvalidInputError(f"{path} holds no row of votes")
+    return np.array(rows, np.int64)
+
+
+def _votes(row: dict[str, str], place: str) -> list[int]:
+    try:
+        votes = [int(row[name]) for name in _COLUMNS]
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(f"{place}: votes are not numbers") from error
+    if min(votes) < 0:
+        raise InvalidInputError(f"{place}: fewer than no votes")
+    return votes
+
+
+def _read_usage(path: Path) -> list[str]:
+    """The column Usage; empty where there is none."""
+    with path.open(newline="", encoding="utf-8-sig") as text:
+        return [row["Usage"].strip() for row in csv.DictReader(text) if row.get("Usage")]
+
+
+def _same_order(pictures: npt.NDArray[np.str_], votes: list[str], path: Path, votes_path: Path) -> None:
+    """Both files say what each row is for: where they differ, the join by position is wrong."""
+    for number, (one, other) in enumerate(zip(pictures.tolist(), votes, strict=False), 1):
+        if one != other:
+            raise InvalidInputError(
+                f"row {number} is {one} in {path} and {other} in {votes_path}: the rows are not in the same order",
+                hint="votes are joined by row position: take both files as they were published",
+            )
 
 
 def without_single_votes(votes: Votes) -> Votes:
@@ -56,6 +142,16 @@ def majority(votes: Votes) -> npt.NDArray[np.int64]:
     top = kept.argmax(1)
     agreed = (kept.max(1) * 2 > kept.sum(1)) & (top < len(LABELS))
     return np.where(agreed, top, -1)
+
+
+def argmax(votes: Votes) -> npt.NDArray[np.int64]:
+    """Plain argmax: the class with most votes, int64 [N], or -1 where unknown or NF has most.
+
+    Single votes count. Of classes with as many votes the first in the file's order wins, so an emotion
+    wins over unknown and NF, and neutral over any other emotion. A row without votes has no class.
+    """
+    top = votes.argmax(1)
+    return np.where((top < len(LABELS)) & (votes.max(1) > 0), top, -1)
 
 
 def soft(votes: Votes) -> npt.NDArray[np.float32]:

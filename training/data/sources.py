@@ -1,104 +1,167 @@
-"""What a recipe's `data` means: pictures, targets and the rows that choose the epoch."""
+"""What a recipe's `data` means: rows to train on, and rows that choose the epoch."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from fer_export import fer2013
-from fer_export.errors import InvalidInputError
-from training.data import drawn, ferplus
+from fer_export.errors import InvalidInputError, UsageError
+from training.data import classes, drawn, fer2013, ferplus, folder, splits, voc
+from training.data.aliases import canonical
+from training.data.faces import PUBLIC, Faces
+from training.recipe import Data
 
 
 @dataclass(frozen=True)
-class Source:
-    """One data set, in memory.
-
-    Attributes:
-        name, protocol, split: for the contract.
-        labels: class names in order.
-        pixels, targets: uint8 [N, 1, H, W] and float32 [N, classes], each row a distribution.
-        check_pixels, check_labels: uint8 [M, 1, H, W] and int64 [M], the rows that choose the epoch.
+class Split:
+    """Attributes:
+    train, check: labelled rows; no row is in both.
+    name: of the checked rows, for figures.
+    notes: what was left out or changed, a sentence each.
     """
 
+    train: Faces
+    check: Faces
     name: str
-    protocol: str
-    split: str
-    labels: tuple[str, ...]
-    pixels: Tensor
-    targets: Tensor
-    check_pixels: Tensor
-    check_labels: Tensor
+    notes: tuple[str, ...] = ()
 
 
-def load(name: str, data: Path | None) -> Source:
-    """Load a source.
+def load_faces(
+    kind: str,
+    path: Path | None,
+    *,
+    protocol: str = "majority",
+    size: int = 48,
+    channels: int = 1,
+    crop: str = "box",
+    skip_bad: bool = False,
+) -> Faces:
+    """All rows of one data set, those without a label too.
 
     Args:
-        name: `ferplus` or `drawn`.
-        data: the folder that holds fer2013.csv (plain or packed) and fer2013new.csv.
+        kind: fer2013, ferplus, folder, voc or drawn.
+        path: where it is; `drawn` needs none.
+        protocol: of FER+.
+        size, channels: of the pictures, for those that come in any size.
+        crop: of VOC photos.
+        skip_bad: leave out files that do not hold, with a warning.
 
     Raises:
-        InvalidInputError: no data where some is needed, or data that does not hold.
+        UsageError: no path where one is needed.
+        InvalidInputError: data that does not hold.
     """
-    if name == "drawn":
-        return _drawn()
-    if data is None:
-        raise InvalidInputError(f"recipe data {name} needs FER2013", hint="make train DATA=folder RECIPE=ferplus")
-    return _ferplus(data)
+    if kind == "drawn":
+        return drawn.read()
+    if path is None:
+        raise UsageError(f"data of the kind {kind} has to be somewhere", hint="--data FOLDER")
+    if kind == "fer2013":
+        return fer2013.read(path)
+    if kind == "ferplus":
+        return ferplus.faces(path, protocol)
+    if kind == "folder":
+        return folder.read(path, size=size, channels=channels, skip_bad=skip_bad)
+    if kind == "voc":
+        return voc.read(path, size=size, channels=channels, crop=crop, skip_bad=skip_bad)
+    raise UsageError(f"no data of the kind {kind}", hint="fer2013, ferplus, folder, voc or drawn")
 
 
-def find_fer2013(folder: Path) -> Path:
-    """The FER2013 file in a folder (or the file itself)."""
-    if folder.is_file():
-        return folder
-    for pattern in ("fer2013.csv*", "icml_face_data.csv*", "train.csv*"):
-        for path in sorted(folder.glob(pattern)):
-            return path
-    raise InvalidInputError(
-        f"{folder} holds no fer2013.csv",
-        hint="FER2013: https://www.kaggle.com/datasets/msambare/fer2013 or the ICML 2013 challenge page",
+def load(data: Data, folders: Mapping[str, Path], *, size: int = 48, channels: int = 1, seed: int = 0) -> Split:
+    """Rows to train on and rows to check.
+
+    Args:
+        data: the recipe's.
+        folders: from `--data`, by name; `main` is the nameless one.
+        size, channels: of the pictures, for those that come in any size.
+        seed: of a shuffled split.
+
+    Raises:
+        UsageError, InvalidInputError: no data, or data that does not hold.
+    """
+    path = folders.get(data.source)
+    if path is None and data.source != "main" and data.kind != "drawn":
+        raise UsageError(f"this recipe also wants pictures named {data.source}", hint=f"--data {data.source}=FOLDER")
+    options = {"size": size, "channels": channels, "crop": data.crop, "skip_bad": data.skip_bad}
+    everything = load_faces(data.kind, path, protocol=data.protocol, **options)  # type: ignore[arg-type]
+    if data.merge:
+        everything = classes.merge(everything, data.merge)
+    train, check, name = _split(data, everything, seed)
+    notes = []
+    if data.kind == "ferplus" and data.split == "usage" and data.protocol != "majority":
+        # Whatever it is trained on, it is checked by the protocol that others report.
+        check = load_faces("ferplus", path, protocol="majority").of(PUBLIC).labelled()
+        if data.merge:
+            check = classes.merge(check, data.merge)
+    if data.drop_leaks != "no":
+        train, dropped = splits.drop_leaks(train, check, near=data.drop_leaks == "near")
+        notes.append(f"{dropped} training pictures that copy a checked one ({data.drop_leaks}) were left out")
+    return Split(train, check, name, tuple(notes))
+
+
+def limited(split: Split, count: int) -> Split:
+    """The first `count` rows of each side, classes taken in turn: for trying out."""
+    return replace(
+        split,
+        train=_some(split.train, count),
+        check=_some(split.check, count),
+        notes=(*split.notes, f"only {count} pictures, for trying out"),
     )
 
 
-def _ferplus(data: Path) -> Source:
-    path = find_fer2013(data)
-    faces = fer2013.read(path)
-    votes = ferplus.read_votes(path.parent / "fer2013new.csv")
-    if len(votes) < len(faces.pixels):
+def relabelled(split: Split, labels: tuple[str, ...]) -> Split:
+    """The same rows with their labels in another order; labels without a row may be added.
+
+    Labels are matched by what they mean (`training/data/aliases.py`).
+
+    Raises:
+        InvalidInputError: the rows have a label that is not among `labels`.
+    """
+    return replace(split, train=_relabelled(split.train, labels), check=_relabelled(split.check, labels))
+
+
+def _relabelled(faces: Faces, labels: tuple[str, ...]) -> Faces:
+    if faces.labels == labels:
+        return faces
+    known = {canonical(label): index for index, label in enumerate(labels)}
+    unknown = [label for label in faces.labels if canonical(label) not in known]
+    if unknown:
         raise InvalidInputError(
-            f"{len(faces.pixels)} pictures and only {len(votes)} rows of votes: they are joined by row position"
+            f"{faces.name}: label {', '.join(unknown)} is unknown to the net", hint=f"its labels: {', '.join(labels)}"
         )
-    votes = votes[: len(faces.pixels)]
-    targets, classes = ferplus.soft(votes), ferplus.majority(votes)
-    train = faces.split("Training") & (targets.sum(1) > 0)
-    check = faces.split("PublicTest") & (classes >= 0)
-    return Source(
-        name="FER2013 pictures with FER+ votes",
-        protocol="trained on vote distributions, single votes dropped; checked by Microsoft's majority protocol",
-        split="PublicTest",
-        labels=ferplus.LABELS,
-        pixels=torch.from_numpy(faces.pixels[train])[:, None],
-        targets=torch.from_numpy(targets[train]),
-        check_pixels=torch.from_numpy(faces.pixels[check])[:, None],
-        check_labels=torch.from_numpy(classes[check]),
-    )
+    targets = torch.zeros(len(faces), len(labels))
+    for index, label in enumerate(faces.labels):
+        targets[:, known[canonical(label)]] = faces.targets[:, index]
+    return replace(faces, labels=labels, targets=targets)
 
 
-def _drawn() -> Source:
-    pixels, labels = drawn.faces(4000, seed=0)
-    check_pixels, check_labels = drawn.faces(500, seed=1)
-    return Source(
-        name="drawn faces (training/data/drawn.py), for trying out",
-        protocol="drawn labels",
-        split="drawn, another seed",
-        labels=drawn.LABELS,
-        pixels=torch.from_numpy(pixels)[:, None],
-        targets=torch.from_numpy(np.eye(len(drawn.LABELS), dtype=np.float32)[labels]),
-        check_pixels=torch.from_numpy(check_pixels)[:, None],
-        check_labels=torch.from_numpy(check_labels),
-    )
+def _split(data: Data, everything: Faces, seed: int) -> tuple[Faces, Faces, str]:
+    if data.split == "usage":
+        train, check = splits.by_usage(everything)
+        name = str(check.split[0])
+    else:
+        train, check = splits.shuffled(everything, data.share, seed)
+        name = f"{data.share:.0%} of Training and PublicTest, shuffled with seed {seed}"
+        check = replace(check, split=np.full(len(check), name))
+    train, check = train.labelled(), check.labelled()
+    for rows, what in ((train, "to train on"), (check, "to check")):
+        if not len(rows):
+            raise InvalidInputError(f"{everything.name}: no labelled row {what}")
+        empty = [label for label, count in rows.counts().items() if not count]
+        if empty:
+            warnings.warn(f"{everything.name}: no row {what} is labelled {', '.join(empty)}", stacklevel=3)
+    return train, check, name
+
+
+def _some(faces: Faces, count: int) -> Faces:
+    chosen = faces.classes.numpy()
+    turns = np.zeros(len(chosen), np.int64)
+    for label in range(len(faces.labels)):
+        rows = chosen == label
+        turns[rows] = np.arange(rows.sum())
+    mask = np.zeros(len(chosen), bool)
+    mask[np.argsort(turns, kind="stable")[:count]] = True
+    return faces.rows(mask)

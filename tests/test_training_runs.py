@@ -1,0 +1,382 @@
+"""Runs: what they leave, that they go on where they stopped, and that two processes compute what one does."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pytest
+import torch
+from conftest import ROOT, SHARED
+
+from fer_export import checkpoint
+from fer_export.errors import InvalidInputError, MissingDependencyError, UsageError
+from fer_export.export import onnx, tfjs
+from fer_export.runtime.tfjs import Browser
+from training import evaluation, recipe
+from training.data import drawn, sources
+from training.fit import Run, fit
+from training.tune import Pruning
+
+#: Where the real pictures are absent, the same recipes run on drawn ones.
+REAL = (SHARED / "data" / "fer2013.csv.xz").exists()
+DATA = {"main": SHARED / "data"}
+SMALL = ("stages.0.batch=16",)
+
+
+def call(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
+    """`python -m training` in a process of its own."""
+    command = [sys.executable, "-m", "training", *(str(argument) for argument in arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=ROOT, check=False, env={**os.environ, **variables}
+    )
+
+
+def history(folder: Path) -> list[dict[str, str]]:
+    """metrics.csv of a run."""
+    with (folder / "metrics.csv").open(encoding="utf-8") as text:
+        return list(csv.DictReader(text))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two epochs on a few drawn faces."""
+    folder = tmp_path_factory.mktemp("runs") / "drawn"
+    fit(recipe.read("drawn", epochs=2, changes=SMALL), Run(folder, limit=128, progress=False))
+    return folder
+
+
+# What a run leaves
+
+
+def test_a_run_leaves_best_and_last_in_both_formats(run: Path) -> None:
+    for name in ("best", "last"):
+        for ending in (".safetensors", ".pth"):
+            loaded = checkpoint.load(run / f"{name}{ending}")
+            assert loaded.contract.labels == drawn.LABELS
+            assert loaded.contract.training is not None
+            assert "knows no real face" in loaded.contract.training.note
+            assert "only 128 pictures" in loaded.contract.training.note
+            assert {metric.name for metric in loaded.contract.metrics} == {"accuracy", "macro_f1"}
+            loaded.module()
+
+
+def test_a_run_leaves_its_settings_its_history_and_its_report(run: Path) -> None:
+    assert recipe.read(str(run / "recipe.yaml")) == recipe.read("drawn", epochs=2, changes=SMALL)
+    environment = json.loads((run / "environment.json").read_text())
+    assert environment["packages"]["torch"].startswith("2.")
+    rows = history(run)
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert all(float(row["loss"]) > 0 and float(row["seconds"]) > 0 for row in rows)
+    for name in ("report.html", "history.png", "confusion.png", "reliability.png", "mistakes.png"):
+        assert (run / name).stat().st_size > 1000
+    assert (run / "classification_report.txt").read_text()
+    assert list((run / "tensorboard").rglob("events.*"))
+
+
+def test_a_folder_with_a_run_is_not_overwritten(run: Path) -> None:
+    before = (run / "best.safetensors").read_bytes()
+    with pytest.raises(InvalidInputError, match="already holds a run"):
+        fit(recipe.read("drawn"), Run(run, progress=False))
+    assert (run / "best.safetensors").read_bytes() == before
+
+
+def test_the_figure_in_the_contract_is_the_checkpoints_own(run: Path) -> None:
+    loaded = checkpoint.load(run / "best.safetensors")
+    split = sources.limited(sources.load(recipe.read("drawn").data, {}), 128)
+    result = evaluation.evaluate(loaded, split.check)
+    named = {metric.name: metric for metric in loaded.contract.metrics}
+    # Lightning checks in float32 too; one row may still fall on the other side.
+    assert named["accuracy"].value == pytest.approx(result.accuracy, abs=1 / 128 + 1e-4)
+    assert named["macro_f1"].value == pytest.approx(result.macro_f1, abs=0.02)
+    assert named["accuracy"].samples == result.samples == len(split.check)
+
+
+def test_the_pretrained_model_keeps_its_promise(fer2013_csv: Path) -> None:
+    loaded = checkpoint.load(checkpoint.PRETRAINED)
+    faces = sources.load_faces("ferplus", fer2013_csv, protocol="majority").of("PublicTest")
+    result = evaluation.evaluate(loaded, faces)
+    assert result.samples == 3199
+    assert result.accuracy >= 0.87
+    named = {metric.name: metric.value for metric in loaded.contract.metrics}
+    assert named["accuracy"] == pytest.approx(result.accuracy, abs=0.003)
+
+
+def test_drawn_faces_are_the_same_for_the_same_seed() -> None:
+    pixels, labels = drawn.faces(12, 5)
+    again, labels_again = drawn.faces(12, 5)
+    other, _ = drawn.faces(12, 6)
+    assert np.array_equal(pixels, again)
+    assert np.array_equal(labels, labels_again)
+    assert not np.array_equal(pixels, other)
+    assert pixels.shape == (12, 48, 48)
+
+
+# Going on
+
+
+def test_a_resumed_run_ends_where_an_unbroken_one_does(run: Path, tmp_path: Path) -> None:
+    unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
+    constant = [*SMALL, "stages.0.schedule.name=constant", "precision=float32"]
+    two = recipe.read("drawn", epochs=2, changes=constant)
+    fit(two, Run(unbroken, limit=64, progress=False, report=False))
+    fit(recipe.read("drawn", epochs=1, changes=constant), Run(broken, limit=64, progress=False, report=False))
+    fit(two, Run(broken, limit=64, progress=False, report=False, resume=True))
+    first, second = (checkpoint.load(folder / "last.safetensors") for folder in (unbroken, broken))
+    for name, tensor in first.state.items():
+        torch.testing.assert_close(second.state[name], tensor, atol=1e-6, rtol=1e-5, msg=name)
+    assert [row["epoch"] for row in history(broken)] == ["1", "2"]
+
+
+def test_nothing_to_resume(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="nothing to resume"):
+        fit(recipe.read("drawn"), Run(tmp_path, resume=True, progress=False))
+
+
+def test_a_run_is_not_resumed_with_other_settings(run: Path) -> None:
+    changed = recipe.read("drawn", epochs=3, changes=[*SMALL, "stages.0.optimizer.learning_rate=0.5"])
+    with pytest.raises(InvalidInputError, match="other settings"):
+        fit(changed, Run(run, resume=True, progress=False))
+
+
+def test_a_second_run_starts_from_the_first_and_says_so(run: Path, tmp_path: Path) -> None:
+    first = checkpoint.load(run / "last.safetensors")
+    slow = recipe.read("drawn", epochs=1, changes=[*SMALL, "stages.0.optimizer.learning_rate=1e-6"])
+    best = fit(slow, Run(tmp_path / "run", init=first, limit=64, progress=False, report=False))
+    second = checkpoint.load(best)
+    assert second.contract.training is not None
+    assert "started from recipe drawn, seed 0" in second.contract.training.note
+    for name in first.state:
+        if "weight" in name:
+            torch.testing.assert_close(second.state[name], first.state[name], atol=1e-3, rtol=0)
+    with pytest.raises(InvalidInputError, match="--init holds"):
+        narrow = recipe.read("drawn", changes=["arguments={widths: [8, 8, 8]}"])
+        fit(narrow, Run(tmp_path / "other", init=first, progress=False))
+
+
+# Stages
+
+
+def test_stages_follow_each_other_and_resume_between_them(tmp_path: Path) -> None:
+    changes = [
+        "stages=[{name: first, epochs: 1, batch: 16, optimizer: {name: adam, learning_rate: 0.001}},"
+        " {name: second, epochs: 2, batch: 16, start: last, train: [head],"
+        " optimizer: {name: adamw, learning_rate: 0.001}, clip: 1.0, stop: 3, mixup: 0.2}]"
+    ]
+    two = recipe.read("drawn", changes=changes)
+    folder = tmp_path / "run"
+    fit(two, Run(folder, limit=64, progress=False, report=False))
+    assert [row["stage"] for row in history(folder)] == ["first", "second", "second"]
+    before = checkpoint.load(folder / "stages" / "0-first" / "last.safetensors")
+    after = checkpoint.load(folder / "last.safetensors")
+    stem = "stem.0.0.weight"
+    assert torch.equal(before.state[stem], after.state[stem])
+    assert not torch.equal(before.state["head.weight"], after.state["head.weight"])
+    assert after.contract.training is not None
+    assert "started from recipe drawn" in after.contract.training.note
+    # As if it had been stopped in the second stage: the first one is not run again.
+    (folder / "stages" / "1-second" / "finished").unlink()
+    longer = two.model_copy(update={"stages": (two.stages[0], two.stages[1].model_copy(update={"epochs": 3}))})
+    fit(longer, Run(folder, limit=64, progress=False, report=False, resume=True))
+    assert [row["stage"] for row in history(folder)] == ["first", "second", "second", "second"]
+
+
+def test_classes_can_be_merged_weighed_and_balanced(tmp_path: Path) -> None:
+    changes = [*SMALL, "data.merge={upset: [sadness, anger]}", "data.balance=true", "stages.0.loss.weighted=true"]
+    best = fit(
+        recipe.read("drawn", epochs=1, changes=changes), Run(tmp_path / "run", limit=64, progress=False, report=False)
+    )
+    contract = checkpoint.load(best).contract
+    assert "upset" in contract.labels
+    assert "anger" not in contract.labels
+    assert contract.training is not None
+    assert "sadness + anger as upset" in contract.training.protocol
+
+
+# Many processes
+
+
+def test_two_processes_compute_what_one_does(tmp_path: Path) -> None:
+    # No batch norm, no dropout, no augmentation: nothing depends on who sees which rows.
+    # SGD, since Adam blows rounding up where gradients are tiny.
+    settings = [
+        "precision=float32",
+        "data.kind=drawn",
+        "stages.0.augmentation.flip=0",
+        "stages.0.batch=32",
+        "stages.0.optimizer={name: sgd, learning_rate: 0.05}",
+    ]
+    common = ["--recipe", "simple_cnn", "--epochs", 2, "--limit", 64, "--json"]
+    for setting in settings:
+        common += ["--set", setting]
+    for processes in (1, 2):
+        done = call("fit", *common, "-o", tmp_path / str(processes), "--devices", processes, OMP_NUM_THREADS="1")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["ok"]
+    one, two = (checkpoint.load(tmp_path / name / "last.safetensors") for name in ("1", "2"))
+    for name, tensor in one.state.items():
+        torch.testing.assert_close(two.state[name], tensor, atol=1e-5, rtol=1e-3, msg=name)
+    for first, second in zip(history(tmp_path / "1"), history(tmp_path / "2"), strict=True):
+        assert float(second["val_loss"]) == pytest.approx(float(first["val_loss"]), rel=1e-4)
+        assert second["accuracy"] == first["accuracy"]
+
+
+def test_an_error_in_many_processes_is_an_error(tmp_path: Path) -> None:
+    done = call("fit", "--recipe", "fer2013-that-is-not", "-o", tmp_path / "run", "--devices", 2)
+    assert done.returncode != 0
+    assert "no recipe" in done.stderr
+
+
+# Every system people start from
+
+
+#: Smaller pictures than the recipe's, and how many epochs on 48 pictures the loss is given to fall.
+QUICK = {
+    "face_pretrained": ("size=80",),
+    "resnet18_gray": ("size=64",),
+    "resnet50": ("size=64",),
+    "gray_resnet50": ("size=64",),
+    "torchvision:mobilenet_v3_small": ("size=64",),
+}
+NAMES = [name if name != recipe.TORCHVISION else "torchvision:mobilenet_v3_small" for name in recipe.names()]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Local files in place of the downloads: the nets' own layers, random numbers."""
+    import torchvision
+    from facenet_pytorch import InceptionResnetV1
+
+    folder = tmp_path_factory.mktemp("weights")
+    torch.manual_seed(0)
+    for name in ("resnet18", "resnet50", "mobilenet_v3_small"):
+        torch.save(torchvision.models.get_model(name).state_dict(), folder / f"{name}.pth")
+    face = InceptionResnetV1(classify=True, num_classes=8631)
+    torch.save(face.state_dict(), folder / "face.pth")
+    return folder
+
+
+FILES = {
+    "face_pretrained": "face",
+    "resnet18_gray": "resnet18",
+    "resnet50": "resnet50",
+    "gray_resnet50": "resnet50",
+    "torchvision:mobilenet_v3_small": "mobilenet_v3_small",
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_recipe_learns_and_goes_down_the_road(name: str, weights: Path, tmp_path: Path, browser: Browser) -> None:
+    changes = list(QUICK.get(name, ()))
+    if not REAL:
+        changes.append("data={kind: drawn}")
+    # fernet's rate rises for two epochs first.
+    read = recipe.read(name, epochs=8 if name == "fernet" else 3, changes=changes)
+    batches = tuple(stage.model_copy(update={"batch": 16}) for stage in read.stages)
+    data = {**DATA, "wild": class_folders(tmp_path / "wild", read)}
+    run = Run(
+        tmp_path / "run",
+        data=data,
+        weights=weights / f"{FILES[name]}.pth" if name in FILES else None,
+        limit=48,
+        progress=False,
+        report=False,
+    )
+    best = fit(read.model_copy(update={"stages": batches}), run)
+    for stage in read.stages:
+        losses = [float(row["loss"]) for row in history(run.folder) if row["stage"] == stage.name]
+        assert min(losses[1:]) < losses[0], stage.name
+    trained = checkpoint.load(best)
+    onnx.export(trained.module(), trained.contract, tmp_path / "fer.onnx")
+    model, contract = onnx.load(tmp_path / "fer.onnx")
+    tfjs.export(model, contract, tmp_path / "web", browser=browser)
+
+
+def class_folders(folder: Path, read: recipe.Recipe) -> Path:
+    """Drawn faces in folders named as FER2013's classes, for the recipe that ends on wild photos."""
+    from PIL import Image
+
+    from fer_export import fer2013
+
+    if not any(stage.data and stage.data.kind == "folder" for stage in read.stages):
+        return folder
+    names = fer2013.LABELS if REAL else drawn.LABELS
+    pixels, _ = drawn.faces(60, seed=3)
+    for index, face in enumerate(pixels):
+        place = folder / "train" / names[index % len(names)]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(face).save(place / f"{index}.png")
+    return folder
+
+
+def test_pretrained_weights_that_cannot_be_had_stop_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "hub"))
+    read = recipe.read("resnet18_gray", changes=["data={kind: drawn}", "size=64"])
+    with pytest.raises(MissingDependencyError) as caught:
+        fit(read, Run(tmp_path / "run", limit=32, progress=False))
+    assert "--weights" in str(caught.value.hint)
+    assert not (tmp_path / "run" / "best.safetensors").exists()
+
+
+# Errors
+
+
+def test_a_recipe_without_its_data_says_what_to_give(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="has to be somewhere") as caught:
+        fit(recipe.read("fernet"), Run(tmp_path / "run", progress=False))
+    assert "--data" in str(caught.value.hint)
+    done = call("fit", "--recipe", "fernet", "--data", tmp_path)
+    assert done.returncode == 4
+    assert done.stderr.startswith("error: ")
+    assert "fer2013.csv" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+# Search
+
+
+def test_a_search_ends_bad_trials_resumes_and_leaves_a_recipe(tmp_path: Path) -> None:
+    common = ["tune", "--recipe", "drawn", "-o", tmp_path, "--epochs", 1, "--limit", 32, "--json"]
+    first = call(*common, "--trials", 1, OMP_NUM_THREADS="1")
+    assert first.returncode == 0, first.stderr
+    again = call(*common, "--trials", 2, OMP_NUM_THREADS="1")
+    assert json.loads(again.stdout)["trials"] == 2, again.stderr
+    with (tmp_path / "trials.csv").open() as text:
+        rows = list(csv.DictReader(text))
+    assert [row["trial"] for row in rows] == ["0", "1"]
+    best = recipe.read(str(tmp_path / "best.yaml"))
+    found = json.loads(again.stdout)["best"]["params"]
+    assert best.stages[0].batch == found["stages.0.batch"]
+    assert best.stages[0].optimizer.learning_rate == pytest.approx(found["stages.0.optimizer.learning_rate"])
+    shutil.rmtree(tmp_path / f"trial-{json.loads(again.stdout)['best']['trial']}")
+
+
+def test_a_trial_that_its_pruner_gives_up_ends_at_once(tmp_path: Path) -> None:
+    study = optuna.create_study(direction="maximize", pruner=optuna.pruners.ThresholdPruner(lower=1.1))
+    trial = study.ask()
+    run = Run(tmp_path / "run", limit=32, progress=False, report=False, callbacks=(Pruning(trial),))
+    with pytest.raises(optuna.TrialPruned):
+        fit(recipe.read("drawn", epochs=3), run)
+    assert list(study.trials[0].intermediate_values) == [0]
+
+
+def test_a_stage_stops_early_when_its_check_gets_no_better(tmp_path: Path) -> None:
+    # At this rate nothing is learnt that would show.
+    changes = ["stages.0.optimizer.learning_rate=1e-30", "stages.0.stop=1", "stages.0.ema=0", "stages.0.batch=16"]
+    run = Run(tmp_path / "run", limit=32, progress=False, report=False)
+    fit(recipe.read("drawn", epochs=9, changes=changes), run)
+    assert len(history(run.folder)) < 9
+
+
+def test_a_search_needs_a_storage_that_opens(tmp_path: Path) -> None:
+    done = call("tune", "--recipe", "drawn", "-o", tmp_path, "--storage", "nowhere://x")
+    assert done.returncode == 4
+    assert "cannot open the storage" in done.stderr
+    assert "Traceback" not in done.stderr

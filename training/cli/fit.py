@@ -1,0 +1,97 @@
+"""`python -m training fit`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from fer_export.cli.output import Output, command
+from training.cli import options
+
+_NO_DATA = """\
+No --data given. For a model of real faces get FER2013 (fer2013.csv, Kaggle: "Challenges in Representation
+Learning: Facial Expression Recognition Challenge") and Microsoft's FER+ votes (fer2013new.csv, from
+github.com/microsoft/FERPlus), put both into one folder, then: make train DATA=folder RECIPE=fernet
+Training on drawn faces meanwhile: the checkpoint goes down the whole road but knows no real face.
+"""
+
+
+@click.command("fit")
+@click.option("--recipe", "name", help="A name from `recipes`, torchvision:NAME, or a YAML file.")
+@options.data
+@click.option("-o", "--output", "folder", type=options.Folder, help="Folder of the run; runs/<recipe> otherwise.")
+@click.option("--resume", is_flag=True, help="Go on after the last epoch in the folder.")
+@click.option("--init", type=options.FilePath, help="Checkpoint to start from.")
+@click.option("--weights", type=options.FilePath, help="Local file for the recipe's pretrained weights.")
+@options.changes
+@click.option("--epochs", type=click.IntRange(1), help="Of every stage, instead of the recipe's.")
+@click.option("--seed", type=click.IntRange(0), help="Instead of the recipe's.")
+@click.option("--limit", type=click.IntRange(2), default=None, help="Only so many pictures, for trying out.")
+@click.option("--devices", type=click.IntRange(1), default=1, help="Processes on this machine.", show_default=True)
+@command
+def main(
+    output: Output,
+    name: str | None,
+    data: dict[str, Path],
+    folder: Path | None,
+    resume: bool,
+    init: Path | None,
+    weights: Path | None,
+    changes: tuple[str, ...],
+    epochs: int | None,
+    seed: int | None,
+    limit: int | None,
+    devices: int,
+) -> None:
+    """Train by a recipe; best and last checkpoint, history and report go into one folder.
+
+    \b
+    Examples:
+      python -m training fit --recipe fernet --data ../shared/data
+      python -m training fit --recipe fernet --data ../shared/data --resume
+      python -m training fit --recipe resnet9 --data ../shared/data \\
+          --set stages.0.optimizer.learning_rate=0.002 --epochs 8
+      python -m training fit --recipe resnet18_gray --data ../shared/data \\
+          --weights resnet18.pth
+      python -m training fit --recipe torchvision:mobilenet_v3_small \\
+          --data ../shared/data --devices 2
+      python -m training fit             (drawn faces, for trying out)
+    """
+    if devices > 1 and "TORCHELASTIC_RUN_ID" not in os.environ:
+        sys.exit(_torchrun(devices))
+
+    from fer_export import checkpoint
+    from training.fit import Run, fit, is_first
+    from training.recipe import read
+
+    if not data and name is None and is_first():
+        click.echo(_NO_DATA, err=True)
+    recipe = read(name or ("fernet" if data else "drawn"), changes=changes, epochs=epochs, seed=seed)
+    run = Run(
+        folder=folder or Path("runs") / recipe.name,
+        data=data,
+        resume=resume,
+        init=checkpoint.load(init) if init else None,
+        weights=weights,
+        limit=limit or 0,
+        progress=not output.as_json,
+    )
+    best = fit(recipe, run)
+    if not is_first():
+        sys.exit(0)
+    figures = checkpoint.load(best).contract.metrics
+    output.add(best=str(best), report=str(run.folder / "report.html"), metrics=[m.model_dump() for m in figures])
+    for metric in figures:
+        output.text(f"{metric.name:<9} {metric.value:.4f}  {metric.split}, n = {metric.samples}: {metric.protocol}")
+    output.text(f"report: {run.folder / 'report.html'}")
+    output.next(f"fer-export onnx --ckpt {best}")
+
+
+def _torchrun(devices: int) -> int:
+    """The same command in several processes, as torchrun starts them."""
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={devices}"]
+    return subprocess.run([*launcher, "-m", "training", *sys.argv[1:]], check=False).returncode

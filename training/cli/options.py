@@ -1,0 +1,35 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+FilePath = click.Path(path_type=Path, dir_okay=False)
+Folder = click.Path(path_type=Path, file_okay=False)
+
+
+def _named(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Path]:
+    """FOLDER or NAME=FOLDER, each name once."""
+    found: dict[str, Path] = {}
+    for value in values:
+        name, equals, place = value.partition("=")
+        # A path may hold "=": a name is a plain word.
+        key, path = (name, place) if equals and name.isidentifier() else ("main", value)
+        if key in found:
+            raise click.BadParameter(f"{key} is given twice")
+        found[key] = Path(path)
+    return found
+
+
+data = click.option(
+    "--data",
+    multiple=True,
+    metavar="[NAME=]PATH",
+    callback=_named,
+    help="Where the pictures are. NAME= for recipes that want several.",
+)
+changes = click.option(
+    "--set", "changes", multiple=True, metavar="SETTING=VALUE", help="Change a setting of the recipe; may be repeated."
+)

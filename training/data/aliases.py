@@ -1,0 +1,48 @@
+"""What data sets call the emotions, and the one name each has here."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+#: FER2013's names in FER2013's order, and contempt, which FER+, AffectNet and CK+ add.
+CANONICAL = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral", "contempt")
+
+_ALIASES = {
+    "angry": ("anger", "angered", "angriness", "mad"),
+    "disgust": ("disgusted", "disgusting"),
+    "fear": ("fearful", "afraid", "scared", "feared"),
+    "happy": ("happiness", "joy", "joyful"),
+    "sad": ("sadness", "saddened"),
+    # The misspelling is that of two copies of AffectNet that are widely passed on.
+    "surprise": ("surprised", "surprising", "suprise"),
+    "neutral": ("neutrality",),
+    "contempt": ("contemptuous",),
+}
+_KNOWN = {alias: name for name, aliases in _ALIASES.items() for alias in (name, *aliases)}
+
+#: "0_angry", "3. Happy", "07-fear": a number, a separator, the name.
+_NUMBER_BEFORE = re.compile(r"^\d+[\s_.\-]+")
+#: "happy1", "happy_2", "sad (3)".
+_NUMBER_AFTER = re.compile(r"[\s_.\-]*(\d+|\(\d+\))$")
+
+
+def canonical(name: str) -> str:
+    """The canonical name of a class.
+
+    Case, space around it, a number in front ("0_angry") and a number behind ("happy1") do not
+    matter where an emotion is left over. A mere number is no emotion: data sets count them differently.
+
+    Returns:
+        One of `CANONICAL`, or, for an unknown class, its own name in lower case.
+    """
+    plain = unicodedata.normalize("NFC", name).strip().lower()
+    bare = _NUMBER_AFTER.sub("", _NUMBER_BEFORE.sub("", plain))
+    return _KNOWN.get(plain) or _KNOWN.get(bare) or plain
+
+
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Canonical names without repetition: emotions in the order of `CANONICAL`, then the others by alphabet."""
+    there = set(names)
+    return (*(name for name in CANONICAL if name in there), *sorted(there.difference(CANONICAL)))

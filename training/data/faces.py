@@ -1,0 +1,89 @@
+"""Labelled pictures in memory: what every reader answers and every later step takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from fer_export.errors import InvalidInputError
+
+TRAINING, PUBLIC, PRIVATE = "Training", "PublicTest", "PrivateTest"
+
+
+@dataclass(frozen=True)
+class Faces:
+    """Rows of one data set, in its order.
+
+    Attributes:
+        name: what they are, for the contract.
+        protocol: how labels were made of what the file holds, for the contract.
+        labels: class names in order.
+        pixels: uint8 [N, C, H, W]; C is 1 for gray, 3 for RGB.
+        targets: float32 [N, classes]: one-hot or a distribution of votes; zeros where a row has no label.
+        split: str [N]: Training, PublicTest or PrivateTest.
+        where: N strings that lead back to the source: "fer2013.csv, row 7", "train/happy/3.jpg".
+    """
+
+    name: str
+    protocol: str
+    labels: tuple[str, ...]
+    pixels: Tensor
+    targets: Tensor
+    split: npt.NDArray[np.str_]
+    where: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        count = len(self.pixels)
+        assert {len(self.targets), len(self.split), len(self.where)} == {count}
+        assert self.targets.shape[1] == len(self.labels)
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    @property
+    def classes(self) -> Tensor:
+        """int64 [N]: the most likely class; -1 for a row without a label."""
+        return torch.where(self.targets.sum(1) > 0, self.targets.argmax(1), -1)
+
+    def rows(self, mask: npt.NDArray[np.bool_]) -> Faces:
+        """Only the rows of a mask [N]."""
+        chosen = torch.from_numpy(np.ascontiguousarray(mask))
+        where = tuple(place for place, kept in zip(self.where, mask, strict=True) if kept)
+        return replace(
+            self, pixels=self.pixels[chosen], targets=self.targets[chosen], split=self.split[mask], where=where
+        )
+
+    def labelled(self) -> Faces:
+        """Only the rows that have a label."""
+        return self.rows((self.classes >= 0).numpy())
+
+    def of(self, split: str) -> Faces:
+        """Only the rows of one split.
+
+        Raises:
+            InvalidInputError: there are none.
+        """
+        mask = self.split == split
+        if not mask.any():
+            there = ", ".join(sorted(set(self.split.tolist())))
+            raise InvalidInputError(f"{self.name}: no row belongs to {split}", hint=f"there is: {there}")
+        return self.rows(mask)
+
+    def counts(self) -> Mapping[str, int]:
+        """Rows by label."""
+        classes = self.classes
+        found = torch.bincount(classes[classes >= 0], minlength=len(self.labels)).tolist()
+        return dict(zip(self.labels, found, strict=True))
+
+
+def one_hot(classes: npt.NDArray[np.int64], count: int) -> Tensor:
+    """Classes [N], -1 for none → targets, float32 [N, count]."""
+    targets = np.zeros((len(classes), count), np.float32)
+    there = classes >= 0
+    targets[there, classes[there]] = 1
+    return torch.from_numpy(targets)

@@ -1,0 +1,61 @@
+"""FER2013 as labelled faces: seven classes, split by the file's own Usage (Goodfellow et al. 2013)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from fer_export import fer2013
+from fer_export.errors import InvalidInputError
+from training.data.faces import Faces, one_hot
+
+LABELS = fer2013.LABELS
+
+
+def find(path: Path) -> Path:
+    """The FER2013 file in a folder, under one of the names it goes by; or the file itself.
+
+    Raises:
+        InvalidInputError: there is none.
+    """
+    if path.is_file():
+        return path
+    for pattern in (*(f"{name}*" for name in fer2013.FILES), "*.zip"):
+        for found in sorted(path.glob(pattern)):
+            return found
+    raise InvalidInputError(
+        f"{path} holds no fer2013.csv",
+        hint="FER2013: https://www.kaggle.com/datasets/msambare/fer2013 or the ICML 2013 challenge page",
+    )
+
+
+def read(path: Path) -> Faces:
+    """Read FER2013.
+
+    Args:
+        path: fer2013.csv, icml_face_data.csv or train.csv, plain or packed; or the folder that holds one.
+
+    Returns:
+        Pictures uint8 [N, 1, 48, 48], one-hot targets [N, 7]; rows of a file without the column
+        `emotion` have no label, rows of one without `Usage` are Training.
+
+    Raises:
+        InvalidInputError: no such file, or a row does not hold; the error names file and row.
+    """
+    path = find(path)
+    rows = fer2013.read(path)
+    return Faces(
+        name="FER2013",
+        protocol="the labels of FER2013",
+        labels=LABELS,
+        pixels=torch.from_numpy(rows.pixels)[:, None],
+        targets=one_hot(rows.emotions, len(LABELS)),
+        split=rows.usage,
+        where=places(path, len(rows.pixels)),
+    )
+
+
+def places(path: Path, count: int) -> tuple[str, ...]:
+    """Where each row comes from; the first after the header is row 1."""
+    return tuple(f"{path.name}, row {number}" for number in range(1, count + 1))

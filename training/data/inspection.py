@@ -1,0 +1,141 @@
+"""What a data set holds, before it is trusted: counts, copies, conflicts and flat pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from training.data import copies
+from training.data.copies import Pair
+from training.data.faces import PRIVATE, PUBLIC, TRAINING, Faces
+
+_ORDER = {name: index for index, name in enumerate((TRAINING, PUBLIC, PRIVATE))}
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What was found.
+
+    Attributes:
+        name, protocol: of the data set.
+        counts: split → label → rows; rows without a label are under "none".
+        exact: groups of rows with the same pixels, of two and more rows each.
+        near: pairs of nearly the same picture, exact copies counted once.
+        conflicts: those exact groups whose rows have different labels.
+        flat: rows that show one colour only.
+        exact_rows, near_rows: "split" or "split / other" → rows that have a copy there: for "Training / PublicTest"
+            the rows of PublicTest with a copy in Training.
+    """
+
+    name: str
+    protocol: str
+    counts: dict[str, dict[str, int]]
+    exact: list[list[int]]
+    near: list[Pair]
+    conflicts: list[list[int]]
+    flat: list[int]
+    exact_rows: dict[str, int]
+    near_rows: dict[str, int]
+
+    def record(self, faces: Faces) -> dict[str, Any]:
+        """For JSON: rows by where they come from."""
+        return {
+            "data": self.name,
+            "protocol": self.protocol,
+            "counts": self.counts,
+            "exact_copies": {
+                "groups": len(self.exact),
+                "rows": sum(map(len, self.exact)),
+                "by_split": self.exact_rows,
+                "where": [[faces.where[row] for row in group] for group in self.exact],
+            },
+            "near_copies": {
+                "pairs": len(self.near),
+                "threshold": copies.THRESHOLD,
+                "by_split": self.near_rows,
+                "where": [
+                    {
+                        "rows": [faces.where[pair.first], faces.where[pair.second]],
+                        "correlation": round(pair.score, 4),
+                        "mirrored": pair.mirrored,
+                    }
+                    for pair in self.near
+                ],
+            },
+            "conflicting_labels": {
+                "groups": len(self.conflicts),
+                "where": [{faces.where[row]: label_of(faces, row) for row in group} for group in self.conflicts],
+            },
+            "flat": [faces.where[row] for row in self.flat],
+        }
+
+
+def inspect(faces: Faces, *, near: bool = True) -> Inspection:
+    """Look at every row.
+
+    Args:
+        faces: all splits together.
+        near: look for near copies too, some 15 s for FER2013.
+    """
+    exact = copies.exact_groups(faces)
+    pairs = copies.near_pairs(faces) if near else []
+    return Inspection(
+        name=faces.name,
+        protocol=faces.protocol,
+        counts=_counts(faces),
+        exact=exact,
+        near=pairs,
+        conflicts=[group for group in exact if len({label_of(faces, row) for row in group} - {"none"}) > 1],
+        flat=np.flatnonzero(copies.flat(faces)).tolist(),
+        exact_rows=_by_split(faces, exact),
+        near_rows=_by_split(faces, [[pair.first, pair.second] for pair in pairs]),
+    )
+
+
+def label_of(faces: Faces, row: int) -> str:
+    """The label of a row; "none" where it has none."""
+    chosen = int(faces.classes[row])
+    return faces.labels[chosen] if chosen >= 0 else "none"
+
+
+def _counts(faces: Faces) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for split in _splits(faces):
+        rows = faces.of(split)
+        without = int((rows.classes < 0).sum())
+        found[split] = {**rows.counts(), **({"none": without} if without else {})}
+    return found
+
+
+def _by_split(faces: Faces, groups: list[list[int]]) -> dict[str, int]:
+    """Rows that have a copy in the same split, and rows of the later split that have one in the earlier."""
+    across: dict[tuple[str, str], set[int]] = {}
+    within: dict[str, set[int]] = {}
+    for group in groups:
+        by: dict[str, list[int]] = {}
+        for row in group:
+            by.setdefault(str(faces.split[row]), []).append(row)
+        for split, rows in by.items():
+            if len(rows) > 1:
+                within.setdefault(split, set()).update(rows)
+        for one, other in combinations(sorted(by, key=_rank), 2):
+            across.setdefault((one, other), set()).update(by[other])
+    splits = _splits(faces)
+    return {
+        **{split: len(within.get(split, ())) for split in splits},
+        **{
+            f"{one} / {other}": len(across.get((one, other), ()))
+            for one, other in combinations(sorted(splits, key=_rank), 2)
+        },
+    }
+
+
+def _splits(faces: Faces) -> list[str]:
+    return sorted(set(faces.split.tolist()), key=_rank)
+
+
+def _rank(split: str) -> tuple[int, str]:
+    return _ORDER.get(split, len(_ORDER)), split

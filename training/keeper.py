@@ -1,0 +1,148 @@
+"""Callbacks that write what a run leaves: checkpoints with their contract, and the history."""
+
+from __future__ import annotations
+
+import csv
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint as LightningCheckpoint
+from torch import Tensor
+
+from fer_export.checkpoint import Checkpoint, save, weights_sha256
+from fer_export.contract import Contract, Metric
+from training.data.sources import Split
+
+ENDINGS = (".safetensors", ".pth")
+COLUMNS = ("epoch", "stage", "loss", "val_loss", "accuracy", "macro_f1", "learning_rate", "seconds")
+
+
+class Keeper(Callback):
+    """Writes `last.*` after each epoch and `best.*` when the check is the best so far.
+
+    Stands before the weight averaging in the list, so that it sees the averaged weights.
+    """
+
+    def __init__(self, folder: Path, contract: Contract, split: Split) -> None:
+        self.folder, self.contract, self.split = folder, contract, split
+        self.best = float("-inf")
+        self.state: dict[str, Tensor] = {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run must know."""
+        return {"best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """The other way."""
+        self.best = state_dict["best"]
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take the weights while the averaged ones are in place."""
+        net = pl_module.net
+        assert isinstance(net, torch.nn.Module)
+        self.state = {name: value.detach().clone().contiguous() for name, value in net.state_dict().items()}
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The figures are in: write."""
+        figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        # A stage that learns embeddings has no accuracy yet.
+        score = figures.get("accuracy", -figures["val_loss"])
+        better = score > self.best
+        self.best = max(self.best, score)
+        if not trainer.is_global_zero:
+            return
+        checkpoint = Checkpoint(self._contract(figures, trainer.current_epoch + 1), self.state)
+        for name in ("last", "best") if better else ("last",):
+            for ending in ENDINGS:
+                save(checkpoint, self.folder / (name + ending))
+
+    def _contract(self, figures: dict[str, float], epoch: int) -> Contract:
+        training = self.contract.training
+        assert training is not None
+        check = self.split.check
+        return self.contract.but(
+            weights_sha256=weights_sha256(self.state),
+            metrics=tuple(
+                Metric(
+                    name=name,
+                    value=round(figures[name], 5),
+                    split=self.split.name,
+                    protocol=check.protocol,
+                    samples=len(check),
+                )
+                for name in ("accuracy", "macro_f1")
+                if name in figures
+            ),
+            training=training.model_copy(update={"note": f"{training.note}epoch {epoch}"}),
+        )
+
+
+class History(Callback):
+    """One row of `metrics.csv` an epoch, over all stages; a resumed run writes on."""
+
+    def __init__(self, path: Path, stage: str) -> None:
+        self.path, self.stage = path, stage
+        self.began = 0.0
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock."""
+        self.began = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Training and check of this epoch are done."""
+        if not trainer.is_global_zero:
+            return
+        figures = {name: f"{float(value):.6g}" for name, value in trainer.callback_metrics.items()}
+        row = {
+            **figures,
+            "epoch": trainer.current_epoch + 1,
+            "stage": self.stage,
+            "loss": figures.get("loss_epoch", ""),
+            "learning_rate": f"{max(group['lr'] for group in trainer.optimizers[0].param_groups):.6g}",
+            "seconds": f"{time.monotonic() - self.began:.1f}",
+        }
+        fresh = not self.path.is_file()
+        with self.path.open("a", newline="", encoding="utf-8") as text:
+            writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", restval="")
+            if fresh:
+                writer.writeheader()
+            writer.writerow(row)
+
+
+class State(LightningCheckpoint):
+    """Writes what a resumed run needs after each epoch, and never leaves half of it.
+
+    Lightning's own ModelCheckpoint writes in place, and at the end again, when the averaged weights have
+    already taken the place of the current ones.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Called last of all callbacks, in every process."""
+        temporary = self.path.with_name(f".{self.path.name}.new")
+        trainer.save_checkpoint(temporary)
+        if trainer.is_global_zero:
+            temporary.replace(self.path)
+
+
+class WarmAverage:
+    """Exponential moving average whose decay rises from 0.1 with the steps taken: min(decay, (1 + n) / (10 + n)).
+
+    Without the rise the average holds on to the first random weights for some 1 / (1 - decay) steps.
+    """
+
+    def __init__(self, decay: float) -> None:
+        self.decay = decay
+
+    def __call__(self, averaged: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
+        """The average after one more step; `count` steps were taken before."""
+        if not averaged.is_floating_point():
+            # The count of batches that batch norm keeps.
+            return current
+        steps = float(count)
+        return averaged.lerp(current, 1 - min(self.decay, (1 + steps) / (10 + steps)))

@@ -1,0 +1,78 @@
+"""Pictures in memory, handed over in whole batches; with many processes each takes its share of every batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from fer_export.errors import InvalidInputError
+
+
+class InMemory(Dataset[tuple[Tensor, ...]]):
+    """Tensors of the same length; asked for whole batches of rows at a time."""
+
+    def __init__(self, *tensors: Tensor) -> None:
+        self.tensors = tensors
+
+    def __len__(self) -> int:
+        return len(self.tensors[0])
+
+    def __getitem__(self, rows: Any) -> tuple[Tensor, ...]:
+        return tuple(tensor[rows] for tensor in self.tensors)
+
+
+class Rows(Sampler[list[int]]):
+    """Row numbers of one process's share of each batch.
+
+    The order depends on seed and epoch alone, so that any number of processes sees the same batches,
+    and a resumed run the ones it would have seen.
+
+    Args:
+        count: rows there are.
+        size: rows a batch, over all processes.
+        seed: of the order; in order and with the odd rest where None.
+        rank, world: which of how many processes.
+        weights: [count], how often a row is drawn, with replacement; each once where None.
+    """
+
+    def __init__(
+        self, count: int, size: int, *, seed: int | None, rank: int = 0, world: int = 1, weights: Tensor | None = None
+    ) -> None:
+        if seed is not None and (size % world or count < size):
+            raise InvalidInputError(
+                f"{count} pictures in batches of {size} cannot be shared by {world} process(es)",
+                hint="--set stages.0.batch=… to a multiple of the processes, not above the number of pictures",
+            )
+        self.count, self.size, self.seed, self.rank, self.world = count, size, seed, rank, world
+        self.weights = weights
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.count // self.size if self.seed is not None else -(-self.count // self.size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = self._order()
+        for batch in range(len(self)):
+            rows = order[batch * self.size : (batch + 1) * self.size]
+            yield rows[self.rank :: self.world].tolist()
+
+    def _order(self) -> Tensor:
+        if self.seed is None:
+            return torch.arange(self.count)
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        if self.weights is not None:
+            return torch.multinomial(self.weights.double(), self.count, replacement=True, generator=generator)
+        return torch.randperm(self.count, generator=generator)
+
+
+def loader(dataset: InMemory, rows: Rows) -> DataLoader[tuple[Tensor, ...]]:
+    """A loader that slices whole batches out of memory."""
+    return DataLoader(dataset, sampler=rows, batch_size=None)

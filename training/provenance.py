@@ -1,0 +1,114 @@
+"""What a run says about itself: its contract, and the machine it ran on."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fer_export import __version__
+from fer_export.checkpoint import Checkpoint
+from fer_export.contract import Architecture, Contract, Crop, Input, Normalization, Output, Point, Training
+from fer_export.faces.align import TEMPLATE_48
+from fer_export.fer2013 import SIZE
+from fer_export.files import replacing
+from training.data.sources import Split
+from training.recipe import Recipe
+
+_PACKAGES = ("torch", "torchvision", "lightning", "numpy", "facenet-pytorch")
+
+
+def contract_for(recipe: Recipe, split: Split, *, note: str = "") -> Contract:
+    """The contract of a net that is about to be trained; hash and figures come later.
+
+    Args:
+        recipe: of the run.
+        split: what the stage is fed.
+        note: on the weights it starts from; sentences that end in "; ".
+    """
+    labels = split.train.labels
+    drawn = recipe.data.kind == "drawn"
+    trying_out = "for trying out, knows no real face; " if drawn else ""
+    said = "".join(f"{sentence}; " for sentence in split.notes)
+    return Contract(
+        architecture=architecture_of(recipe, len(labels)),
+        labels=labels,
+        input=Input(height=recipe.size, width=recipe.size, channels=1, color="gray"),
+        normalization=Normalization(mean=(recipe.mean,), std=(recipe.std,)),
+        crop=Crop(template=template(recipe.size)),
+        outputs=(
+            Output(name="probabilities", shape=(len(labels),), meaning="softmax of the logits, by label"),
+            Output(name="logits", shape=(len(labels),), meaning="before softmax, by label"),
+        ),
+        training=Training(
+            data=split.train.name,
+            protocol=f"trained on {split.train.protocol}; checked by {split.check.protocol}",
+            recipe=recipe.name,
+            seed=recipe.seed,
+            epochs=sum(stage.epochs for stage in recipe.stages),
+            note=trying_out + said + note,
+        ),
+        license="MIT" if drawn else "MIT (weights; the pictures they were trained on have terms of their own)",
+        weights_sha256="0" * 64,
+        tools={"torch": torch.__version__.partition("+")[0], "fer-export": __version__},
+    )
+
+
+def architecture_of(recipe: Recipe, classes: int) -> Architecture:
+    """The architecture with its number of classes."""
+    return Architecture(name=recipe.architecture, arguments={**recipe.arguments, "num_classes": classes})
+
+
+def template(size: int) -> tuple[Point, Point, Point, Point, Point]:
+    """Where the five landmarks go on a grid of this size."""
+    scale = size / SIZE
+    a, b, c, d, e = ((round(x * scale, 3), round(y * scale, 3)) for x, y in TEMPLATE_48)
+    return a, b, c, d, e
+
+
+def started_from(before: Checkpoint) -> str:
+    """A sentence on the weights before, for the contract's note."""
+    training = before.contract.training
+    if training is None:
+        return ""
+    weights = before.contract.weights_sha256[:12]
+    return f"started from recipe {training.recipe}, seed {training.seed}, {training.note} (weights {weights}…); "
+
+
+def write_environment(path: Path) -> None:
+    """Versions, machine and commit, as JSON; for the report and for whoever repeats the run."""
+    values: dict[str, Any] = {
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processors": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "packages": {name: version(name) for name in _PACKAGES},
+        "commit": _commit(),
+    }
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(values, indent=1) + "\n", "utf-8")
+
+
+def _commit() -> str | None:
+    """The checkout's commit, with a plus where it was changed; None outside of one."""
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+", "--abbrev=12"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

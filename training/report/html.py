@@ -1,0 +1,164 @@
+"""`report.html`: one file that holds the whole report, without scripts and without requests."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, StrictUndefined
+
+from fer_export.contract import Contract
+from fer_export.errors import InvalidInputError
+from training.data.faces import PRIVATE
+from training.report import mistakes, text
+
+if TYPE_CHECKING:
+    from training.data.faces import Faces
+    from training.evaluation import Evaluation
+
+TEMPLATE = Path(__file__).with_name("report.html.jinja")
+
+_PICTURES = {
+    "history": ("Training", "Loss, scores on the validation rows and learning rate by epoch."),
+    "confusion": ("Confusion matrix", "Each row is a label; its cells say what the net answered."),
+    "reliability": ("Reliability", "Where a bar ends below the dashed line the net was surer than it was right."),
+    "mistakes": (
+        "The most confident mistakes",
+        "Look at these first: some are the net's, some are the labels'.",
+    ),
+}
+
+
+def render(
+    contract: Contract,
+    evaluation: Evaluation,
+    faces: Faces,
+    *,
+    pictures: Mapping[str, Path],
+    run: Path,
+    seen: Sequence[Mapping[str, Any]],
+    notes: Sequence[str],
+) -> str:
+    """The page.
+
+    Args:
+        contract: of the checkpoint.
+        evaluation: what was measured.
+        faces: the labelled rows.
+        pictures: PNG by name, to be inlined.
+        run: the folder with `recipe.yaml` and `environment.json`, both optional.
+        seen: the ledger of looks at PrivateTest.
+        notes: more sentences.
+
+    Raises:
+        InvalidInputError: `environment.json` or `recipe.yaml` that cannot be read.
+    """
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["share"] = text.share
+    training = contract.training
+    return environment.from_string(TEMPLATE.read_text("utf-8")).render(
+        name=training.recipe if training else contract.architecture.name,
+        evaluation=evaluation,
+        statements=[*_statements(contract, evaluation, seen), *notes],
+        pictures=[
+            {"name": name, "heading": _PICTURES[name][0], "says": _PICTURES[name][1], "data": _inlined(path)}
+            for name, path in pictures.items()
+        ],
+        mistakes=mistakes.surest(evaluation, faces),
+        provenance=_provenance(contract),
+        recipe=_read(run / "recipe.yaml"),
+        environment=_environment(run / "environment.json"),
+    )
+
+
+def _statements(contract: Contract, evaluation: Evaluation, seen: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What a reader must know before the figures are quoted."""
+    said = [
+        f"Measured on {evaluation.samples:,} labelled rows of {evaluation.split}, {evaluation.data}; "
+        f"labels by this protocol: {evaluation.protocol}. One view, no augmentation, float32."
+    ]
+    choosing = sorted({metric.split for metric in contract.metrics})
+    if choosing and contract.training:
+        same = evaluation.split in choosing
+        said.append(
+            f"{' and '.join(choosing)} chose the epoch"
+            + (": these are the same rows, so the figure flatters a little." if same else "; these are other rows.")
+        )
+    else:
+        said.append("The checkpoint does not say which split chose the epoch.")
+    count = len(seen)
+    own = sum(look["weights_sha256"] == contract.weights_sha256 for look in seen)
+    of_which = f", {own} of them at these weights" if count else ""
+    said.append(f"{PRIVATE} was looked at {count} time{'' if count == 1 else 's'}{of_which}.")
+    if contract.training:
+        said.append(
+            f"One seed ({contract.training.seed}), so no deviation between trainings can be given. The ± beside the "
+            "accuracy is the binomial standard error over the rows: differences below about twice that mean nothing."
+        )
+    return said
+
+
+def _provenance(contract: Contract) -> list[tuple[str, str]]:
+    training, spec = contract.training, contract.input
+    size = "free size" if spec.height is None else f"{spec.width} × {spec.height}"
+    arguments = ", ".join(f"{name} = {value}" for name, value in contract.architecture.arguments.items())
+    name = contract.architecture.name
+    rows = [("architecture", f"{name} ({arguments})" if arguments else name)]
+    if training:
+        rows += [
+            ("recipe", training.recipe),
+            ("data", training.data),
+            ("protocol", training.protocol),
+            ("seed", str(training.seed)),
+            ("epochs", str(training.epochs)),
+            ("note", training.note),
+        ]
+    rows += [
+        ("labels", ", ".join(contract.labels)),
+        ("input", f"{size}, {spec.color}, {spec.range[0]:g}–{spec.range[1]:g}"),
+        ("weights", f"{contract.weights_dtype}, SHA-256 {contract.weights_sha256}"),
+        ("licence", contract.license),
+        ("tools", ", ".join(f"{name} {version}" for name, version in contract.tools.items())),
+    ]
+    rows += [
+        (f"{one.name} in the contract", f"{one.value:.4f} ({one.split}, n = {one.samples:,}: {one.protocol})")
+        for one in contract.metrics
+    ]
+    return [(name, value) for name, value in rows if value]
+
+
+def _environment(path: Path) -> list[tuple[str, str]]:
+    content = _read(path)
+    if content is None:
+        return []
+    try:
+        values = json.loads(content)
+    except ValueError as error:
+        raise InvalidInputError(f"{path} is not JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise InvalidInputError(f"{path} is not a JSON object")
+    return [(str(name), _said(value)) for name, value in values.items()]
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_said(inner)}" for name, inner in value.items())
+    if isinstance(value, list):
+        return ", ".join(_said(inner) for inner in value)
+    return str(value)
+
+
+def _read(path: Path) -> str | None:
+    if not path.is_file():
+        return None
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInputError(f"{path} cannot be read: {error}") from error
+
+
+def _inlined(path: Path) -> str:
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")

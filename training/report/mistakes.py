@@ -1,0 +1,97 @@
+"""`mistakes.png`: the pictures that the net was surest about and that are labelled otherwise."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from training.report import style
+
+if TYPE_CHECKING:
+    from training.data.faces import Faces
+    from training.evaluation import Evaluation
+
+_COLUMNS, _MOST = 5, 20
+_WIDE = 23
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One wrong answer of the single view.
+
+    Attributes:
+        row: among the labelled rows.
+        confidence: the probability of what was said, 0–1; given: that of the label.
+    """
+
+    row: int
+    said: str
+    labelled: str
+    confidence: float
+    given: float
+    where: str
+
+
+def surest(evaluation: Evaluation, faces: Faces, most: int = _MOST) -> list[Mistake]:
+    """The most confident mistakes, the surest first; `faces` are the labelled rows of the evaluation."""
+    confidence, answers = evaluation.probabilities.max(1)
+    wrong = (answers != evaluation.classes).nonzero()[:, 0]
+    chosen = wrong[confidence[wrong].argsort(descending=True, stable=True)][:most].tolist()
+    return [
+        Mistake(
+            row=row,
+            said=faces.labels[int(answers[row])],
+            labelled=faces.labels[int(evaluation.classes[row])],
+            confidence=float(confidence[row]),
+            given=float(evaluation.probabilities[row, evaluation.classes[row]]),
+            where=faces.where[row],
+        )
+        for row in chosen
+    ]
+
+
+def draw(evaluation: Evaluation, faces: Faces, target: Path) -> None:
+    """A sheet of the pictures with what was said, what is labelled, how sure, and where they are from."""
+    mistakes = surest(evaluation, faces)
+    total = int((evaluation.probabilities.argmax(1) != evaluation.classes).sum())
+    lines = max(1, math.ceil(len(mistakes) / _COLUMNS))
+    drawn = style.figure(0.75 + lines * 2.0 if mistakes else 1.5)
+    heading = f"The {len(mistakes)} most confident of {total:,} mistakes" if mistakes else "No mistake"
+    style.title(drawn, heading, evaluation)
+    if not mistakes:
+        drawn.text(0.5, 0.3, "every answer agrees with its label", ha="center", fontsize=10, color=style.FAINT)
+    else:
+        panels = drawn.subplots(lines, _COLUMNS, squeeze=False).ravel()
+        for axes in panels:
+            axes.set_axis_off()
+        for axes, mistake in zip(panels, mistakes, strict=False):
+            _tile(axes, faces.pixels[mistake.row], mistake)
+    style.save(drawn, target)
+
+
+def _tile(axes, pixels: Tensor, mistake: Mistake) -> None:  # type: ignore[no-untyped-def]
+    if len(pixels) == 1:
+        axes.imshow(pixels[0].numpy(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    else:
+        axes.imshow(pixels.permute(1, 2, 0).numpy(), interpolation="nearest")
+    captions = (
+        (f"{_cut(mistake.said, 15)}  {mistake.confidence * 100:.1f} %", style.VERMILLION, "bold"),
+        (f"labelled {_cut(mistake.labelled, 14)}", style.INK, "normal"),
+        (_cut(mistake.where, _WIDE, front=True), style.FAINT, "normal"),
+    )
+    for number, (text, colour, weight) in enumerate(captions):
+        axes.annotate(
+            text, (0.5, 0), (0, -4 - 10.5 * number), xycoords="axes fraction", textcoords="offset points",
+            ha="center", va="top", fontsize=8 if number < 2 else 7, color=colour, fontweight=weight, parse_math=False,
+        )  # fmt: skip
+
+
+def _cut(text: str, most: int, *, front: bool = False) -> str:
+    """Shortened to `most` characters, at the front where the end tells more."""
+    if len(text) <= most:
+        return text
+    return "…" + text[1 - most :] if front else text[: most - 1] + "…"

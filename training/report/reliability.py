@@ -1,0 +1,68 @@
+"""`reliability.png`: whether a net that says 80 % is right four times in five."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from matplotlib.ticker import PercentFormatter
+
+from training.report import style
+
+if TYPE_CHECKING:
+    from training.evaluation import Evaluation
+
+
+def draw(evaluation: Evaluation, target: Path) -> None:
+    """The reliability diagram (DeGroot and Fienberg 1983; Guo et al. 2017) over the histogram of confidence."""
+    bins = evaluation.bins
+    rows, confidence, accuracy = bins.rows.numpy(), bins.confidence.numpy(), bins.accuracy.numpy()
+    count = len(rows)
+    width = 1 / count
+    drawn = style.figure(6.4)
+    style.title(drawn, f"Reliability: ECE {bins.ece:.3f} over {count} bins of confidence", evaluation)
+    upper, lower = drawn.subplots(2, 1, sharex=True, height_ratios=[3, 1.15])
+    for axes in (upper, lower):
+        style.plain(axes)
+        axes.set_xlim(0, 1)
+        axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+
+    filled = rows > 0
+    middles = ((0.5 + _places(count)) * width)[filled]
+    right, said = accuracy[filled], confidence[filled]
+    upper.bar(middles, right, width * 0.92, color=style.BLUE, label="accuracy")
+    for over, colour, hatch, label in (
+        (said > right, style.VERMILLION, "////", "gap: too sure"),
+        (said < right, style.GREEN, "....", "gap: not sure enough"),
+    ):
+        if over.any():
+            low = right.clip(max=said)[over]
+            upper.bar(
+                middles[over], (right.clip(min=said) - right.clip(max=said))[over], width * 0.92, bottom=low,
+                facecolor=colour + "33", edgecolor=colour, hatch=hatch, linewidth=0.8, label=label,
+            )  # fmt: skip
+    upper.plot([0, 1], [0, 1], color=style.INK, linewidth=1.1, linestyle="--", label="confidence = accuracy")
+    upper.set_ylim(0, 1)
+    upper.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    upper.set_ylabel("accuracy in the bin", fontsize=9)
+    upper.legend(fontsize=8.5, loc="upper left", frameon=True, framealpha=1, edgecolor="none")
+
+    lower.bar((0.5 + _places(count)) * width, rows, width * 0.92, color=style.SKY)
+    most = rows.max()
+    for place, number in zip(middles, rows[filled], strict=True):
+        lower.text(place, number + most * 0.03, f"{number:,}", ha="center", fontsize=7.5, color=style.INK)
+    lower.set_ylim(0, most * 1.3)
+    mean = float((confidence * rows).sum() / rows.sum())
+    lower.axvline(mean, color=style.INK, linewidth=1.2, linestyle="--", label=f"mean confidence {mean * 100:.1f} %")
+    share = evaluation.accuracy
+    lower.axvline(share, color=style.VERMILLION, linewidth=1.6, label=f"accuracy {share * 100:.1f} %")
+    lower.legend(fontsize=8.5, loc="upper left", frameon=True, framealpha=1, edgecolor="none")
+    lower.set_ylabel("pictures", fontsize=9)
+    lower.set_xlabel("confidence: the largest probability", fontsize=9)
+    style.save(drawn, target)
+
+
+def _places(count: int):  # type: ignore[no-untyped-def]
+    import numpy as np
+
+    return np.arange(count)

@@ -1,0 +1,56 @@
+"""What the pictures of a report share: colours, titles, and how they are written."""
+
+from __future__ import annotations
+
+import textwrap
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from matplotlib.figure import Figure
+
+from fer_export.files import replacing
+
+if TYPE_CHECKING:
+    from training.evaluation import Evaluation
+
+#: Okabe and Ito's colours, told apart with every common colour blindness (https://jfly.uni-koeln.de/color/).
+BLUE, ORANGE, GREEN, VERMILLION, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9"
+INK, FAINT, GRID = "#1f2328", "#626a73", "#d8dce1"
+#: Inches. The page of an A4 sheet is about 6.3 wide, so text is printed at nine tenths of its size here.
+WIDTH = 7.0
+
+
+def figure(height: float) -> Figure:
+    """An empty white figure, `height` inches high."""
+    return Figure(figsize=(WIDTH, height), dpi=160, layout="constrained", facecolor="white")
+
+
+def title(drawn: Figure, what: str, evaluation: Evaluation) -> None:
+    """A bold line on what is shown and a faint one on which rows, by which protocol, and how many."""
+    about = f"{evaluation.data}, {evaluation.split}, n = {evaluation.samples:,}; labels: {evaluation.protocol}"
+    # One suptitle holds both, so that the layout keeps room for them; the heading is drawn by its own text.
+    lines = textwrap.wrap(about, 96)
+    drawn.suptitle("\n".join(["", *lines]), x=0.015, ha="left", fontsize=8.5, color=FAINT, parse_math=False)
+    inches = drawn.get_size_inches()[1]
+    drawn.text(
+        0.015, 1 - 0.03 / inches, what, ha="left", va="top", fontsize=11.5, fontweight="bold", color=INK,
+        parse_math=False,
+    )  # fmt: skip
+
+
+def plain(axes: Any) -> None:
+    """Two thin spines, a faint grid behind, small ticks."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(FAINT)
+    axes.grid(True, color=GRID, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.tick_params(labelsize=8.5, colors=INK)
+
+
+def save(drawn: Figure, path: Path) -> None:
+    """Write a figure as PNG under a temporary name, then rename it."""
+    with replacing(path) as temporary, warnings.catch_warnings():
+        # A label in a script that the font lacks is drawn as boxes; the page has it as text.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        drawn.savefig(temporary, format="png")

@@ -1,0 +1,166 @@
+"""Searching a recipe's settings with Optuna (Akiba et al. 2019, https://arxiv.org/abs/1907.10902)."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import optuna
+import yaml
+from lightning.pytorch import Callback, LightningModule, Trainer
+from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
+from optuna.study import MaxTrialsCallback
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from fer_export import checkpoint
+from fer_export.errors import InvalidInputError
+from fer_export.files import replacing
+from training.fit import Run, fit
+from training.recipe import Range, Recipe, as_yaml, read
+
+ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
+#: Seconds between signs of life of a worker, and after how many of silence its trial is started again.
+HEARTBEAT, SILENCE = 30, 120
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a search is told.
+
+    Attributes:
+        recipe: name or file; its `search` says what may be chosen.
+        folder: for the trials' runs, the table and the best recipe.
+        storage: any Optuna storage URL; many workers share one.
+        study: the search's name in the storage.
+        trials: in all, over all workers and resumed calls; pruned ones count.
+        data, changes, epochs, limit: as for `fit`.
+    """
+
+    recipe: str
+    folder: Path
+    storage: str
+    study: str
+    trials: int
+    data: Mapping[str, Path]
+    changes: Sequence[str] = ()
+    epochs: int | None = None
+    limit: int = 0
+    progress: bool = True
+
+
+class Pruning(Callback):
+    """Reports each epoch's accuracy to the trial, and ends it when Optuna's pruner says so."""
+
+    def __init__(self, trial: Trial) -> None:
+        self.trial = trial
+        self.steps = 0
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The check of one epoch is done."""
+        accuracy = trainer.callback_metrics.get("accuracy")
+        if accuracy is None:
+            return
+        self.trial.report(float(accuracy), self.steps)
+        self.steps += 1
+        if self.trial.should_prune():
+            raise optuna.TrialPruned
+
+
+def tune(search: Search) -> optuna.Study:
+    """Run trials until the study has as many as asked for.
+
+    Raises:
+        InvalidInputError: the recipe has nothing to search, or the storage cannot be opened.
+    """
+    recipe = read(search.recipe, changes=search.changes, epochs=search.epochs)
+    if not recipe.search:
+        raise InvalidInputError(f"recipe {recipe.name} has no `search`", hint="python -m training recipes")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    search.folder.mkdir(parents=True, exist_ok=True)
+    study = _study(search)
+
+    def objective(trial: Trial) -> float:
+        chosen = [f"{name}={_choose(trial, name, range_)!s}" for name, range_ in recipe.search.items()]
+        changed = read(search.recipe, changes=[*search.changes, *chosen], epochs=search.epochs)
+        run = Run(
+            folder=search.folder / f"trial-{trial.number}",
+            data=search.data,
+            limit=search.limit,
+            progress=search.progress,
+            callbacks=(Pruning(trial),),
+            report=False,
+        )
+        best = fit(changed, run)
+        return next(metric.value for metric in checkpoint.load(best).contract.metrics if metric.name == "accuracy")
+
+    study.optimize(objective, callbacks=[MaxTrialsCallback(search.trials, states=ENDED)]) if _left(
+        study, search
+    ) else None
+    _write(study, search)
+    return study
+
+
+def best_recipe(study: optuna.Study, search: Search) -> Recipe:
+    """The recipe with the best trial's settings."""
+    chosen = [f"{name}={value!s}" for name, value in study.best_params.items()]
+    return read(search.recipe, changes=[*search.changes, *chosen], epochs=search.epochs)
+
+
+def _study(search: Search) -> optuna.Study:
+    try:
+        storage = RDBStorage(
+            search.storage,
+            heartbeat_interval=HEARTBEAT,
+            grace_period=SILENCE,
+            failed_trial_callback=RetryHeartbeatStaleTrialCallback(),
+        )
+        return optuna.create_study(
+            storage=storage,
+            study_name=search.study,
+            direction="maximize",
+            load_if_exists=True,
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=1),
+            sampler=optuna.samplers.TPESampler(),
+        )
+    except Exception as error:
+        raise InvalidInputError(
+            f"cannot open the storage {search.storage}: {' '.join(str(error).split())[:200]}",
+            hint="an SQLAlchemy URL: sqlite:///study.db, postgresql://user@host/db",
+        ) from error
+
+
+def _choose(trial: Trial, name: str, range_: Range) -> object:
+    if range_.choices:
+        return trial.suggest_categorical(name, range_.choices)
+    assert range_.low is not None
+    assert range_.high is not None
+    if range_.whole:
+        return trial.suggest_int(name, int(range_.low), int(range_.high), log=range_.log)
+    return trial.suggest_float(name, range_.low, range_.high, log=range_.log)
+
+
+def _left(study: optuna.Study, search: Search) -> bool:
+    return len(study.get_trials(deepcopy=False, states=ENDED)) < search.trials
+
+
+def _write(study: optuna.Study, search: Search) -> None:
+    """The table of trials, and the best recipe as YAML that `fit` takes."""
+    trials = study.get_trials(deepcopy=False)
+    names = sorted({name for trial in trials for name in trial.params})
+    with replacing(search.folder / "trials.csv") as temporary, temporary.open("w", newline="") as text:
+        writer = csv.writer(text)
+        writer.writerow(["trial", "state", "accuracy", "epochs", *names])
+        writer.writerows(_row(trial, names) for trial in trials)
+    if any(trial.state == TrialState.COMPLETE for trial in trials):
+        recipe = best_recipe(study, search)
+        values = yaml.safe_load(as_yaml(recipe)) | {"name": f"{recipe.name}-tuned"}
+        with replacing(search.folder / "best.yaml") as temporary:
+            temporary.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), "utf-8")
+
+
+def _row(trial: FrozenTrial, names: list[str]) -> list[object]:
+    reported = list(trial.intermediate_values.values())
+    value = trial.value if trial.value is not None else (reported[-1] if reported else None)
+    return [trial.number, trial.state.name.lower(), value, len(reported), *(trial.params.get(name) for name in names)]
