@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,17 +73,19 @@ def read(
     kept: list[_File] = []
     keys: list[bytes] = []
     bad: list[InvalidInputError] = []
-    for done, (file, answer) in enumerate(zip(files, _pictures(files, size, channels), strict=True), 1):
-        if isinstance(answer, InvalidInputError):
-            if not skip_bad:
-                raise InvalidInputError(answer.reason, hint="take it out, or skip such pictures with skip_bad")
-            bad.append(answer)
-        else:
-            pixels[len(kept)] = torch.from_numpy(answer[0])
-            kept.append(file)
-            keys.append(answer[1])
-        if progress is not None:
-            progress(done, len(files))
+    # Closed at once on an error, so that no thread goes on reading what nobody waits for.
+    with closing(_pictures(files, size, channels)) as answers:
+        for done, (file, answer) in enumerate(zip(files, answers, strict=True), 1):
+            if isinstance(answer, InvalidInputError):
+                if not skip_bad:
+                    raise InvalidInputError(answer.reason, hint="take it out, or skip such pictures with skip_bad")
+                bad.append(answer)
+            else:
+                pixels[len(kept)] = torch.from_numpy(answer[0])
+                kept.append(file)
+                keys.append(answer[1])
+            if progress is not None:
+                progress(done, len(files))
     for error in bad:
         warnings.warn(SkippedWarning(f"skipped: {error.reason}"), stacklevel=2)
     lost = {(file.label, file.split) for file in files} - {(file.label, file.split) for file in kept}
@@ -147,7 +150,7 @@ def _classes(folder: Path, split: str) -> list[_File]:
     return files
 
 
-def _pictures(files: Sequence[_File], size: int, channels: int) -> Iterator[tuple[Pixels, bytes] | InvalidInputError]:
+def _pictures(files: Sequence[_File], size: int, channels: int) -> Generator[tuple[Pixels, bytes] | InvalidInputError]:
     """Pixels [channels, size, size] and fingerprint of each file in order, or why it cannot be read."""
 
     def one(file: _File) -> tuple[Pixels, bytes] | InvalidInputError:
