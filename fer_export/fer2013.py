@@ -9,6 +9,7 @@ import hashlib
 import io
 import lzma
 import os
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Generator, Iterator
@@ -45,7 +46,7 @@ class Fer2013:
     Attributes:
         pixels: uint8 [N, 48, 48].
         emotions: int64 [N], an index into `LABELS`; -1 where the file has no such column.
-        usage: str [N]: Training, PublicTest or PrivateTest.
+        usage: str [N]: Training, PublicTest or PrivateTest; empty for a row that was skipped.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -66,7 +67,11 @@ class Fer2013:
         return np.asarray(mask)
 
 
-def read(path: Path, *, usage: str | None = None, limit: int | None = None) -> Fer2013:
+class SkippedWarning(UserWarning):
+    """A row or file that does not hold was left out because it was asked for: "place: reason"."""
+
+
+def read(path: Path, *, usage: str | None = None, limit: int | None = None, skip_bad: bool = False) -> Fer2013:
     """Read a FER2013 CSV, plain or packed with xz, gz, bz2 or zip; a whole file is parsed only once.
 
     The parsed rows are kept in `cache_folder()` under the SHA-256 of the file's bytes.
@@ -75,6 +80,8 @@ def read(path: Path, *, usage: str | None = None, limit: int | None = None) -> F
         path: the file.
         usage: keep only these rows; all where None.
         limit: stop after so many kept rows.
+        skip_bad: a row that does not hold gives a `SkippedWarning`. It stays in its place, black,
+            without emotion and Usage, so that what is joined by row position still fits.
 
     Raises:
         InvalidInputError: the file is missing, unreadable, or a row does not hold; the error names
@@ -87,18 +94,22 @@ def read(path: Path, *, usage: str | None = None, limit: int | None = None) -> F
     if rows is not None:
         return _joined(iter([rows]), path, usage, limit)
     if limit is not None:
-        return parse(path, usage=usage, limit=limit)
-    rows = parse(path)
-    _keep(rows, kept)
+        return parse(path, usage=usage, limit=limit, skip_bad=skip_bad)
+    rows = parse(path, skip_bad=skip_bad)
+    if not rows.usage.any():
+        raise InvalidInputError(f"{path}: not one of its {len(rows.usage)} rows holds")
+    # Skipped rows are to be told of each time.
+    if rows.usage.all():
+        _keep(rows, kept)
     return rows if usage is None else _joined(iter([rows]), path, usage, limit)
 
 
-def parse(path: Path, *, usage: str | None = None, limit: int | None = None) -> Fer2013:
+def parse(path: Path, *, usage: str | None = None, limit: int | None = None, skip_bad: bool = False) -> Fer2013:
     """As `read`, without the cache."""
     try:
         return _joined(_fast(path), path, usage, limit)
     except _Unusual:
-        return _joined(_careful(path), path, usage, limit)
+        return _joined(_careful(path, skip_bad), path, usage, limit)
 
 
 def cache_folder() -> Path:
@@ -212,7 +223,7 @@ def _numbers(texts: list[bytes]) -> npt.NDArray[np.uint8]:
     return found.astype(np.uint8).reshape(-1, SIZE, SIZE)
 
 
-def _careful(path: Path) -> Iterator[Fer2013]:
+def _careful(path: Path, skip_bad: bool) -> Iterator[Fer2013]:
     """One row at a time, by the csv module: takes all that is a CSV, and names the row that does not hold."""
     with _readable(path), io.TextIOWrapper(unpacked(path), "utf-8-sig", newline="") as text:
         reader = csv.reader(text)
@@ -221,13 +232,21 @@ def _careful(path: Path) -> Iterator[Fer2013]:
         for number, row in enumerate(reader, 1):
             if not row:
                 continue
-            place = f"{path}, row {number}"
-            if len(row) != len(header):
-                raise InvalidInputError(f"{place}: {len(row)} fields, and the header has {len(header)}")
-            usage = row[columns["usage"]].strip() if "usage" in columns else "Training"
-            emotion = _emotion(row[columns["emotion"]], place) if "emotion" in columns else -1
-            pixels = _pixels(row[columns["pixels"]], place)
-            yield Fer2013(pixels[None], np.array([emotion]), np.array([usage]))
+            try:
+                yield _row(row, header, columns, f"{path}, row {number}")
+            except InvalidInputError as error:
+                if not skip_bad:
+                    raise
+                warnings.warn(SkippedWarning(f"skipped: {error.reason}"), stacklevel=2)
+                yield Fer2013(np.zeros((1, SIZE, SIZE), np.uint8), np.array([-1]), np.array([""]))
+
+
+def _row(row: list[str], header: list[str], columns: dict[str, int], place: str) -> Fer2013:
+    if len(row) != len(header):
+        raise InvalidInputError(f"{place}: {len(row)} fields, and the header has {len(header)}")
+    usage = row[columns["usage"]].strip() if "usage" in columns else "Training"
+    emotion = _emotion(row[columns["emotion"]], place) if "emotion" in columns else -1
+    return Fer2013(_pixels(row[columns["pixels"]], place)[None], np.array([emotion]), np.array([usage]))
 
 
 def _emotion(text: str, place: str) -> int:

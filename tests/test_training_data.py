@@ -130,6 +130,28 @@ def test_a_bad_row_deep_in_the_file_is_named(tmp_path: Path) -> None:
         fer2013.read(path)
 
 
+def test_bad_rows_are_skipped_where_that_is_asked_for_and_votes_still_fit(tmp_path: Path) -> None:
+    texts, pixels = rows(5)
+    texts[1] = texts[1].rpartition(" ")[0]
+    path = tmp_path / "fer2013.csv"
+    path.write_text(
+        "emotion,pixels,Usage\n" + "".join(f"{9 if i == 3 else i},{t},{TRAINING}\n" for i, t in enumerate(texts))
+    )
+    with pytest.warns(fer2013.SkippedWarning) as told:
+        faces = labelled.read(path, skip_bad=True)
+    assert ["row 2: 2303 pixels" in str(told[0].message), "row 4: emotion 9" in str(told[1].message)] == [True, True]
+    assert faces.where == ("fer2013.csv, row 1", "fer2013.csv, row 3", "fer2013.csv, row 5")
+    assert np.array_equal(faces.pixels[1, 0].numpy(), pixels[2])
+    names = ",".join((*ferplus.LABELS, "unknown", "NF"))
+    votes = [",".join("9" if column == row else "0" for column in range(10)) for row in range(5)]
+    (tmp_path / "fer2013new.csv").write_text(
+        f"Usage,Image name,{names}\n" + "".join(f"{TRAINING},a,{line}\n" for line in votes)
+    )
+    with pytest.warns(fer2013.SkippedWarning):
+        joined = ferplus.faces(tmp_path, "majority", skip_bad=True)
+    assert joined.classes.tolist() == [0, 2, 4]
+
+
 def test_a_zip_that_leaves_it_open_says_what_it_holds(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("one.csv", "")

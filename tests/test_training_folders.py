@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 import warnings
 from pathlib import Path
 
@@ -173,6 +174,18 @@ def test_an_unreadable_jpeg_is_named_or_skipped_and_listed(tmp_path: Path) -> No
         folder.read(tmp_path, skip_bad=True)
 
 
+def test_after_an_error_nothing_is_read_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path, happy=300)
+    cut_short(tmp_path / "happy" / "0.jpg")
+    seen: list[Path] = []
+    monkeypatch.setattr(folder, "load_photo", lambda path: seen.append(path) or time.sleep(0.002) or load_photo(path))
+    with pytest.raises(InvalidInputError):
+        folder.read(tmp_path)
+    started = len(seen)
+    time.sleep(0.05)
+    assert len(seen) == started < 100
+
+
 def test_what_is_no_folder_of_classes_says_what_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="no folder"):
         folder.read(tmp_path / "nowhere")
@@ -277,6 +290,22 @@ def test_alignment_crops_by_the_landmarks_of_the_face_in_the_box(tmp_path: Path)
     assert (reduced - faces.pixels.float()).abs().mean() < 1.5
 
 
+def test_each_of_two_faces_is_aligned_in_its_own_box(tmp_path: Path) -> None:
+    photo = load_photo(PORTRAIT)
+    canvas = np.full((photo.shape[0] + 40, 2 * photo.shape[1], 3), 128, np.uint8)
+    canvas[:-40, : photo.shape[1]] = photo
+    canvas[40:, photo.shape[1] :] = photo[:, ::-1]
+    left, right = sorted(detect(canvas), key=lambda face: face.box[0])
+    boxes = [tuple(round(value) for value in (x1 + 1, y1 + 1, x2, y2)) for x1, y1, x2, y2 in (right.box, left.box)]
+    annotate(tmp_path, "p", canvas, ("sad", boxes[0]), ("happy", boxes[1]))
+    faces = voc.read(tmp_path, crop="align")
+    contract = make_checkpoint(widths=(8, 16, 24)).contract
+    wanted = np.stack([crop(canvas, face, contract) for face in (right, left)]).round()
+    assert [faces.labels[label] for label in faces.classes.tolist()] == ["sad", "happy"]
+    np.testing.assert_array_equal(faces.pixels, wanted)
+    assert np.abs(wanted[0] - wanted[1]).mean() > 5
+
+
 def test_alignment_without_a_face_in_the_box_does_not_fall_back_silently(tmp_path: Path) -> None:
     photo = load_photo(PORTRAIT)
     _, box = loose_box(photo)
@@ -313,6 +342,8 @@ BOMB = '<!DOCTYPE a [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;&a;">]><annotation>&
         ({"ymax": ""}, r"object 2: the box is not four numbers: no <ymax>"),
         ({"name": "<name> </name>"}, r"object 2: no <name>"),
         ({"width": "<width>39</width>"}, r"p\.xml: <size> says 39×30, and p\.png is 40×30"),
+        ({"width": "<width>0</width>"}, r"p\.xml: <width> is '0', not a number of pixels"),
+        ({"height": "<height>tall</height>"}, r"p\.xml: <height> is 'tall', not a number of pixels"),
         ({"size": ""}, r"p\.xml: no <width>"),
         ({"filename": ""}, r"p\.xml: no <filename>"),
         ({"filename": "<filename>q.png</filename>"}, r"p\.xml: no photo .*q\.png"),
@@ -320,8 +351,10 @@ BOMB = '<!DOCTYPE a [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;&a;">]><annotation>&
         ({"filename": "<filename>..\\..\\secret.png</filename>"}, r"leads out"),
         ({"filename": "<filename>/etc/passwd</filename>"}, r"leads out"),
         ({"filename": "<filename>link.png</filename>"}, r"leads out"),
+        ({"filename": "<filename>loop.png</filename>"}, r"p\.xml: no photo .*loop\.png"),
         ({"annotation": "<annotation><size>"}, r"p\.xml: broken XML"),
         ({"annotation": "<html></html>"}, r"p\.xml: the root is <html>"),
+        ({"annotation": '<?xml version="1.0" encoding="klingon"?><annotation/>'}, r"p\.xml: unknown encoding: klingon"),
         ({"annotation": BOMB}, r"p\.xml: it has a DOCTYPE"),
         ({"annotation": '<!DOCTYPE a SYSTEM "file:///etc/passwd"><annotation/>'}, r"p\.xml: it has a DOCTYPE"),
         ({"annotation": "<annotation>" + " " * 1_000_001 + "</annotation>"}, r"p\.xml: it is larger than"),
@@ -333,6 +366,7 @@ def test_bad_xml_names_file_and_object(tmp_path: Path, changes: dict[str, str], 
     path = annotate(root, "p", noise(2, 30, 40, 3), ("sad", (5, 5, 25, 25)), **changes)
     save(tmp_path / "secret.png", noise(3, 30, 40, 3))
     (root / "JPEGImages" / "link.png").symlink_to(tmp_path / "secret.png")
+    (root / "JPEGImages" / "loop.png").symlink_to("loop.png")
     if "object 2" in says:
         # A good object before it, so that the number is not always 1.
         before = "<object><name>fear</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox>"
@@ -344,6 +378,31 @@ def test_bad_xml_names_file_and_object(tmp_path: Path, changes: dict[str, str], 
         faces = voc.read(root, skip_bad=True)
     assert faces.where[0] == "Annotations/good.xml, object 1"
     assert len(faces) == (2 if "object 2" in says else 1)
+
+
+def test_boxes_are_about_the_upright_photo(tmp_path: Path) -> None:
+    pixels = noise(7, 30, 40, 3)
+    path = annotate(tmp_path, "p", pixels, ("happy", (11, 6, 30, 25)))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    save(tmp_path / "JPEGImages" / "p.png", np.rot90(pixels).copy(), exif=exif)
+    faces = voc.read(tmp_path, size=20, channels=3)
+    np.testing.assert_array_equal(faces.pixels[0].permute(1, 2, 0), pixels[5:25, 10:30])
+    text = path.read_text().replace("<width>40</width><height>30</height>", "<width>30</width><height>40</height>")
+    path.write_text(text)
+    with pytest.raises(InvalidInputError, match=r"<size> says 30×40, and p\.png is 40×30") as caught:
+        voc.read(tmp_path)
+    assert "upright" in str(caught.value.hint)
+
+
+def test_an_unreadable_photo_is_named_with_its_xml(tmp_path: Path) -> None:
+    annotate(tmp_path, "good", noise(1, 30, 40, 3), GOOD)
+    annotate(tmp_path, "p", noise(2, 30, 40, 3), GOOD, filename="<filename>p.jpg</filename>")
+    cut_short(tmp_path / "JPEGImages" / "p.jpg")
+    with pytest.raises(InvalidInputError, match=r"p\.xml: .*p\.jpg is damaged"):
+        voc.read(tmp_path)
+    with pytest.warns(SkippedWarning, match=r"p\.xml: .*p\.jpg is damaged"):
+        assert voc.read(tmp_path, skip_bad=True).where == ("Annotations/good.xml, object 1",)
 
 
 def test_a_doctype_is_refused_in_any_encoding(tmp_path: Path) -> None:
@@ -404,6 +463,10 @@ def test_xml_may_lie_beside_its_photos_in_split_folders(tmp_path: Path) -> None:
     faces = voc.read(tmp_path / "flat")
     assert faces.where == ("train/train.xml, object 1", "valid/valid.xml, object 1")
     assert faces.split.tolist() == [TRAINING, PUBLIC]
+    # What editors leave in hidden folders is no annotation.
+    (tmp_path / "flat" / ".idea").mkdir()
+    (tmp_path / "flat" / ".idea" / "workspace.xml").write_text("<project/>")
+    assert voc.read(tmp_path / "flat").where == faces.where
 
 
 def test_a_folder_without_annotations_or_without_faces(tmp_path: Path) -> None:

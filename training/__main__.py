@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import click
 
 from fer_export.cli.lazy import lazy
@@ -35,5 +37,11 @@ def main() -> None:
     """
 
 
+def _plainly(message: Warning | str, *_: object, **__: object) -> str:
+    """A warning is for whoever calls the command, not for who wrote it."""
+    return f"warning: {message}\n"
+
+
 if __name__ == "__main__":
+    warnings.formatwarning = _plainly
     main(prog_name="python -m training")

@@ -154,16 +154,19 @@ def _by_view(checkpoint: Checkpoint, pixels: Tensor, views: int, progress: Progr
     """Probabilities, float32 [views, N, classes]."""
     if not 1 <= views <= MOST_VIEWS:
         raise InvalidInputError(f"{views} views: 1 to {MOST_VIEWS} can be averaged")
-    module, spec = checkpoint.module(), checkpoint.contract.input
+    # Convolutions on a CPU are faster this way, by two thirds for fernet; the answers differ by rounding only.
+    module = checkpoint.module().to(memory_format=torch.channels_last)
+    spec = checkpoint.contract.input
     height, width = spec.height or pixels.shape[2], spec.width or pixels.shape[3]
     batch = min(_BATCH, max(1, _BATCH_PIXELS // (height * width)))
     parts: list[Tensor] = []
     with torch.inference_mode():
-        for some in pixels.split(batch):
+        for some in torch.split(pixels, batch):
             there = fitted(some, checkpoint.contract)
             answers: list[Tensor] = []
             for number in range(views):
-                answers.append(module(view(there, number))[0])
+                seen = view(there, number).contiguous(memory_format=torch.channels_last)
+                answers.append(module(seen)[0])
                 if progress:
                     progress(len(some))
             parts.append(torch.stack(answers))

@@ -86,7 +86,8 @@ def _show(output: Output, faces: Faces, found: Inspection, *, near: bool) -> Non
     if output.as_json:
         return
     splits = list(found.counts)
-    table = Table(title=f"{found.name}: {found.protocol}", title_justify="left", title_style="bold", box=None)
+    output.text(f"{found.name}, {found.protocol}")
+    table = Table(box=None, pad_edge=False)
     table.add_column("")
     for split in splits:
         table.add_column(split, justify="right")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -71,7 +72,7 @@ def main(
     from fer_export import checkpoint as checkpoints
     from training import looks, report
     from training.evaluation import evaluate
-    from training.report import text
+    from training.report import statements, text
 
     path = ckpt or checkpoints.PRETRAINED
     loaded = checkpoints.load(path)
@@ -89,18 +90,19 @@ def main(
             when=datetime.now(UTC).isoformat(timespec="seconds"),
             figures={"accuracy": measured.accuracy, "macro_f1": measured.macro_f1, "samples": measured.samples},
         )
-    count = len(looks.looks(run))
-    output.add(checkpoint=str(path), **text.record(measured), private_looks=count)
-    output.text(text.as_text(measured, min(output.console.width, 100)))
-    output.text(f"\nPrivateTest was looked at {count} time{'' if count == 1 else 's'}")
+    seen = looks.looks(run)
+    output.add(checkpoint=str(path), **text.record(measured), private_looks=len(seen))
+    width = min(output.console.width, 100)
+    output.text(text.as_text(measured, width) + "\n")
+    for sentence in (statements.chosen_by(loaded.contract, split), statements.looked_at(loaded.contract, seen)):
+        output.text(textwrap.fill(sentence, width))
     if folder is None:
         output.next("the same with -o FOLDER, for the pictures and the page")
         return
     history = run / "metrics.csv"
     with output.working("writing the report"):
-        page = report.write(
-            folder, loaded, measured, faces, history=history if history.is_file() else None, run=run
-        )  # fmt: skip
+        there = history if history.is_file() else None
+        page = report.write(folder, loaded, measured, faces, history=there, run=run)  
     output.add(report=str(page))
     output.text(f"report: {page}")
     output.next(f"fer-export onnx{f' --ckpt {ckpt}' if ckpt else ''}")

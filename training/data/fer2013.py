@@ -30,11 +30,12 @@ def find(path: Path) -> Path:
     )
 
 
-def read(path: Path) -> Faces:
+def read(path: Path, *, skip_bad: bool = False) -> Faces:
     """Read FER2013.
 
     Args:
         path: fer2013.csv, icml_face_data.csv or train.csv, plain or packed; or the folder that holds one.
+        skip_bad: leave out rows that do not hold, with a `SkippedWarning` for each.
 
     Returns:
         Pictures uint8 [N, 1, 48, 48], one-hot targets [N, 7]; rows of a file without the column
@@ -44,8 +45,8 @@ def read(path: Path) -> Faces:
         InvalidInputError: no such file, or a row does not hold; the error names file and row.
     """
     path = find(path)
-    rows = fer2013.read(path)
-    return Faces(
+    rows = fer2013.read(path, skip_bad=skip_bad)
+    faces = Faces(
         name="FER2013",
         protocol="the labels of FER2013",
         labels=LABELS,
@@ -54,6 +55,7 @@ def read(path: Path) -> Faces:
         split=rows.usage,
         where=places(path, len(rows.pixels)),
     )
+    return faces if rows.usage.all() else faces.rows(rows.usage != "")
 
 
 def places(path: Path, count: int) -> tuple[str, ...]:

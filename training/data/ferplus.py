@@ -30,13 +30,14 @@ _COLUMNS = (*LABELS, "unknown", "NF")
 Votes = npt.NDArray[np.int64]
 
 
-def faces(path: Path, protocol: str, votes: Path | None = None) -> Faces:
+def faces(path: Path, protocol: str, votes: Path | None = None, *, skip_bad: bool = False) -> Faces:
     """FER2013's pictures with FER+ targets.
 
     Args:
         path: FER2013's file, or the folder that holds it.
         protocol: `majority` or `argmax`, one-hot; or `soft`, a distribution.
         votes: fer2013new.csv; beside the pictures' file where None.
+        skip_bad: leave out pictures that do not hold, with a `SkippedWarning` for each.
 
     Returns:
         All rows of the pictures' file: uint8 [N, 1, 48, 48], targets float32 [N, 8]. Where the protocol
@@ -48,7 +49,7 @@ def faces(path: Path, protocol: str, votes: Path | None = None) -> Faces:
     if protocol not in PROTOCOLS:
         raise InvalidInputError(f"FER+ has no protocol {protocol!r}", hint=f"there is: {', '.join(PROTOCOLS)}")
     path = find(path)
-    rows = fer2013.read(path)
+    rows = fer2013.read(path, skip_bad=skip_bad)
     votes = votes or path.parent / "fer2013new.csv"
     cast = read_votes(votes)
     if len(cast) < len(rows.pixels):
@@ -64,7 +65,7 @@ def faces(path: Path, protocol: str, votes: Path | None = None) -> Faces:
         targets = torch.from_numpy(soft(cast))
     else:
         targets = one_hot((majority if protocol == "majority" else argmax)(cast), len(LABELS))
-    return Faces(
+    joined = Faces(
         name="FER2013 pictures with FER+ votes",
         protocol=PROTOCOLS[protocol],
         labels=LABELS,
@@ -73,6 +74,7 @@ def faces(path: Path, protocol: str, votes: Path | None = None) -> Faces:
         split=rows.usage,
         where=places(path, len(rows.pixels)),
     )
+    return joined if rows.usage.all() else joined.rows(rows.usage != "")
 
 
 def read_votes(path: Path) -> Votes:
@@ -120,7 +122,8 @@ def _read_usage(path: Path) -> list[str]:
 def _same_order(pictures: npt.NDArray[np.str_], votes: list[str], path: Path, votes_path: Path) -> None:
     """Both files say what each row is for: where they differ, the join by position is wrong."""
     for number, (one, other) in enumerate(zip(pictures.tolist(), votes, strict=False), 1):
-        if one != other:
+        # A row that was skipped has no Usage.
+        if one and one != other:
             raise InvalidInputError(
                 f"row {number} is {one} in {path} and {other} in {votes_path}: the rows are not in the same order",
                 hint="votes are joined by row position: take both files as they were published",

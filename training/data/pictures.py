@@ -16,6 +16,7 @@ from fer_export.faces.align import TEMPLATE_48, grid_to_photo
 from fer_export.faces.face import Face
 from fer_export.faces.photo import Photo
 from fer_export.faces.sampling import sample
+from fer_export.fer2013 import SkippedWarning
 from training.data.faces import PRIVATE, PUBLIC, TRAINING
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".pgm", ".ppm")
@@ -25,11 +26,9 @@ _TRAIN = ("train", "training")
 _VALIDATION = ("val", "valid", "validation", "publictest")
 _TEST = ("test", "testing")
 
+__all__ = ["SkippedWarning"]
+
 Pixels = npt.NDArray[np.uint8]
-
-
-class SkippedWarning(UserWarning):
-    """A file that could not be used was left out because `skip_bad` asked for that: "file: reason"."""
 
 
 def find(folder: Path) -> list[Path]:

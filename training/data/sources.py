@@ -49,7 +49,7 @@ def load_faces(
         protocol: of FER+.
         size, channels: of the pictures, for those that come in any size.
         crop: of VOC photos.
-        skip_bad: leave out files that do not hold, with a warning.
+        skip_bad: leave out rows and files that do not hold, with a warning.
 
     Raises:
         UsageError: no path where one is needed.
@@ -60,9 +60,9 @@ def load_faces(
     if path is None:
         raise UsageError(f"data of the kind {kind} has to be somewhere", hint="--data FOLDER")
     if kind == "fer2013":
-        return fer2013.read(path)
+        return fer2013.read(path, skip_bad=skip_bad)
     if kind == "ferplus":
-        return ferplus.faces(path, protocol)
+        return ferplus.faces(path, protocol, skip_bad=skip_bad)
     if kind == "folder":
         return folder.read(path, size=size, channels=channels, skip_bad=skip_bad)
     if kind == "voc":
@@ -93,7 +93,7 @@ def load(data: Data, folders: Mapping[str, Path], *, size: int = 48, channels: i
     notes = []
     if data.kind == "ferplus" and data.split == "usage" and data.protocol != "majority":
         # Whatever it is trained on, it is checked by the protocol that others report.
-        check = load_faces("ferplus", path, protocol="majority").of(PUBLIC).labelled()
+        check = load_faces("ferplus", path, protocol="majority", skip_bad=data.skip_bad).of(PUBLIC).labelled()
         if data.merge:
             check = classes.merge(check, data.merge)
     if data.drop_leaks != "no":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
@@ -22,7 +22,7 @@ def draw(evaluation: Evaluation, target: Path) -> None:
     names = [_short(record.label) for record in evaluation.labels]
     size = len(names)
     drawn = style.figure(6.6)
-    style.title(drawn, "Confusion matrix: share of each labelled row, count below", evaluation)
+    style.title(drawn, "Confusion matrix: share of each labelled row, count below", style.rows_of(evaluation))
     axes = drawn.subplots()
     picture = axes.imshow(shares.numpy(), cmap="Blues", vmin=0, vmax=1)
     large = max(4.5, min(10.0, 78 / size))
@@ -33,13 +33,14 @@ def draw(evaluation: Evaluation, target: Path) -> None:
             continue
         for column in range(size):
             share, count = float(shares[row, column]), int(counts[row, column])
-            colour = "white" if share > 0.55 else style.INK if count else style.FAINT
+            if not count:
+                axes.text(column, row, "0", ha="center", va="center", fontsize=large * 0.72, color=style.FAINT)
+                continue
+            shown = f"{share * 100:.0f} %" if share >= 0.01 else f"{share * 100:.1f} %"
+            look: dict[str, Any] = {"ha": "center", "va": "center", "color": "white" if share > 0.58 else style.INK}
             weight = "bold" if row == column else "normal"
-            axes.text(
-                column, row - 0.13, f"{share * 100:.0f} %", ha="center", va="center", fontsize=large, color=colour,
-                fontweight=weight,
-            )  # fmt: skip
-            axes.text(column, row + 0.24, f"{count:,}", ha="center", va="center", fontsize=large * 0.72, color=colour)
+            axes.text(column, row - 0.13, shown, fontsize=large, fontweight=weight, **look)
+            axes.text(column, row + 0.24, f"{count:,}", fontsize=large * 0.72, **look)
     axes.set_xticks(range(size), names, rotation=40, ha="right", rotation_mode="anchor", parse_math=False)
     sided = [f"{name}\nn = {int(total):,}" for name, total in zip(names, support[:, 0], strict=True)]
     axes.set_yticks(range(size), sided, parse_math=False)
@@ -53,7 +54,7 @@ def draw(evaluation: Evaluation, target: Path) -> None:
     axes.tick_params(which="minor", length=0)
     bar = drawn.colorbar(picture, ax=axes, shrink=0.6, aspect=30, pad=0.02, format=PercentFormatter(1, symbol=" %"))
     bar.ax.tick_params(labelsize=8, length=2)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     style.save(drawn, target)
 
 

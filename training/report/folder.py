@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer_export.checkpoint import Checkpoint
+from fer_export.contract import Contract
 from fer_export.files import replacing
 from training import looks
 from training.report import confusion, html, mistakes, reliability, text
@@ -52,12 +53,10 @@ def write(
     assert len(rows) == evaluation.samples, "the faces are not those of the evaluation"
     run = run or folder
     seen = looks.looks(run)
-    training = checkpoint.contract.training
     pictures: dict[str, Path] = {}
     if history:
-        name = training.recipe if training else checkpoint.contract.architecture.name
         pictures["history"] = folder / "history.png"
-        history_.draw(history, pictures["history"], f"Training of {name}")
+        history_.draw(history, pictures["history"], *_of_training(checkpoint.contract))
     for name in ("confusion", "reliability", "mistakes"):
         pictures[name] = folder / f"{name}.png"
     confusion.draw(evaluation, pictures["confusion"])
@@ -69,6 +68,14 @@ def write(
     page = folder / "report.html"
     _put(page, html.render(checkpoint.contract, evaluation, rows, pictures=pictures, run=run, seen=seen, notes=notes))
     return page
+
+
+def _of_training(contract: Contract) -> tuple[str, str]:
+    """A title for the history, and on which rows it was validated."""
+    training, checked = contract.training, contract.metrics[:1]
+    about = [training.data] if training else []
+    about += [f"validation: {one.split}, n = {one.samples:,}; labels: {one.protocol}" for one in checked]
+    return f"Training of {training.recipe if training else contract.architecture.name}", "; ".join(about)
 
 
 def _put(path: Path, content: str) -> None:

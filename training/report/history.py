@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from fer_export.errors import InvalidInputError
@@ -67,22 +69,23 @@ def read(path: Path) -> History:
     return History(columns, stages)
 
 
-def draw(path: Path, target: Path, heading: str) -> None:
+def draw(path: Path, target: Path, what: str, about: str) -> None:
     """Read `path` and draw it: losses, scores and the learning rate under one another, those that are there.
+
+    Args:
+        path: metrics.csv.
+        target: the PNG.
+        what, about: its title, and the data, protocol and number of rows of the validation.
 
     Raises:
         InvalidInputError: see `read`; or the file holds none of them.
     """
     history = read(path)
-    there = [
-        part
-        for part in (_losses, _scores, _rate)
-        if any(history.columns.get(name) for name in _needed(part))
-    ]  # fmt: skip
+    there = [part for names, part in _PANELS if any(name in history.columns for name in names)]
     if not there:
         raise InvalidInputError(f"{path} holds no loss, accuracy or learning_rate")
-    drawn = style.figure(0.7 + 2.0 * len(there))
-    drawn.suptitle(heading, x=0.015, ha="left", fontsize=11.5, fontweight="bold", color=style.INK, parse_math=False)
+    drawn = style.figure(1.1 + 1.9 * len(there))
+    style.title(drawn, what, about)
     panels = drawn.subplots(len(there), 1, sharex=True, squeeze=False)[:, 0]
     for axes, part in zip(panels, there, strict=True):
         style.plain(axes)
@@ -95,30 +98,24 @@ def draw(path: Path, target: Path, heading: str) -> None:
                 f"stage {name}", (start - 0.5, 1), (3, 2), xycoords=("data", "axes fraction"),
                 textcoords="offset points", fontsize=8, color=style.FAINT, parse_math=False,
             )  # fmt: skip
+    last = max(epoch for points in history.columns.values() for epoch, _ in points)
+    first = min(epoch for points in history.columns.values() for epoch, _ in points)
+    panels[-1].set_xlim(first - 0.5, last + 0.5)
     panels[-1].set_xlabel("epoch", fontsize=9)
-    panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
     style.save(drawn, target)
 
 
 def _names() -> list[str]:
-    return [name for name, *_ in (*_LOSSES, *_SCORES)] + ["learning_rate"]
+    return [name for names, _ in _PANELS for name in names]
 
 
-def _needed(part: Any) -> list[str]:
-    known: dict[Any, list[str]] = {
-        _losses: [name for name, *_ in _LOSSES],
-        _scores: [name for name, *_ in _SCORES],
-        _rate: ["learning_rate"],
-    }
-    return known[part]
-
-
-def _losses(axes: Any, history: History) -> None:
+def _losses(axes: Axes, history: History) -> None:
     _lines(axes, history, _LOSSES)
     axes.set_ylabel("loss", fontsize=9)
 
 
-def _scores(axes: Any, history: History) -> None:
+def _scores(axes: Axes, history: History) -> None:
     _lines(axes, history, _SCORES)
     axes.set_ylabel("validation", fontsize=9)
     axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
@@ -129,26 +126,35 @@ def _scores(axes: Any, history: History) -> None:
         axes.set_title(f"best accuracy {best:.2%}, epoch {epoch}".replace("%", " %"), fontsize=8.5, loc="right")
 
 
-def _rate(axes: Any, history: History) -> None:
-    rates = history.columns["learning_rate"]
-    axes.plot(*zip(*rates, strict=True), color=style.INK, linewidth=1.4, marker=_marker(rates), markersize=3)
-    positive = [value for _, value in rates if value > 0]
+def _rate(axes: Axes, history: History) -> None:
+    _line(axes, history, "learning_rate", color=style.INK)
+    positive = [value for _, value in history.columns["learning_rate"] if value > 0]
     if positive and max(positive) >= 10 * min(positive):
         axes.set_yscale("log")
     axes.set_ylabel("learning rate", fontsize=9)
 
 
-def _lines(axes: Any, history: History, series: tuple[tuple[str, str, str, str], ...]) -> None:
+def _lines(axes: Axes, history: History, series: tuple[tuple[str, str, str, str], ...]) -> None:
     for name, label, colour, dash in series:
-        points = history.columns.get(name)
-        if points:
-            marker = _marker(points)
-            axes.plot(
-                *zip(*points, strict=True), color=colour, linestyle=dash, linewidth=1.6, label=label, marker=marker,
-                markersize=3,
-            )  # fmt: skip
+        if name in history.columns:
+            _line(axes, history, name, color=colour, linestyle=dash, label=label)
     axes.legend(fontsize=8.5, frameon=False, loc="best")
 
 
-def _marker(points: list[tuple[int, float]]) -> str:
-    return "o" if len(points) < 15 else ""
+def _line(axes: Axes, history: History, name: str, **look: Any) -> None:
+    """One line a stage, so that nothing is drawn between the end of one and the start of the next."""
+    points = history.columns[name]
+    starts = [start for start, _ in history.stages]
+    marker = "o" if len(points) < 15 else ""
+    for start, end in zip(starts, [*starts[1:], math.inf], strict=True):
+        part = [(epoch, value) for epoch, value in points if start <= epoch < end]
+        if part:
+            axes.plot(*zip(*part, strict=True), linewidth=1.6, marker=marker, markersize=3, **look)
+            look = {**look, "label": "_"}
+
+
+_PANELS: tuple[tuple[tuple[str, ...], Callable[[Axes, History], None]], ...] = (
+    (tuple(name for name, *_ in _LOSSES), _losses),
+    (tuple(name for name, *_ in _SCORES), _scores),
+    (("learning_rate",), _rate),
+)

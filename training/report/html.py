@@ -12,8 +12,8 @@ from jinja2 import Environment, StrictUndefined
 
 from fer_export.contract import Contract
 from fer_export.errors import InvalidInputError
-from training.data.faces import PRIVATE
 from training.report import mistakes, text
+from training.report.statements import statements
 
 if TYPE_CHECKING:
     from training.data.faces import Faces
@@ -24,7 +24,7 @@ TEMPLATE = Path(__file__).with_name("report.html.jinja")
 _PICTURES = {
     "history": ("Training", "Loss, scores on the validation rows and learning rate by epoch."),
     "confusion": ("Confusion matrix", "Each row is a label; its cells say what the net answered."),
-    "reliability": ("Reliability", "Where a bar ends below the dashed line the net was surer than it was right."),
+    "reliability": ("Reliability", "Hatched orange: the net was surer than it was right; dotted green: the reverse."),
     "mistakes": (
         "The most confident mistakes",
         "Look at these first: some are the net's, some are the labels'.",
@@ -62,7 +62,7 @@ def render(
     return environment.from_string(TEMPLATE.read_text("utf-8")).render(
         name=training.recipe if training else contract.architecture.name,
         evaluation=evaluation,
-        statements=[*_statements(contract, evaluation, seen), *notes],
+        statements=[*statements(contract, evaluation, seen), *notes],
         pictures=[
             {"name": name, "heading": _PICTURES[name][0], "says": _PICTURES[name][1], "data": _inlined(path)}
             for name, path in pictures.items()
@@ -72,33 +72,6 @@ def render(
         recipe=_read(run / "recipe.yaml"),
         environment=_environment(run / "environment.json"),
     )
-
-
-def _statements(contract: Contract, evaluation: Evaluation, seen: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What a reader must know before the figures are quoted."""
-    said = [
-        f"Measured on {evaluation.samples:,} labelled rows of {evaluation.split}, {evaluation.data}; "
-        f"labels by this protocol: {evaluation.protocol}. One view, no augmentation, float32."
-    ]
-    choosing = sorted({metric.split for metric in contract.metrics})
-    if choosing and contract.training:
-        same = evaluation.split in choosing
-        said.append(
-            f"{' and '.join(choosing)} chose the epoch"
-            + (": these are the same rows, so the figure flatters a little." if same else "; these are other rows.")
-        )
-    else:
-        said.append("The checkpoint does not say which split chose the epoch.")
-    count = len(seen)
-    own = sum(look["weights_sha256"] == contract.weights_sha256 for look in seen)
-    of_which = f", {own} of them at these weights" if count else ""
-    said.append(f"{PRIVATE} was looked at {count} time{'' if count == 1 else 's'}{of_which}.")
-    if contract.training:
-        said.append(
-            f"One seed ({contract.training.seed}), so no deviation between trainings can be given. The ± beside the "
-            "accuracy is the binomial standard error over the rows: differences below about twice that mean nothing."
-        )
-    return said
 
 
 def _provenance(contract: Contract) -> list[tuple[str, str]]:

@@ -12,6 +12,8 @@ from torch import Tensor
 from training.report import style
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from training.data.faces import Faces
     from training.evaluation import Evaluation
 
@@ -59,9 +61,9 @@ def draw(evaluation: Evaluation, faces: Faces, target: Path) -> None:
     mistakes = surest(evaluation, faces)
     total = int((evaluation.probabilities.argmax(1) != evaluation.classes).sum())
     lines = max(1, math.ceil(len(mistakes) / _COLUMNS))
-    drawn = style.figure(0.75 + lines * 2.0 if mistakes else 1.5)
+    drawn = style.figure(0.85 + lines * 1.83 if mistakes else 1.5)
     heading = f"The {len(mistakes)} most confident of {total:,} mistakes" if mistakes else "No mistake"
-    style.title(drawn, heading, evaluation)
+    style.title(drawn, heading, style.rows_of(evaluation))
     if not mistakes:
         drawn.text(0.5, 0.3, "every answer agrees with its label", ha="center", fontsize=10, color=style.FAINT)
     else:
@@ -73,14 +75,14 @@ def draw(evaluation: Evaluation, faces: Faces, target: Path) -> None:
     style.save(drawn, target)
 
 
-def _tile(axes, pixels: Tensor, mistake: Mistake) -> None:  # type: ignore[no-untyped-def]
+def _tile(axes: Axes, pixels: Tensor, mistake: Mistake) -> None:
     if len(pixels) == 1:
         axes.imshow(pixels[0].numpy(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     else:
         axes.imshow(pixels.permute(1, 2, 0).numpy(), interpolation="nearest")
     captions = (
-        (f"{_cut(mistake.said, 15)}  {mistake.confidence * 100:.1f} %", style.VERMILLION, "bold"),
-        (f"labelled {_cut(mistake.labelled, 14)}", style.INK, "normal"),
+        (f"said {_cut(mistake.said, 12)} {_sure(mistake.confidence)}", style.VERMILLION, "bold"),
+        (f"labelled {_cut(mistake.labelled, 13)}", style.INK, "normal"),
         (_cut(mistake.where, _WIDE, front=True), style.FAINT, "normal"),
     )
     for number, (text, colour, weight) in enumerate(captions):
@@ -88,6 +90,10 @@ def _tile(axes, pixels: Tensor, mistake: Mistake) -> None:  # type: ignore[no-un
             text, (0.5, 0), (0, -4 - 10.5 * number), xycoords="axes fraction", textcoords="offset points",
             ha="center", va="top", fontsize=8 if number < 2 else 7, color=colour, fontweight=weight, parse_math=False,
         )  # fmt: skip
+
+
+def _sure(confidence: float) -> str:
+    return f"{confidence * 100:.0f} %" if confidence < 0.995 else ">99 %"
 
 
 def _cut(text: str, most: int, *, front: bool = False) -> str:

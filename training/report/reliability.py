@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from matplotlib.ticker import PercentFormatter
 
 from training.report import style
@@ -20,7 +21,7 @@ def draw(evaluation: Evaluation, target: Path) -> None:
     count = len(rows)
     width = 1 / count
     drawn = style.figure(6.4)
-    style.title(drawn, f"Reliability: ECE {bins.ece:.3f} over {count} bins of confidence", evaluation)
+    style.title(drawn, f"Reliability: ECE {bins.ece:.3f} over {count} bins of confidence", style.rows_of(evaluation))
     upper, lower = drawn.subplots(2, 1, sharex=True, height_ratios=[3, 1.15])
     for axes in (upper, lower):
         style.plain(axes)
@@ -28,26 +29,28 @@ def draw(evaluation: Evaluation, target: Path) -> None:
         axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
 
     filled = rows > 0
-    middles = ((0.5 + _places(count)) * width)[filled]
-    right, said = accuracy[filled], confidence[filled]
-    upper.bar(middles, right, width * 0.92, color=style.BLUE, label="accuracy")
-    for over, colour, hatch, label in (
-        (said > right, style.VERMILLION, "////", "gap: too sure"),
-        (said < right, style.GREEN, "....", "gap: not sure enough"),
+    places = (np.arange(count) + 0.5) * width
+    middles, right, said = places[filled], accuracy[filled], confidence[filled]
+    lower_end, upper_end = np.minimum(right, said), np.maximum(right, said)
+    upper.bar(middles, lower_end, width * 0.92, color=style.SKY)
+    for which, colour, hatch, label in (
+        (said > right, style.VERMILLION, "////", "gap: surer than right"),
+        (said < right, style.GREEN, "....", "gap: more often right than sure"),
     ):
-        if over.any():
-            low = right.clip(max=said)[over]
+        if which.any():
             upper.bar(
-                middles[over], (right.clip(min=said) - right.clip(max=said))[over], width * 0.92, bottom=low,
-                facecolor=colour + "33", edgecolor=colour, hatch=hatch, linewidth=0.8, label=label,
+                middles[which], (upper_end - lower_end)[which], width * 0.92, bottom=lower_end[which],
+                facecolor=colour + "22", edgecolor=colour, hatch=hatch, linewidth=0.8, label=label,
             )  # fmt: skip
+    half = width * 0.46
+    upper.hlines(right, middles - half, middles + half, color=style.BLUE, linewidth=3, label="accuracy in the bin")
     upper.plot([0, 1], [0, 1], color=style.INK, linewidth=1.1, linestyle="--", label="confidence = accuracy")
     upper.set_ylim(0, 1)
     upper.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-    upper.set_ylabel("accuracy in the bin", fontsize=9)
+    upper.set_ylabel("accuracy", fontsize=9)
     upper.legend(fontsize=8.5, loc="upper left", frameon=True, framealpha=1, edgecolor="none")
 
-    lower.bar((0.5 + _places(count)) * width, rows, width * 0.92, color=style.SKY)
+    lower.bar(places, rows, width * 0.92, color=style.SKY)
     most = rows.max()
     for place, number in zip(middles, rows[filled], strict=True):
         lower.text(place, number + most * 0.03, f"{number:,}", ha="center", fontsize=7.5, color=style.INK)
@@ -60,9 +63,3 @@ def draw(evaluation: Evaluation, target: Path) -> None:
     lower.set_ylabel("pictures", fontsize=9)
     lower.set_xlabel("confidence: the largest probability", fontsize=9)
     style.save(drawn, target)
-
-
-def _places(count: int):  # type: ignore[no-untyped-def]
-    import numpy as np
-
-    return np.arange(count)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from fer_export.files import replacing
 
@@ -26,17 +27,23 @@ def figure(height: float) -> Figure:
     return Figure(figsize=(WIDTH, height), dpi=160, layout="constrained", facecolor="white")
 
 
-def title(drawn: Figure, what: str, evaluation: Evaluation) -> None:
-    """A bold line on what is shown and a faint one on which rows, by which protocol, and how many."""
-    about = f"{evaluation.data}, {evaluation.split}, n = {evaluation.samples:,}; labels: {evaluation.protocol}"
-    # One suptitle holds both, so that the layout keeps room for them; the heading is drawn by its own text.
-    lines = textwrap.wrap(about, 96)
-    drawn.suptitle("\n".join(["", *lines]), x=0.015, ha="left", fontsize=8.5, color=FAINT, parse_math=False)
-    inches = drawn.get_size_inches()[1]
-    drawn.text(
-        0.015, 1 - 0.03 / inches, what, ha="left", va="top", fontsize=11.5, fontweight="bold", color=INK,
-        parse_math=False,
-    )  # fmt: skip
+def title(drawn: Figure, what: str, about: str) -> None:
+    """A bold line on what is shown, and under it, fainter, of what."""
+    height = drawn.get_size_inches()[1]
+    lines = textwrap.wrap(about, 98)
+    # Inches from the top: a margin, the heading, the lines, and air.
+    room = 0.12 + 0.24 + 0.155 * len(lines) + 0.14
+    engine = drawn.get_layout_engine()
+    assert isinstance(engine, ConstrainedLayoutEngine)
+    engine.set(rect=(0.01, 0.01, 0.98, 0.99 - room / height))
+    shared: dict[str, Any] = {"ha": "left", "va": "top", "parse_math": False, "in_layout": False}
+    drawn.text(0.015, 1 - 0.12 / height, what, fontsize=11.5, fontweight="bold", color=INK, **shared)
+    drawn.text(0.015, 1 - 0.37 / height, "\n".join(lines), fontsize=8.5, color=FAINT, **shared)
+
+
+def rows_of(evaluation: Evaluation) -> str:
+    """Which rows, how many, and by which protocol they are labelled."""
+    return f"{evaluation.data}, {evaluation.split}, n = {evaluation.samples:,}; labels: {evaluation.protocol}"
 
 
 def plain(axes: Any) -> None:

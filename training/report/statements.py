@@ -1,0 +1,60 @@
+"""What a reader must know before a figure is quoted, a sentence each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from fer_export.contract import Contract
+from training.data.faces import PRIVATE, TRAINING
+
+if TYPE_CHECKING:
+    from training.evaluation import Evaluation
+
+
+def statements(contract: Contract, evaluation: Evaluation, seen: Sequence[Mapping[str, Any]]) -> list[str]:
+    """All of them: the rows, what chose the epoch, looks at PrivateTest, and what the ± means.
+
+    Args:
+        contract: of the checkpoint.
+        evaluation: what was measured.
+        seen: the ledger of looks.
+    """
+    said = [
+        f"Measured on {evaluation.samples:,} labelled rows of {evaluation.split}, {evaluation.data}; "
+        f"labels by this protocol: {evaluation.protocol}. One view, no augmentation, float32.",
+        chosen_by(contract, evaluation.split),
+        looked_at(contract, seen),
+    ]
+    if contract.training:
+        said.append(
+            f"One seed ({contract.training.seed}), so no deviation between trainings can be given. The ± beside the "
+            "accuracy is the binomial standard error over the rows: differences below about twice that mean nothing."
+        )
+    return said
+
+
+def chosen_by(contract: Contract, split: str) -> str:
+    """Which split chose the epoch, and whether the measured one is free of it.
+
+    The figures in a contract are of the rows that chose (see `training/keeper.py`).
+    """
+    choosing = sorted({metric.split for metric in contract.metrics})
+    if not choosing or not contract.training:
+        return "The checkpoint does not say which split chose the epoch."
+    said = f"{' and '.join(choosing)} chose the epoch"
+    if split == TRAINING:
+        return f"{said}. {TRAINING} rows were trained on: this figure says nothing about other pictures."
+    if split in choosing:
+        return f"{said}: these are the same rows, so the figure flatters a little."
+    if any(split in name for name in choosing):
+        return f"{said}: most rows of {split} were trained on, so this figure says nothing about other pictures."
+    return f"{said}; these are other rows."
+
+
+def looked_at(contract: Contract, seen: Sequence[Mapping[str, Any]]) -> str:
+    """How often PrivateTest was looked at with the checkpoints of this folder, and with these weights."""
+    count = len(seen)
+    own = sum(look["weights_sha256"] == contract.weights_sha256 for look in seen)
+    of_which = f", {own} of them with these weights" if count else ""
+    return f"{PRIVATE} was looked at {count} time{'' if count == 1 else 's'}{of_which}."
