@@ -127,10 +127,11 @@ def _fit_stage(recipe: Recipe, stage: Stage, net: nn.Module, split: Split, run: 
     nodes = world // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     train, check = split.train, split.check
     weights = classes.row_weights(train.targets, train.labels) if recipe.data_of(stage).balance else None
-    shared = {"rank": rank, "world": world}
-    rows = Rows(len(train), min(stage.batch, len(train)), seed=recipe.seed, weights=weights, **shared)
+    rows = Rows(len(train), min(stage.batch, len(train)), seed=recipe.seed, weights=weights, rank=rank, world=world)
     training = loader(InMemory(train.pixels, train.targets), rows)
-    checking = loader(InMemory(check.pixels, check.targets), Rows(len(check), CHECKED, seed=None, **shared))
+    checking = loader(
+        InMemory(check.pixels, check.targets), Rows(len(check), CHECKED, seed=None, rank=rank, world=world)
+    )
     module = Fitting(
         net.train(),
         recipe,

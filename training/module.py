@@ -45,7 +45,7 @@ class Fitting(LightningModule):
         teacher: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net = net.to(memory_format=torch.channels_last)
         self.normalize = Normalize(Normalization(mean=(recipe.mean,), std=(recipe.std,)))
         self.recipe, self.stage, self.steps, self.classes = recipe, stage, steps, classes
         self.loss = losses.function(stage.loss, class_weights)
@@ -112,9 +112,11 @@ class Fitting(LightningModule):
             gray = (pictures * torch.tensor(BT601, device=pictures.device).view(1, 3, 1, 1)).sum(1, keepdim=True)
         inputs = self.normalize(gray).contiguous(memory_format=torch.channels_last)
         if not self.teacher:
-            return self.loss(self.net(inputs).float(), targets)
+            rows: Tensor = self.loss(self.net(inputs).float(), targets)
+            return rows
         normalize, teacher = (part.to(self.device) for part in self.teacher)
         with torch.no_grad():
-            wanted = teacher(normalize(pictures.expand(-1, 3, -1, -1))).float()
+            wanted: Tensor = teacher(normalize(pictures.expand(-1, 3, -1, -1))).float()
         embed: Any = self.net.embed
-        return (embed(inputs).float() - wanted).square().mean(1)
+        seen: Tensor = embed(inputs).float()
+        return (seen - wanted).square().mean(1)

@@ -102,7 +102,7 @@ def main(
     history = run / "metrics.csv"
     with output.working("writing the report"):
         there = history if history.is_file() else None
-        page = report.write(folder, loaded, measured, faces, history=there, run=run)  
+        page = report.write(folder, loaded, measured, faces, history=there, run=run)
     output.add(report=str(page))
     output.text(f"report: {page}")
     output.next(f"fer-export onnx{f' --ckpt {ckpt}' if ckpt else ''}")

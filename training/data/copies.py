@@ -154,7 +154,7 @@ def _gray(pixels: Tensor) -> Tensor:
     """uint8 [N, C, H, W] → float32 [N, 48, 48], a block at a time."""
     parts = [
         functional.adaptive_avg_pool2d(block.float().mean(1, keepdim=True), _SIDE)[:, 0]
-        for block in pixels.split(_BLOCK)
+        for block in torch.split(pixels, _BLOCK)
     ]
     return torch.cat(parts)
 
@@ -168,7 +168,7 @@ def _normalised(pictures: Tensor) -> Tensor:
 def _candidates(thumbnails: Tensor, mirrored: bool) -> Iterator[tuple[Tensor, Tensor]]:
     """Pairs first < second whose thumbnails correlate, by one blocked product; int64 [K] and [K]."""
     side = _THUMBNAIL
-    others = thumbnails.unflatten(1, (side, side)).flip(2).flatten(1) if mirrored else thumbnails
+    others = thumbnails.view(-1, side, side).flip(2).flatten(1) if mirrored else thumbnails
     for start in range(0, len(thumbnails), _BLOCK):
         block = thumbnails[start : start + _BLOCK]
         for below in range(start, len(thumbnails), _BLOCK):

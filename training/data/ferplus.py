@@ -165,4 +165,5 @@ def soft(votes: Votes) -> npt.NDArray[np.float32]:
     kept = without_single_votes(votes)
     emotions = np.where((kept.argmax(1) < len(LABELS))[:, None], kept[:, : len(LABELS)], 0)
     total = emotions.sum(1, keepdims=True)
-    return (emotions / np.maximum(total, 1)).astype(np.float32)
+    shares: npt.NDArray[np.float32] = (emotions / np.maximum(total, 1)).astype(np.float32)
+    return shares

@@ -36,11 +36,12 @@ def find(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and not _hidden(path.relative_to(folder)) and path.is_file()
+        if path.suffix.lower() in SUFFIXES and not hidden(path.relative_to(folder)) and path.is_file()
     )
 
 
-def _hidden(path: Path) -> bool:
+def hidden(path: Path) -> bool:
+    """Whether a part of a path, relative to the folder that is read, hides it: ".idea", "__MACOSX"."""
     # __MACOSX is what macOS adds to the archives it makes.
     return any(part.startswith((".", "__MACOSX")) for part in path.parts)
 

@@ -13,6 +13,7 @@ import csv
 import hashlib
 import io
 import json
+import math
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
@@ -141,7 +142,7 @@ def prepare(
 
 def _check(settings: Settings) -> None:
     pictures.check_settings(settings.size, 1, 0)
-    if settings.min_face < 12:
+    if not 12 <= settings.min_face < math.inf:
         raise UsageError(f"--min-face is 12 pixels or more, the cell of MTCNN's first net, not {settings.min_face:g}")
     if not 0 <= settings.min_score <= 1:
         raise UsageError(f"--min-score is a probability, 0 to 1, not {settings.min_score:g}")

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -38,7 +39,7 @@ def load_faces(
     protocol: str = "majority",
     size: int = 48,
     channels: int = 1,
-    crop: str = "box",
+    crop: Literal["box", "align"] = "box",
     skip_bad: bool = False,
 ) -> Faces:
     """All rows of one data set, those without a label too.
@@ -85,8 +86,15 @@ def load(data: Data, folders: Mapping[str, Path], *, size: int = 48, channels: i
     path = folders.get(data.source)
     if path is None and data.source != "main" and data.kind != "drawn":
         raise UsageError(f"this recipe also wants pictures named {data.source}", hint=f"--data {data.source}=FOLDER")
-    options = {"size": size, "channels": channels, "crop": data.crop, "skip_bad": data.skip_bad}
-    everything = load_faces(data.kind, path, protocol=data.protocol, **options)  # type: ignore[arg-type]
+    everything = load_faces(
+        data.kind,
+        path,
+        protocol=data.protocol,
+        size=size,
+        channels=channels,
+        crop=data.crop,
+        skip_bad=data.skip_bad,
+    )
     if data.merge:
         everything = classes.merge(everything, data.merge)
     train, check, name = _split(data, everything, seed)

@@ -11,6 +11,7 @@ with a DOCTYPE is refused before an entity of it could be expanded (see `_Plain`
 from __future__ import annotations
 
 import math
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -169,7 +170,7 @@ def _find(folder: Path, refuse: Refuse) -> tuple[list[Path], dict[Path, str]]:
     pictures.require_folder(folder)
     own = folder / "Annotations"
     paths = sorted(own.glob("*.xml") if own.is_dir() else folder.rglob("*.xml"))
-    paths = [path for path in paths if not path.name.startswith(".")]
+    paths = [path for path in paths if not pictures.hidden(path.relative_to(folder))]
     if not paths:
         raise InvalidInputError(
             f"{folder} holds no annotation",
@@ -232,8 +233,9 @@ def _annotation(folder: Path, path: Path, refuse: Refuse) -> Annotation | None:
         if root.tag != "annotation":
             raise ValueError(f"the root is <{root.tag[:40]}>, not <annotation>")
         picture = _picture(folder, path, _text(root, "filename"))
-        width, height = (int(_text(root, f"size/{side}")) for side in ("width", "height"))
-    except (ElementTree.ParseError, ValueError, OSError) as error:
+        width, height = (_side(root, name) for name in ("width", "height"))
+    # A LookupError is an encoding that Python does not know.
+    except (ElementTree.ParseError, ValueError, OSError, LookupError) as error:
         kind = "broken XML: " if isinstance(error, ElementTree.ParseError) else ""
         refuse(InvalidInputError(f"{path}: {kind}{first_line(error)}"))
         return None
@@ -254,12 +256,25 @@ def _text(node: ElementTree.Element, name: str) -> str:
     return text
 
 
+def _side(root: ElementTree.Element, name: str) -> int:
+    text = _text(root, f"size/{name}")
+    try:
+        pixels = int(text)
+    except ValueError:
+        pixels = 0
+    if pixels < 1:
+        raise ValueError(f"<{name}> is {text[:20]!r}, not a number of pixels")
+    return pixels
+
+
 def _picture(folder: Path, path: Path, name: str) -> Path:
     """The photo of an annotation, inside the folder even through symbolic links."""
     base = folder / "JPEGImages" if (folder / "JPEGImages").is_dir() else path.parent
     plain = PurePosixPath(name.replace("\\", "/"))
     picture = base / plain
-    if plain.is_absolute() or ".." in plain.parts or not picture.resolve().is_relative_to(base.resolve()):
+    # Unlike Path.resolve, realpath does not raise where links go round in a circle.
+    inside = Path(os.path.realpath(picture)).is_relative_to(os.path.realpath(base))
+    if plain.is_absolute() or ".." in plain.parts or not inside:
         raise ValueError(f"<filename> {name!r} leads out of {base}")
     if not picture.is_file():
         raise ValueError(f"no photo {picture}")
