@@ -19,6 +19,14 @@ SHARED = ROOT.parent / "shared"
 LABELS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests leave nothing in the user's cache, nor trust what is there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FER_EXPORT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """TF.js in headless Chromium. Of the module, since only one Playwright may run at a time."""

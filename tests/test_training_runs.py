@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -133,6 +134,26 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(run: Path, tmp_path: Path
     for name, tensor in first.state.items():
         torch.testing.assert_close(second.state[name], tensor, atol=1e-6, rtol=1e-5, msg=name)
     assert [row["epoch"] for row in history(broken)] == ["1", "2"]
+
+
+def test_a_killed_run_goes_on_from_its_last_whole_epoch(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    command = [sys.executable, "-m", "training", "fit", "--recipe", "drawn", "--limit", "256", "-o", str(folder)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (folder / "stages" / "0-fit" / "last.ckpt").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    assert not (folder / "stages" / "0-fit" / "finished").exists(), "it ended before it could be killed"
+    # As if it had been killed between the row and the state.
+    with (folder / "metrics.csv").open("a") as text:
+        text.write("6,fit,1,1,1,1,1,1\n")
+    done = call("fit", "--recipe", "drawn", "--limit", "256", "-o", folder, "--resume", "--json", OMP_NUM_THREADS="1")
+    assert done.returncode == 0, done.stderr
+    assert [row["epoch"] for row in history(folder)] == ["1", "2", "3", "4", "5", "6"]
+    assert history(folder)[5]["loss"] != "1"
 
 
 def test_nothing_to_resume(tmp_path: Path) -> None:

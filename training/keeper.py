@@ -14,6 +14,7 @@ from torch import Tensor
 
 from fer_export.checkpoint import Checkpoint, save, weights_sha256
 from fer_export.contract import Contract, Metric
+from fer_export.files import replacing
 from training.data.sources import Split
 
 ENDINGS = (".safetensors", ".pth")
@@ -86,6 +87,19 @@ class History(Callback):
     def __init__(self, path: Path, stage: str) -> None:
         self.path, self.stage = path, stage
         self.began = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take out epochs that are run again: the run was stopped before their state was written."""
+        if not trainer.is_global_zero or not self.path.is_file():
+            return
+        with self.path.open(newline="", encoding="utf-8") as text:
+            rows = list(csv.DictReader(text))
+        kept = [row for row in rows if row["stage"] != self.stage or int(row["epoch"]) <= trainer.current_epoch]
+        if len(kept) < len(rows):
+            with replacing(self.path) as temporary, temporary.open("w", newline="", encoding="utf-8") as text:
+                writer = csv.DictWriter(text, COLUMNS)
+                writer.writeheader()
+                writer.writerows(kept)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""

@@ -52,7 +52,8 @@ def write(
     rows = faces.labelled()
     assert len(rows) == evaluation.samples, "the faces are not those of the evaluation"
     run = run or folder
-    seen = looks.looks(run)
+    # All that may not hold is read before anything is replaced.
+    seen, beside = looks.looks(run), html.beside(run)
     pictures: dict[str, Path] = {}
     if history:
         pictures["history"] = folder / "history.png"
@@ -66,7 +67,10 @@ def write(
     _put(folder / "classification_report.txt", text.as_text(evaluation) + "\n")
     _put(folder / "classification_report.json", json.dumps(table, indent=1) + "\n")
     page = folder / "report.html"
-    _put(page, html.render(checkpoint.contract, evaluation, rows, pictures=pictures, run=run, seen=seen, notes=notes))
+    _put(
+        page,
+        html.render(checkpoint.contract, evaluation, rows, pictures=pictures, beside=beside, seen=seen, notes=notes),
+    )
     return page
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,13 +33,30 @@ _PICTURES = {
 }
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What lies beside a checkpoint: the text of its recipe, and names and values of its environment."""
+
+    recipe: str | None
+    environment: list[tuple[str, str]]
+
+
+def beside(run: Path) -> Beside:
+    """Read `recipe.yaml` and `environment.json` of a run, where they are.
+
+    Raises:
+        InvalidInputError: one that cannot be read.
+    """
+    return Beside(_read(run / "recipe.yaml"), _environment(run / "environment.json"))
+
+
 def render(
     contract: Contract,
     evaluation: Evaluation,
     faces: Faces,
     *,
     pictures: Mapping[str, Path],
-    run: Path,
+    beside: Beside,
     seen: Sequence[Mapping[str, Any]],
     notes: Sequence[str],
 ) -> str:
@@ -49,12 +67,9 @@ def render(
         evaluation: what was measured.
         faces: the labelled rows.
         pictures: PNG by name, to be inlined.
-        run: the folder with `recipe.yaml` and `environment.json`, both optional.
+        beside: the run's recipe and environment.
         seen: the ledger of looks at PrivateTest.
         notes: more sentences.
-
-    Raises:
-        InvalidInputError: `environment.json` or `recipe.yaml` that cannot be read.
     """
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["share"] = text.share
@@ -69,8 +84,8 @@ def render(
         ],
         mistakes=mistakes.surest(evaluation, faces),
         provenance=_provenance(contract),
-        recipe=_read(run / "recipe.yaml"),
-        environment=_environment(run / "environment.json"),
+        recipe=beside.recipe,
+        environment=beside.environment,
     )
 
 

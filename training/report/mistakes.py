@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from training.evaluation import Evaluation
 
 _COLUMNS, _MOST = 5, 20
-_WIDE = 23
+_WIDE = 25
 
 
 @dataclass(frozen=True)
@@ -60,18 +60,24 @@ def draw(evaluation: Evaluation, faces: Faces, target: Path) -> None:
     """A sheet of the pictures with what was said, what is labelled, how sure, and where they are from."""
     mistakes = surest(evaluation, faces)
     total = int((evaluation.probabilities.argmax(1) != evaluation.classes).sum())
-    lines = max(1, math.ceil(len(mistakes) / _COLUMNS))
-    drawn = style.figure(0.85 + lines * 1.83 if mistakes else 1.5)
     heading = f"The {len(mistakes)} most confident of {total:,} mistakes" if mistakes else "No mistake"
+    lines = math.ceil(len(mistakes) / _COLUMNS)
+    top, line, side = 1.0, 1.78, 1.18
+    height = top + lines * line if mistakes else 1.5
+    drawn = style.figure(height)
     style.title(drawn, heading, style.rows_of(evaluation))
+    # Placed by hand: a layout would make the pictures small to keep long captions apart.
+    drawn.set_layout_engine("none")
     if not mistakes:
-        drawn.text(0.5, 0.3, "every answer agrees with its label", ha="center", fontsize=10, color=style.FAINT)
-    else:
-        panels = drawn.subplots(lines, _COLUMNS, squeeze=False).ravel()
-        for axes in panels:
-            axes.set_axis_off()
-        for axes, mistake in zip(panels, mistakes, strict=False):
-            _tile(axes, faces.pixels[mistake.row], mistake)
+        drawn.text(0.5, 0.2, "every answer agrees with its label", ha="center", fontsize=10, color=style.FAINT)
+    room = style.WIDTH / _COLUMNS
+    for number, mistake in enumerate(mistakes):
+        row, column = divmod(number, _COLUMNS)
+        left, low = column * room + (room - side) / 2, height - top - row * line - side
+        place = (left / style.WIDTH, low / height, side / style.WIDTH, side / height)
+        axes = drawn.add_axes(place)
+        axes.set_axis_off()
+        _tile(axes, faces.pixels[mistake.row], mistake)
     style.save(drawn, target)
 
 
@@ -88,7 +94,7 @@ def _tile(axes: Axes, pixels: Tensor, mistake: Mistake) -> None:
     for number, (text, colour, weight) in enumerate(captions):
         axes.annotate(
             text, (0.5, 0), (0, -4 - 10.5 * number), xycoords="axes fraction", textcoords="offset points",
-            ha="center", va="top", fontsize=8 if number < 2 else 7, color=colour, fontweight=weight, parse_math=False,
+            ha="center", va="top", fontsize=8 if number < 2 else 6.8, color=colour, fontweight=weight, parse_math=False,
         )  # fmt: skip
 
 

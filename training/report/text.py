@@ -21,7 +21,7 @@ def as_text(evaluation: Evaluation, width: int = 78) -> str:
     about = f"{evaluation.data}, {evaluation.split}, n = {evaluation.samples:,}"
     lines = textwrap.wrap(about, width) + textwrap.wrap(f"labels: {evaluation.protocol}", width)
     lines += ["", "single view"]
-    lines += [f"  {name:<19}{value:<18}{note}".rstrip() for name, value, note in _rows(evaluation)]
+    lines += [f"  {name:<19}{value:<16}{note}".rstrip() for name, value, note in _rows(evaluation)]
     lines += ["", *_table(evaluation)]
     if evaluation.tta:
         lines += ["", f"average of {evaluation.views} views, measured apart"]
