@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import codecs
 import csv
 import gzip
 import hashlib
@@ -146,11 +147,8 @@ def _fast(path: Path) -> Iterator[Fer2013]:
         carried = b""
         for block in blocks:
             *lines, carried = _split(carried + block, b"\n") if block else (carried, b"")
-            if not block.isascii():
-                lines[0] = lines[0].removeprefix(b"\xef\xbb\xbf")
-                if not all(line.isascii() for line in lines):
-                    raise _Unusual
             if not header and lines:
+                lines[0] = lines[0].removeprefix(codecs.BOM_UTF8)
                 header = [name.decode().strip().lower() for name in _fields(lines.pop(0))]
                 columns = _columns(header, path)
             rows = [_fields(line) for line in lines if line and line != b"\r"]
@@ -162,13 +160,13 @@ def _fast(path: Path) -> Iterator[Fer2013]:
 
 def _fields(line: bytes) -> list[bytes]:
     line = line.removesuffix(b"\r")
+    if not line.isascii() or b"\r" in line:
+        raise _Unusual
     fields = _split(line, b",")
     if b'"' in line:
         fields = [field[1:-1] if field[:1] == field[-1:] == b'"' != field else field for field in fields]
         if any(b'"' in field for field in fields):
             raise _Unusual
-    if b"\r" in line:
-        raise _Unusual
     return fields
 
 

@@ -260,3 +260,10 @@ def test_unreadable_photos_are_refused_in_one_line(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(photos, "MAX_PIXELS", 1000)
     with pytest.raises(InvalidInputError, match="more than"):
         load_photo(tmp_path / "whole.png")
+
+
+def test_16_bit_gray_is_scaled_and_not_clipped(tmp_path: Path) -> None:
+    ramp = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)
+    Image.fromarray(ramp).save(tmp_path / "deep.png")
+    photo = load_photo(tmp_path / "deep.png")
+    np.testing.assert_array_equal(photo, np.repeat(np.arange(256).reshape(16, 16, 1), 3, axis=2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import json
 import os
@@ -152,6 +153,23 @@ def test_bad_rows_are_skipped_where_that_is_asked_for_and_votes_still_fit(tmp_pa
     assert joined.classes.tolist() == [0, 2, 4]
 
 
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe no line ends here", codecs.BOM_UTF8 + b"emotion,pixels,Usage", b"\0" * 99]
+)
+def test_a_file_that_is_something_else_is_one_clear_error(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "fer2013.csv"
+    path.write_bytes(content)
+    with pytest.raises(InvalidInputError, match=r"fer2013\.csv"):
+        fer2013.read(path)
+
+
+def test_a_byte_order_mark_does_not_hide_a_column(tmp_path: Path) -> None:
+    texts, _ = rows(1)
+    path = tmp_path / "fer2013.csv"
+    path.write_bytes(codecs.BOM_UTF8 + f"emotion,pixels,Usage\n3,{texts[0]},{PUBLIC}\n".encode())
+    assert fer2013.read(path).emotions.tolist() == [3]
+
+
 def test_a_zip_that_leaves_it_open_says_what_it_holds(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("one.csv", "")
@@ -233,6 +251,14 @@ def test_near_copies_are_found_and_strangers_are_not(change: str) -> None:
     assert [(pair.first, pair.second, pair.mirrored) for pair in pairs] == [(3, 12, change == "mirrored")]
     assert np.flatnonzero(copies.leaked(faces, TRAINING, PUBLIC, near=True)).tolist() == [3]
     assert not copies.leaked(faces, TRAINING, PUBLIC).any()
+
+
+def test_real_pictures_moved_by_a_pixel_are_found(real: Faces) -> None:
+    some = real.rows(np.arange(len(real)) % 64 == 1)
+    some = some.rows(~copies.flat(some))
+    moved = np.pad(some.pixels.numpy(), [(0, 0), (0, 0), (1, 1), (1, 1)], mode="edge")[:, :, :48, :48]
+    found = copies.copied(some, replace(some, pixels=torch.from_numpy(moved.copy())), near=True)
+    assert found.mean() > 0.98
 
 
 def test_the_copy_of_a_near_copy_leaks_too() -> None:

@@ -179,10 +179,12 @@ def test_after_an_error_nothing_is_read_on(tmp_path: Path, monkeypatch: pytest.M
     cut_short(tmp_path / "happy" / "0.jpg")
     seen: list[Path] = []
     monkeypatch.setattr(folder, "load_photo", lambda path: seen.append(path) or time.sleep(0.002) or load_photo(path))
-    with pytest.raises(InvalidInputError):
+    # The error is kept, and with it the frames it came through, as a caller may do.
+    with pytest.raises(InvalidInputError) as caught:
         folder.read(tmp_path)
     started = len(seen)
     time.sleep(0.05)
+    assert "damaged" in caught.value.reason
     assert len(seen) == started < 100
 
 

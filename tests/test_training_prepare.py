@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -11,6 +12,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +28,7 @@ from fer_export.errors import InvalidInputError, UsageError
 from fer_export.faces.align import crop
 from fer_export.faces.cascade import detect
 from fer_export.faces.photo import load_photo
+from fer_export.files import replacing
 from training.__main__ import main
 from training.data import folder, prepare
 from training.data.prepare import Settings
@@ -211,6 +215,45 @@ def test_an_interrupt_loses_nothing(photos: Path, tmp_path: Path, monkeypatch: p
     assert len(seen) == 4
     prepare.prepare(photos, tmp_path / "straight")
     assert tree(output) == tree(tmp_path / "straight")
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("forced", [False, True])
+def test_a_run_that_stops_at_any_write_goes_on(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str, forced: bool
+) -> None:
+    """A stop before or after each file that takes its place; when forced, over the crops of other settings."""
+    small = Settings(size=32)
+    prepare.prepare(photos, tmp_path / "straight", small)
+    wanted = tree(tmp_path / "straight")
+    stops = 0
+    for stop in range(20):
+        output = tmp_path / f"crops{stop}"
+        if forced:
+            prepare.prepare(photos, output, Settings(min_face=50))
+        writes = itertools.count()
+
+        @contextmanager
+        def stopping(path: Path, writes: Iterator[int] = writes, stop: int = stop) -> Iterator[Path]:
+            here = next(writes) == stop
+            with replacing(path) as temporary:
+                yield temporary
+                if here and moment == "before":
+                    raise KeyboardInterrupt
+            if here:
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr(prepare, "replacing", stopping)
+            try:
+                prepare.prepare(photos, output, small, force=forced)
+            except KeyboardInterrupt:
+                stops += 1
+            else:
+                break
+        prepare.prepare(photos, output, small, force=forced)
+        assert tree(output) == wanted
+    assert stops >= 3
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")

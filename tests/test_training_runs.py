@@ -219,6 +219,9 @@ def test_classes_can_be_merged_weighed_and_balanced(tmp_path: Path) -> None:
     assert "anger" not in contract.labels
     assert contract.training is not None
     assert "sadness + anger as upset" in contract.training.protocol
+    measured = call("evaluate", "--ckpt", best, "--kind", "drawn", "--merge", "upset=sadness,anger", "--json")
+    assert json.loads(measured.stdout)["samples"] == 500, measured.stderr
+    assert call("evaluate", "--ckpt", best, "--kind", "drawn", "--merge", "upset").returncode == 2
 
 
 # Many processes

@@ -40,7 +40,7 @@ def load_photo(path: Path) -> Photo:
                         hint="make it smaller first",
                     )
                 upright = ImageOps.exif_transpose(image)
-                return np.asarray(_opaque(upright).convert("RGB"), np.uint8)
+                return np.asarray(_opaque(_of_8_bits(upright)).convert("RGB"), np.uint8)
     except Image.DecompressionBombError as error:
         raise InvalidInputError(f"{path} has too many pixels", hint="make it smaller first") from error
     except UnidentifiedImageError as error:
@@ -49,6 +49,13 @@ def load_photo(path: Path) -> Photo:
         # Pillow's decoders raise any of these on damaged files.
         reason = (str(error).splitlines() or ["it ends too early"])[0]
         raise InvalidInputError(f"{path} is damaged: {reason}") from error
+
+
+def _of_8_bits(image: Image.Image) -> Image.Image:
+    """16-bit gray as 8-bit gray: Pillow's own conversion clips at 255 instead of scaling."""
+    if not image.mode.startswith("I;16"):
+        return image
+    return Image.fromarray((np.asarray(image, np.float64) / 257).round().astype(np.uint8))
 
 
 def _opaque(image: Image.Image) -> Image.Image:

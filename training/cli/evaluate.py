@@ -31,6 +31,9 @@ _KINDS = ("fer2013", "ferplus", "folder", "voc", "drawn")
 @click.option("--data", type=options.FilePath, help="Folder (or file) with the labelled pictures.")
 @click.option("--kind", type=click.Choice(_KINDS), help="What DATA is. Otherwise what the checkpoint was trained on.")
 @click.option("--protocol", type=click.Choice(["majority", "argmax", "soft"]), help="FER+ labels. [majority]")
+@click.option(
+    "--merge", "merged", multiple=True, metavar="NEW=OLD,OLD", help="As data.merge of the run; may be repeated."
+)
 @click.option("--split", type=click.Choice(_SPLITS), default="PublicTest", show_default=True)
 @click.option("--final", is_flag=True, help="The last look, at PrivateTest. It is counted.")
 @click.option("--views", type=click.IntRange(1, 10), default=1, show_default=True, help="Measure their average too.")
@@ -43,6 +46,7 @@ def main(
     data: Path | None,
     kind: str | None,
     protocol: str | None,
+    merged: tuple[str, ...],
     split: str,
     final: bool,
     views: int,
@@ -79,7 +83,7 @@ def main(
     run = path.resolve().parent
     looks.looks(run)
     with output.working("reading the pictures"):
-        faces = _faces(loaded.contract, data, kind, protocol, split, without_copies)
+        faces = _faces(loaded.contract, data, kind, protocol, merged, split, without_copies)
     with _bar(output, int((faces.classes >= 0).sum()) * views) as progress:
         measured = evaluate(loaded, faces, views=views, progress=progress)
     if private:
@@ -109,8 +113,15 @@ def main(
 
 
 def _faces(
-    contract: Contract, data: Path | None, kind: str | None, protocol: str | None, split: str, without_copies: bool
+    contract: Contract,
+    data: Path | None,
+    kind: str | None,
+    protocol: str | None,
+    merged: tuple[str, ...],
+    split: str,
+    without_copies: bool,
 ) -> Faces:
+    from training.data import classes
     from training.data.faces import TRAINING
     from training.data.sources import load_faces
 
@@ -124,6 +135,8 @@ def _faces(
     # Pictures of FER2013 are 48 × 48 whatever the net takes; they are enlarged batch by batch.
     size = contract.input.height or 48 if kind in ("folder", "voc") else 48
     every = load_faces(kind, data, protocol=protocol or "majority", size=size, channels=contract.input.channels)
+    groups = dict(_group(text) for text in merged)
+    every = classes.merge(every, groups) if groups else every
     chosen = every.of(split)
     if without_copies:
         if split == TRAINING:
@@ -133,6 +146,13 @@ def _faces(
         kept = public_without_copies(every.of(TRAINING), chosen)
         return replace(kept, protocol=f"{chosen.protocol}; without pictures that are in Training too")
     return chosen
+
+
+def _group(text: str) -> tuple[str, list[str]]:
+    new, equals, olds = text.partition("=")
+    if not new or not equals or not olds:
+        raise UsageError(f"--merge {text} is not NEW=OLD,OLD", hint="for example --merge angry=angry,disgust")
+    return new, olds.split(",")
 
 
 def _kind(contract: Contract, data: Path | None) -> str:

@@ -23,7 +23,7 @@ def write(faces: Faces, found: Inspection, path: Path) -> None:
     Raises:
         InvalidInputError: the file cannot be written.
     """
-    conflicting = [row for group in found.conflicts for row in group[:2]]
+    conflicting = [row for group in found.conflicts for row in _two_labels(faces, group)]
     # The least alike first: they show what is still called a copy.
     near = [row for pair in sorted(found.near, key=lambda pair: pair.score) for row in (pair.first, pair.second)]
     contact_sheet.write(
@@ -42,6 +42,13 @@ def _class(faces: Faces, label: str) -> Row:
     # Evenly over the whole set, so that the first pages do not stand for all.
     chosen = rows[torch.linspace(0, max(len(rows) - 1, 0), min(_EACH, len(rows))).long()] if len(rows) else rows
     return Row(f"{label}\n{len(rows):,} rows", [faces.pixels[row] for row in chosen.tolist()])
+
+
+def _two_labels(faces: Faces, group: list[int]) -> list[int]:
+    """The first rows of two of the labels of a group."""
+    firsts = {label_of(faces, row): row for row in reversed(group)}
+    firsts.pop("none", None)
+    return sorted(firsts.values())[:2]
 
 
 def _rows(faces: Faces, rows: list[int]) -> list[Row]:

@@ -221,7 +221,7 @@ def _lines(rows: Iterable[Row]) -> str:
 
 def _open(output: Path, settings: dict[str, object], force: bool) -> dict[str, list[Row]]:
     """The record of an earlier run, rows by source, or a new one."""
-    provenance, memory = output / PROVENANCE, output / SETTINGS
+    memory, provenance = output / SETTINGS, output / PROVENANCE
     if output.exists() and not output.is_dir():
         raise InvalidInputError(f"{output} is a file, and a folder is to be written there")
     if memory.is_file():
@@ -229,34 +229,38 @@ def _open(output: Path, settings: dict[str, object], force: bool) -> dict[str, l
         if known == settings:
             _tidy(output)
             return _read(output)
-        changed = ", ".join(f"{name} {known.get(name)}" for name, value in settings.items() if known.get(name) != value)
+        other = [f"{name} {known[name]}" for name, value in settings.items() if known.get(name, value) != value]
         if not force:
             raise UsageError(
-                f"{output} was made with {changed}",
+                f"{output} was made with {', '.join(other) or 'settings that a forced run did not get to replace'}",
                 hint="choose another folder with -o, or --force to remove its crops and begin anew",
             )
-    elif provenance.is_file() and not force:
-        raise InvalidInputError(
-            f"{output} holds {PROVENANCE} and no {SETTINGS}",
-            hint="choose another folder with -o, or --force to remove its crops and begin anew",
-        )
-    elif output.is_dir() and not provenance.is_file() and any(output.iterdir()):
-        raise InvalidInputError(f"{output} is not empty and no earlier run made it", hint="choose another with -o")
-    # Settings go first and come last: in between, the folder is plainly unfinished.
-    memory.unlink(missing_ok=True)
-    if provenance.is_file():
+        # Until everything is gone the folder fits no settings, so that a run that is stopped here
+        # leaves nothing that could be taken for done.
+        _write_settings(memory, {})
         for rows in _read(output).values():
             _remove(output, rows)
-    _rewrite(output, {})
+        _rewrite(output, {})
+    elif output.is_dir() and any(not path.name.startswith(".") for path in output.iterdir()):
+        what = f"holds {PROVENANCE} and no {SETTINGS}" if provenance.exists() else "is not empty"
+        raise InvalidInputError(
+            f"{output} {what}, so no earlier run can be gone on with", hint="choose another with -o"
+        )
+    _write_settings(memory, settings)
+    _tidy(output)
+    return _read(output)
+
+
+def _write_settings(memory: Path, settings: dict[str, object]) -> None:
     with replacing(memory) as temporary:
         temporary.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
-    return {}
 
 
 def _tidy(output: Path) -> None:
-    """Remove the half-written files of a run that was killed: `.x-0.png.<8 letters>.png`."""
-    for path in output.rglob(".*-*.png.????????.png"):
-        path.unlink(missing_ok=True)
+    """Remove the half-written files of a run that was killed: `.x-0.png.<8 letters>.png` and the like."""
+    for ending in (".csv", ".json", ".png"):
+        for path in output.rglob(f".*{ending}.????????{ending}"):
+            path.unlink(missing_ok=True)
 
 
 def _settings(memory: Path) -> dict[str, object]:
