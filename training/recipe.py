@@ -36,7 +36,8 @@ class Data(Part):
         source: which of the folders given by `--data NAME=FOLDER`.
         protocol: how FER+ votes become the targets that are trained on; `majority` is always what is checked.
         split: `usage` trains on Training and checks on PublicTest; `shuffled` pools the two and sets
-            `share` of them aside, stratified.
+            `share` of them aside, stratified. Folders and VOC photos without a validation part of their own
+            set `share` aside by content either way.
         drop_leaks: leave out training pictures that copy a checked one: exact copies, or near ones too.
         merge: new label → the labels that become it; the contract's labels follow.
         balance: draw rows so that every class is seen equally often.

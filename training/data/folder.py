@@ -78,7 +78,9 @@ def read(
         for done, (file, answer) in enumerate(zip(files, answers, strict=True), 1):
             if isinstance(answer, InvalidInputError):
                 if not skip_bad:
-                    raise InvalidInputError(answer.reason, hint="take it out, or skip such pictures with skip_bad")
+                    raise InvalidInputError(
+                        answer.reason, hint="take it out, or leave such out: --skip-bad, --set data.skip_bad=true"
+                    )
                 bad.append(answer)
             else:
                 pixels[len(kept)] = torch.from_numpy(answer[0])

@@ -40,6 +40,8 @@ def load_faces(
     size: int = 48,
     channels: int = 1,
     crop: Literal["box", "align"] = "box",
+    share: float = 0.1,
+    seed: int = 0,
     skip_bad: bool = False,
 ) -> Faces:
     """All rows of one data set, those without a label too.
@@ -50,6 +52,7 @@ def load_faces(
         protocol: of FER+.
         size, channels: of the pictures, for those that come in any size.
         crop: of VOC photos.
+        share, seed: of what is held out of folders and VOC photos that have no validation part of their own.
         skip_bad: leave out rows and files that do not hold, with a warning.
 
     Raises:
@@ -65,9 +68,9 @@ def load_faces(
     if kind == "ferplus":
         return ferplus.faces(path, protocol, skip_bad=skip_bad)
     if kind == "folder":
-        return folder.read(path, size=size, channels=channels, skip_bad=skip_bad)
+        return folder.read(path, size=size, channels=channels, share=share, seed=seed, skip_bad=skip_bad)
     if kind == "voc":
-        return voc.read(path, size=size, channels=channels, crop=crop, skip_bad=skip_bad)
+        return voc.read(path, size=size, channels=channels, crop=crop, share=share, seed=seed, skip_bad=skip_bad)
     raise UsageError(f"no data of the kind {kind}", hint="fer2013, ferplus, folder, voc or drawn")
 
 
@@ -93,6 +96,8 @@ def load(data: Data, folders: Mapping[str, Path], *, size: int = 48, channels: i
         size=size,
         channels=channels,
         crop=data.crop,
+        share=data.share,
+        seed=seed,
         skip_bad=data.skip_bad,
     )
     if data.merge:
