@@ -261,12 +261,22 @@ def test_real_pictures_moved_by_a_pixel_are_found(real: Faces) -> None:
     assert found.mean() > 0.98
 
 
+def test_inspection_counts_the_leaks_that_dropping_them_drops(real: Faces) -> None:
+    some = real.rows(np.random.default_rng(0).random(len(real)) < 0.3)
+    train, check = splits.by_usage(some)
+    leaks = inspection.inspect(some).leaks
+    assert leaks[f"{TRAINING} from {PUBLIC}"] == splits.drop_leaks(train, check, near=True)[1]
+    assert leaks[f"{PUBLIC} from {TRAINING}"] == copies.copied(check, train, near=True).sum()
+
+
 def test_the_copy_of_a_near_copy_leaks_too() -> None:
     pixels = textured(6)
     pixels[1] = pixels[0]
     pixels[4] = np.clip(pixels[0].astype(int) + 25, 0, 255)
     faces = made(pixels, [0] * 6, [TRAINING] * 3 + [PUBLIC] * 3)
     assert np.flatnonzero(copies.leaked(faces, TRAINING, PUBLIC, near=True)).tolist() == [0, 1]
+    leaks = inspection.inspect(faces).leaks
+    assert leaks == {f"{PUBLIC} from {TRAINING}": 1, f"{TRAINING} from {PUBLIC}": 2}
 
 
 # Splits

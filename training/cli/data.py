@@ -101,6 +101,10 @@ def _show(output: Output, faces: Faces, found: Inspection, *, near: bool) -> Non
     if near:
         output.text(f"near copies         {len(found.near):,} pairs, exact ones counted once")
         _by_split(output, found.near_rows)
+        output.text("leaks               exact and near copies together")
+        for leak, count in found.leaks.items():
+            other, _, one = leak.partition(" from ")
+            output.text(f"  {count:>6,} rows of {other} whose picture is in {one} too")
     output.text(f"conflicting labels  {len(found.conflicts):,} groups of the same picture")
     output.text(f"flat pictures       {len(found.flat):,}")
 

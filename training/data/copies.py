@@ -179,7 +179,12 @@ def _candidates(ones: Tensor, others: Tensor, among: bool) -> Iterator[tuple[Ten
 
 
 def _scores(one: Tensor, other: Tensor) -> Tensor:
-    """Correlation of pictures [K, 48, 48] where they overlap, the best of all shifts: [K]."""
+    """Correlation of pictures [K, 48, 48] where they overlap, the best of all shifts, the same either way: [K]."""
+    return torch.maximum(_within(one, other), _within(other, one))
+
+
+def _within(one: Tensor, other: Tensor) -> Tensor:
+    """The middle of `one` against every window of its size in `other`: [K]."""
     best = torch.full((len(one),), -1.0)
     inner = slice(_SHIFT, _SIDE - _SHIFT)
     middle = _normalised(one[:, inner, inner])

@@ -28,6 +28,7 @@ class Inspection:
         flat: rows that show one colour only.
         exact_rows, near_rows: "split" or "split / other" → rows that have a copy there: for "Training / PublicTest"
             the rows of PublicTest with a copy in Training.
+        leaks: "other from one" for every two splits → rows of `other` whose picture is in `one`, exactly or nearly.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Inspection:
     flat: list[int]
     exact_rows: dict[str, int]
     near_rows: dict[str, int]
+    leaks: dict[str, int]
 
     def record(self, faces: Faces) -> dict[str, Any]:
         """For JSON: rows by where they come from."""
@@ -69,6 +71,7 @@ class Inspection:
                 "groups": len(self.conflicts),
                 "where": [{faces.where[row]: label_of(faces, row) for row in group} for group in self.conflicts],
             },
+            "leaks": self.leaks,
             "flat": [faces.where[row] for row in self.flat],
         }
 
@@ -92,6 +95,7 @@ def inspect(faces: Faces, *, near: bool = True) -> Inspection:
         flat=np.flatnonzero(copies.flat(faces)).tolist(),
         exact_rows=_by_split(faces, exact),
         near_rows=_by_split(faces, [[pair.first, pair.second] for pair in pairs]),
+        leaks=_leaks(faces, exact, pairs),
     )
 
 
@@ -131,6 +135,27 @@ def _by_split(faces: Faces, groups: list[list[int]]) -> dict[str, int]:
             for one, other in combinations(sorted(splits, key=_rank), 2)
         },
     }
+
+
+def _leaks(faces: Faces, exact: list[list[int]], pairs: list[Pair]) -> dict[str, int]:
+    """Rows of each split with an exact or a near copy in another one."""
+    alike: dict[int, set[int]] = {}
+    for rows in [*exact, *([pair.first, pair.second] for pair in pairs)]:
+        for row in rows:
+            alike.setdefault(row, set()).update(rows)
+    # A near copy is a pair of first rows: what one is like, all its exact copies are like.
+    for group in exact:
+        everything = set().union(*(alike[row] for row in group))
+        for row in everything - set(group):
+            alike[row].update(group)
+        for row in group:
+            alike[row] = everything
+    names = faces.split.tolist()
+    found = {f"{other} from {one}": 0 for one in _splits(faces) for other in _splits(faces) if one != other}
+    for row, others in alike.items():
+        for one in {names[other] for other in others} - {names[row]}:
+            found[f"{names[row]} from {one}"] += 1
+    return found
 
 
 def _splits(faces: Faces) -> list[str]:
