@@ -224,6 +224,15 @@ def test_classes_can_be_merged_weighed_and_balanced(tmp_path: Path) -> None:
     assert call("evaluate", "--ckpt", best, "--kind", "drawn", "--merge", "upset").returncode == 2
 
 
+def test_leaks_are_dropped_by_one_option(fer2013_csv: Path, tmp_path: Path) -> None:
+    common = ["fit", "--recipe", "simple_cnn", "--data", fer2013_csv, "--limit", 64, "--epochs", 1, "--json"]
+    done = call(*common, "--drop-leaks", "-o", tmp_path / "run", OMP_NUM_THREADS="1")
+    assert done.returncode == 0, done.stderr
+    contract = checkpoint.load(tmp_path / "run" / "best.safetensors").contract
+    assert contract.training is not None
+    assert "351 training pictures that copy a checked one (exact) were left out" in contract.training.note
+
+
 # Many processes
 
 

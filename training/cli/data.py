@@ -60,7 +60,7 @@ def inspect(
     output.add(**record)
     _show(output, faces, found, near=near)
     output.text(f"{folder / 'inspection.json'}, {folder / 'contact_sheet.png'}")
-    output.next("python -m training fit --set data.drop_leaks=near leaves copies of checked pictures out")
+    output.next("python -m training fit --drop-leaks near leaves copies of checked pictures out")
 
 
 @main.command("parse-time")

@@ -28,6 +28,13 @@ Training on drawn faces meanwhile: the checkpoint goes down the whole road but k
 @click.option("--init", type=options.FilePath, help="Checkpoint to start from.")
 @click.option("--weights", type=options.FilePath, help="Local file for the recipe's pretrained weights.")
 @options.changes
+@click.option(
+    "--drop-leaks",
+    type=click.Choice(["exact", "near"]),
+    is_flag=False,
+    flag_value="exact",
+    help="Leave out training pictures that copy a checked one.",
+)
 @click.option("--epochs", type=click.IntRange(1), help="Of every stage, instead of the recipe's.")
 @click.option("--seed", type=click.IntRange(0), help="Instead of the recipe's.")
 @click.option("--limit", type=click.IntRange(2), default=None, help="Only so many pictures, for trying out.")
@@ -42,6 +49,7 @@ def main(
     init: Path | None,
     weights: Path | None,
     changes: tuple[str, ...],
+    drop_leaks: str | None,
     epochs: int | None,
     seed: int | None,
     limit: int | None,
@@ -54,7 +62,7 @@ def main(
       python -m training fit --recipe fernet --data ../shared/data
       python -m training fit --recipe fernet --data ../shared/data --resume
       python -m training fit --recipe resnet9 --data ../shared/data \\
-          --set stages.0.optimizer.learning_rate=0.002 --epochs 8
+          --set stages.0.optimizer.learning_rate=0.002 --drop-leaks near
       python -m training fit --recipe resnet18_gray --data ../shared/data \\
           --weights resnet18.pth
       python -m training fit --recipe torchvision:mobilenet_v3_small \\
@@ -70,6 +78,8 @@ def main(
 
     if not data and name is None and is_first():
         click.echo(_NO_DATA, err=True)
+    if drop_leaks:
+        changes = (*changes, f"data.drop_leaks={drop_leaks}")
     recipe = read(name or ("fernet" if data else "drawn"), changes=changes, epochs=epochs, seed=seed)
     run = Run(
         folder=folder or Path("runs") / recipe.name,
