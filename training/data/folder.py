@@ -16,7 +16,7 @@ from fer_export.errors import InvalidInputError
 from fer_export.faces.photo import load_photo
 from training.data import pictures
 from training.data.aliases import canonical, in_order
-from training.data.faces import PUBLIC, TRAINING, Faces, one_hot
+from training.data.faces import TRAINING, Faces, one_hot
 from training.data.pictures import Pixels, SkippedWarning
 
 LAYOUT = "the layout is train/<class>/*.jpg with or without val/<class>/*.jpg, or just <class>/*.jpg"
@@ -98,12 +98,7 @@ def read(
     labels = in_order(file.label for file in kept)
     classes = np.array([labels.index(file.label) for file in kept], np.int64)
     split = np.array([file.split for file in kept], dtype="U11")
-    given = PUBLIC in split or TRAINING not in split
-    if not given:
-        train = np.nonzero(split == TRAINING)[0]
-        held = pictures.hold_out([keys[row] for row in train], classes[train], share, seed)
-        split[train[held]] = PUBLIC
-    how = "its own validation folder" if given else f"{share:g} of the pictures by content, seed {seed}"
+    how = pictures.complete_split(split, keys, classes, share, seed)
     return Faces(
         name=f"image folder {folder.resolve().name}",
         protocol=f"labels are the folders' names; validation: {how}",

@@ -169,6 +169,25 @@ def hold_out(keys: Sequence[bytes], classes: npt.NDArray[np.int64], share: float
     return np.array([key in chosen for key in keys], np.bool_)
 
 
+def complete_split(
+    split: npt.NDArray[np.str_], keys: Sequence[bytes], classes: npt.NDArray[np.int64], share: float, seed: int
+) -> str:
+    """Hold a share of the Training rows out as PublicTest, in place, where the data has no such part of its own.
+
+    Args:
+        split: str [N], wide enough for the names of splits.
+        keys, classes, share, seed: as for `hold_out`.
+
+    Returns:
+        How validation rows came about, for the protocol.
+    """
+    if PUBLIC in split or TRAINING not in split:
+        return "as the data set says"
+    train = np.flatnonzero(split == TRAINING).tolist()
+    split[np.array(train)[hold_out([keys[row] for row in train], classes[train], share, seed)]] = PUBLIC
+    return f"{share:g} of the pictures by content, seed {seed}"
+
+
 def require_folder(folder: Path) -> None:
     """Refuse what is not a folder.
 

@@ -31,7 +31,7 @@ from fer_export.faces.face import Box, Face
 from fer_export.faces.photo import Photo, load_photo
 from training.data import pictures
 from training.data.aliases import canonical, in_order
-from training.data.faces import PUBLIC, TRAINING, Faces, one_hot
+from training.data.faces import TRAINING, Faces, one_hot
 from training.data.pictures import SkippedWarning
 
 #: A found face belongs to a labelled box from this intersection over union on.
@@ -143,12 +143,7 @@ def read(
     labels = in_order(one.label for _, one in rows)
     classes = np.array([labels.index(one.label) for _, one in rows], np.int64)
     split = np.array([splits.get(annotation.path, TRAINING) for annotation, _ in rows], dtype="U11")
-    given = PUBLIC in split or TRAINING not in split
-    if not given:
-        train = np.nonzero(split == TRAINING)[0]
-        held = pictures.hold_out([keys[row] for row in train], classes[train], share, seed)
-        split[train[held]] = PUBLIC
-    how = "as the data set says" if given else f"{share:g} of the photos by content, seed {seed}"
+    how = pictures.complete_split(split, keys, classes, share, seed)
     cut = "squares around boxes" if crop == "box" else "aligned by MTCNN's landmarks"
     return Faces(
         name=f"PASCAL VOC folder {folder.resolve().name}",
