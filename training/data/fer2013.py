@@ -11,6 +11,7 @@ from fer_export.errors import InvalidInputError
 from training.data.faces import Faces, one_hot
 
 LABELS = fer2013.LABELS
+HINT = "FER2013: https://www.kaggle.com/datasets/msambare/fer2013 or the ICML 2013 challenge page"
 
 
 def find(path: Path) -> Path:
@@ -21,13 +22,12 @@ def find(path: Path) -> Path:
     """
     if path.is_file():
         return path
+    if not path.is_dir():
+        raise InvalidInputError(f"there is no {path}", hint=HINT)
     for pattern in (*(f"{name}*" for name in fer2013.FILES), "*.zip"):
         for found in sorted(path.glob(pattern)):
             return found
-    raise InvalidInputError(
-        f"{path} holds no fer2013.csv",
-        hint="FER2013: https://www.kaggle.com/datasets/msambare/fer2013 or the ICML 2013 challenge page",
-    )
+    raise InvalidInputError(f"{path} holds no fer2013.csv", hint=HINT)
 
 
 def read(path: Path, *, skip_bad: bool = False) -> Faces:
