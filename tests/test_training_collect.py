@@ -340,7 +340,7 @@ def test_without_a_driver_it_says_what_to_install(
     folder = tmp_path / "photos"
     result = collect("--url", f"{gallery.home}/{{query}}", "--query", "joy", "-o", folder, "--browser", browser)
     assert result.exit_code == 3
-    assert "apt-get install chromium-driver" in result.stderr
+    assert "fer-export browser --install --driver" in result.stderr
     assert not folder.exists()
 
 
