@@ -209,6 +209,23 @@ def test_stages_follow_each_other_and_resume_between_them(tmp_path: Path) -> Non
     assert [row["stage"] for row in history(folder)] == ["first", "second", "second", "second"]
 
 
+def test_an_embedding_is_learnt_from_colours_and_classes_from_gray(weights: Path, tmp_path: Path) -> None:
+    changes = ["size=64", "data={kind: folder}", "stages.2.data={kind: folder}"]
+    read = recipe.read("gray_resnet50", epochs=1, changes=changes)
+    stages = tuple(stage.model_copy(update={"batch": 8}) for stage in read.stages)
+    data = {"main": class_folders(tmp_path / "faces", read)}
+    run = Run(tmp_path / "run", data=data, weights=weights / "resnet50.pth", limit=16, progress=False)
+    fit(read.model_copy(update={"stages": stages}), run)
+    assert [row["stage"] for row in history(run.folder)] == ["gray", "fer", "wild"]
+    assert not history(run.folder)[0]["accuracy"]
+    # All that the first stage may move is the one-channel filter.
+    first = checkpoint.load(run.folder / "stages" / "0-gray" / "best.safetensors").state
+    given = torch.load(weights / "resnet50.pth", weights_only=True)
+    assert torch.equal(first["layer1.0.conv1.weight"], given["layer1.0.conv1.weight"])
+    assert first["conv1.weight"].shape[1] == 1
+    assert not torch.equal(first["conv1.weight"], given["conv1.weight"].mean(1, keepdim=True))
+
+
 def test_classes_can_be_merged_weighed_and_balanced(tmp_path: Path) -> None:
     changes = [*SMALL, "data.merge={upset: [sadness, anger]}", "data.balance=true", "stages.0.loss.weighted=true"]
     best = fit(

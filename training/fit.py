@@ -30,7 +30,7 @@ from training.keeper import History, Keeper, State, WarmAverage
 from training.loading import InMemory, Rows, loader
 from training.module import Fitting
 from training.provenance import architecture_of, contract_for, started_from, write_environment
-from training.recipe import Recipe, Stage, as_yaml, read
+from training.recipe import Data, Recipe, Stage, as_yaml, read
 from training.report import write as write_report
 
 #: Rows that are checked at a time, over all processes.
@@ -91,7 +91,7 @@ def fit(recipe: Recipe, run: Run) -> Path:
     seed_everything(recipe.seed, verbose=False)
     net, note = _fresh(recipe, split, run)
     for index, stage in enumerate(recipe.stages):
-        if index and recipe.data_of(stage) != recipe.data_of(recipe.stages[index - 1]):
+        if index and _wanted(recipe, stage) != _wanted(recipe, recipe.stages[index - 1]):
             # The net's labels are those of the first stage.
             split = sources.relabelled(_load(recipe, stage, run), split.train.labels)
         place = _place(recipe, index, run.folder)
@@ -204,10 +204,15 @@ def _teacher(recipe: Recipe, run: Run) -> nn.Module:
     return pretrained.embedding_teacher(recipe.pretrained, run.weights)
 
 
-def _load(recipe: Recipe, stage: Stage, run: Run) -> Split:
+def _wanted(recipe: Recipe, stage: Stage) -> tuple[Data, int]:
+    """What a stage is fed, and with how many channels."""
     data = recipe.data_of(stage)
     # The pretrained RGB net is shown colours where there are any.
-    channels = 3 if stage.loss.name == "embedding" and data.kind in ("folder", "voc") else 1
+    return data, 3 if stage.loss.name == "embedding" and data.kind in ("folder", "voc") else 1
+
+
+def _load(recipe: Recipe, stage: Stage, run: Run) -> Split:
+    data, channels = _wanted(recipe, stage)
     split = sources.load(data, run.data, size=recipe.size, channels=channels, seed=recipe.seed)
     return sources.limited(split, run.limit) if run.limit else split
 
