@@ -289,7 +289,15 @@ def test_ctrl_c_keeps_what_is_there_and_the_next_run_goes_on(gallery: Served, tm
     call = ["--url", f"{gallery.home}/paged?of={{query}}&page={{page}}", "--query", "joy", "-o", str(tmp_path)]
     call += ["--pages", "3", "--scrolls", "0", "--no-sandbox", "--rate"]
     command = [sys.executable, "-m", "training", "collect", *call, "4"]
-    running = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # A test run that itself was started in the background hands down that SIGINT is ignored.
+    running = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+    )
     deadline = time.monotonic() + 60
     while len(pictures(tmp_path)) < 2 and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -225,6 +226,8 @@ def torch_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("no_proxy", "NO_PROXY", "http_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    # urllib keeps the proxies that it found when it was first used.
+    monkeypatch.setattr(urllib.request, "_opener", None)
     return tmp_path / "home"
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import optuna
 import pytest
 import torch
+from click.testing import CliRunner, Result
 from conftest import ROOT, SHARED
 
 from fer_export import checkpoint
@@ -22,6 +23,7 @@ from fer_export.errors import InvalidInputError, MissingDependencyError, UsageEr
 from fer_export.export import onnx, tfjs
 from fer_export.runtime.tfjs import Browser
 from training import evaluation, recipe
+from training.__main__ import main
 from training.data import drawn, sources
 from training.fit import Run, fit
 from training.tune import Pruning
@@ -38,6 +40,14 @@ def call(*arguments: object, **variables: str) -> subprocess.CompletedProcess[st
     return subprocess.run(
         command, capture_output=True, text=True, cwd=ROOT, check=False, env={**os.environ, **variables}
     )
+
+
+def invoke(*arguments: object) -> Result:
+    """The same in this process, where imports are done."""
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
 
 
 def history(folder: Path) -> list[dict[str, str]]:
@@ -236,15 +246,15 @@ def test_classes_can_be_merged_weighed_and_balanced(tmp_path: Path) -> None:
     assert "anger" not in contract.labels
     assert contract.training is not None
     assert "sadness + anger as upset" in contract.training.protocol
-    measured = call("evaluate", "--ckpt", best, "--kind", "drawn", "--merge", "upset=sadness,anger", "--json")
+    measured = invoke("evaluate", "--ckpt", best, "--kind", "drawn", "--merge", "upset=sadness,anger", "--json")
     assert json.loads(measured.stdout)["samples"] == 500, measured.stderr
-    assert call("evaluate", "--ckpt", best, "--kind", "drawn", "--merge", "upset").returncode == 2
+    assert invoke("evaluate", "--ckpt", best, "--kind", "drawn", "--merge", "upset").exit_code == 2
 
 
 def test_leaks_are_dropped_by_one_option(fer2013_csv: Path, tmp_path: Path) -> None:
     common = ["fit", "--recipe", "simple_cnn", "--data", fer2013_csv, "--limit", 64, "--epochs", 1, "--json"]
-    done = call(*common, "--drop-leaks", "-o", tmp_path / "run", OMP_NUM_THREADS="1")
-    assert done.returncode == 0, done.stderr
+    done = invoke(*common, "--drop-leaks", "-o", tmp_path / "run")
+    assert done.exit_code == 0, done.stderr
     contract = checkpoint.load(tmp_path / "run" / "best.safetensors").contract
     assert contract.training is not None
     assert "351 training pictures that copy a checked one (exact) were left out" in contract.training.note
@@ -382,8 +392,8 @@ def test_a_recipe_without_its_data_says_what_to_give(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="has to be somewhere") as caught:
         fit(recipe.read("fernet"), Run(tmp_path / "run", progress=False))
     assert "--data" in str(caught.value.hint)
-    done = call("fit", "--recipe", "fernet", "--data", tmp_path)
-    assert done.returncode == 4
+    done = invoke("fit", "--recipe", "fernet", "--data", tmp_path)
+    assert done.exit_code == 4
     assert done.stderr.startswith("error: ")
     assert "fer2013.csv" in done.stderr
     assert "Traceback" not in done.stderr
@@ -394,9 +404,9 @@ def test_a_recipe_without_its_data_says_what_to_give(tmp_path: Path) -> None:
 
 def test_a_search_ends_bad_trials_resumes_and_leaves_a_recipe(tmp_path: Path) -> None:
     common = ["tune", "--recipe", "drawn", "-o", tmp_path, "--epochs", 1, "--limit", 32, "--json"]
-    first = call(*common, "--trials", 1, OMP_NUM_THREADS="1")
-    assert first.returncode == 0, first.stderr
-    again = call(*common, "--trials", 2, OMP_NUM_THREADS="1")
+    first = invoke(*common, "--trials", 1)
+    assert first.exit_code == 0, first.stderr
+    again = invoke(*common, "--trials", 2)
     assert json.loads(again.stdout)["trials"] == 2, again.stderr
     with (tmp_path / "trials.csv").open() as text:
         rows = list(csv.DictReader(text))
@@ -426,7 +436,7 @@ def test_a_stage_stops_early_when_its_check_gets_no_better(tmp_path: Path) -> No
 
 
 def test_a_search_needs_a_storage_that_opens(tmp_path: Path) -> None:
-    done = call("tune", "--recipe", "drawn", "-o", tmp_path, "--storage", "nowhere://x")
-    assert done.returncode == 4
+    done = invoke("tune", "--recipe", "drawn", "-o", tmp_path, "--storage", "nowhere://x")
+    assert done.exit_code == 4
     assert "cannot open the storage" in done.stderr
     assert "Traceback" not in done.stderr

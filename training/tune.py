@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +79,8 @@ def tune(search: Search) -> optuna.Study:
     if not recipe.search:
         raise InvalidInputError(f"recipe {recipe.name} has no `search`", hint="python -m training recipes")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    # Signs of life of a worker are experimental in Optuna since 2021.
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     search.folder.mkdir(parents=True, exist_ok=True)
     study = _study(search)
 
