@@ -9,8 +9,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from fer_export import checkpoint
 from fer_export.errors import InvalidInputError
 from training import losses, optimization, recipe
+from training.fit import Run, fit
 from training.keeper import WarmAverage
 from training.loading import InMemory, Rows, loader
 from training.recipe import Loss, Optimizer, Schedule, Stage
@@ -145,6 +147,15 @@ def test_frozen_layers_get_no_gradient_and_keep_their_statistics() -> None:
     optimization.rest(net)
     assert not net.norm.training
     assert net.fc.training
+
+
+def test_statistics_of_frozen_layers_rest_or_follow(tmp_path: Path) -> None:
+    for statistics, moved in (("rest", False), ("follow", True)):
+        stage = "{epochs: 1, batch: 16, train: [head], optimizer: {name: sgd, learning_rate: 0.01}, statistics: "
+        read = recipe.read("drawn", changes=[f"stages=[{stage}{statistics}}}]"])
+        best = fit(read, Run(tmp_path / statistics, limit=32, progress=False, report=False))
+        mean = checkpoint.load(best).state["stem.0.1.running_mean"]
+        assert bool(mean.any()) == moved
 
 
 def test_rates_by_layer_and_decay_on_matrices_only() -> None:

@@ -55,8 +55,9 @@ class Fitting(LightningModule):
         optimization.freeze(self.net, stage)
 
     def on_train_epoch_start(self) -> None:
-        """Frozen layers stay as they are, their statistics too."""
-        optimization.rest(self.net)
+        """Frozen layers stay as they are, their statistics too unless the stage says otherwise."""
+        if self.stage.statistics == "rest":
+            optimization.rest(self.net)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Draws depend on seed, step and process alone: a resumed run makes the ones it would have made."""

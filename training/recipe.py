@@ -116,6 +116,7 @@ class Stage(Part):
         batch: pictures a step, over all processes together.
         train: prefixes of parameter names that are trained; all where empty.
         freeze: prefixes that are not.
+        statistics: of batch norms whose layers are frozen: they `rest`, or `follow` the batches as the others do.
         rates: prefix → factor on the learning rate. The longest prefix that fits counts.
         clip: largest norm of the gradient; 0 for any.
         ema: decay of the moving average that is checked and kept; 0 for none.
@@ -133,6 +134,7 @@ class Stage(Part):
     loss: Loss = Loss()
     train: tuple[str, ...] = ()
     freeze: tuple[str, ...] = ()
+    statistics: Literal["rest", "follow"] = "rest"
     rates: dict[str, Annotated[float, Field(gt=0)]] = {}
     clip: float = Field(0.0, ge=0)
     ema: Share = 0.0
