@@ -25,7 +25,7 @@ from fer_export.errors import ContractError, InvalidInputError, first_line
 from fer_export.files import replacing
 
 #: What `torch.load` raises on damaged files: found by feeding it some thousands.
-_DAMAGED = (
+DAMAGED = (
     *(RuntimeError, OSError, EOFError, ValueError, LookupError, TypeError),
     *(AttributeError, AssertionError, struct.error),
 )
@@ -125,7 +125,7 @@ def _load_pth(path: Path) -> tuple[str, dict[str, Tensor]]:
             f"{path} holds more than weights and is not opened: loading it could run code",
             hint="save {'state_dict': …, 'contract': …} or a .safetensors file",
         ) from error
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise InvalidInputError(f"{path} is not a PyTorch checkpoint: {first_line(error)}") from error
     if not isinstance(loaded, dict) or not isinstance(loaded.get("contract"), str):
         raise ContractError(f"{path} carries no contract")

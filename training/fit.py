@@ -161,7 +161,6 @@ def _fit_stage(recipe: Recipe, stage: Stage, net: nn.Module, split: Split, run: 
             *run.callbacks,
             State(last),
         ],
-        enable_checkpointing=True,
         use_distributed_sampler=False,
         enable_progress_bar=run.progress and rank == 0,
         enable_model_summary=False,

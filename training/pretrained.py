@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import pickle
 import re
-import struct
 import sys
 import warnings
 from collections import OrderedDict
@@ -19,6 +18,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from fer_export.checkpoint import DAMAGED
 from fer_export.errors import InvalidInputError, MissingDependencyError, first_line
 from fer_export.models import torchvision_zoo
 
@@ -36,8 +36,6 @@ _VGGFACE2 = "https://github.com/timesler/facenet-pytorch/releases/download/v2.2.
 #: Auxiliary heads in the files of googlenet and inception_v3, which our nets leave out.
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 _LOCAL = "give a local file: --weights FILE"
-#: What torch.load raises on bytes that are no file of weights depends on the bytes.
-_DAMAGED = (RuntimeError, EOFError, ValueError, TypeError, LookupError, AttributeError, AssertionError, struct.error)
 
 
 def load(net: nn.Module, architecture: str, source: Source, file: Path | None = None) -> None:
@@ -161,7 +159,7 @@ def _download(name: str, source: Source) -> Mapping[str, Tensor]:
         raise MissingDependencyError(
             f"the {source} weights of {name} could not be had from {url}: {first_line(error)}", hint=_LOCAL
         ) from error
-    except (*_DAMAGED, pickle.UnpicklingError) as error:
+    except (*DAMAGED, pickle.UnpicklingError) as error:
         raise MissingDependencyError(
             f"the {source} weights of {name} from {url} are damaged: {first_line(error)}",
             hint=f"delete {cache / 'checkpoints' / Path(url).name}, or {_LOCAL}",
@@ -186,7 +184,7 @@ def _read(file: Path) -> Mapping[str, Tensor]:
             f"{file} is damaged or holds more than weights, and is not opened: loading it could run code",
             hint="save its state dict alone: torch.save(net.state_dict(), FILE)",
         ) from error
-    except (*_DAMAGED, SafetensorError, OSError) as error:
+    except (*DAMAGED, SafetensorError) as error:
         raise InvalidInputError(f"{file} is damaged or no file of weights: {first_line(error)}") from error
     if isinstance(loaded, dict) and isinstance(loaded.get("state_dict"), dict):
         loaded = loaded["state_dict"]

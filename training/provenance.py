@@ -15,10 +15,9 @@ import torch
 
 from fer_export import __version__
 from fer_export.checkpoint import Checkpoint
-from fer_export.contract import Architecture, Contract, Crop, Input, Normalization, Output, Point, Training
-from fer_export.faces.align import TEMPLATE_48
-from fer_export.fer2013 import SIZE
+from fer_export.contract import Architecture, Contract, Input, Normalization, Output, Training
 from fer_export.files import replacing
+from training.data.pictures import crop_rule
 from training.data.sources import Split
 from training.recipe import Recipe
 
@@ -42,7 +41,7 @@ def contract_for(recipe: Recipe, split: Split, *, note: str = "") -> Contract:
         labels=labels,
         input=Input(height=recipe.size, width=recipe.size, channels=1, color="gray"),
         normalization=Normalization(mean=(recipe.mean,), std=(recipe.std,)),
-        crop=Crop(template=template(recipe.size)),
+        crop=crop_rule(recipe.size),
         outputs=(
             Output(name="probabilities", shape=(len(labels),), meaning="softmax of the logits, by label"),
             Output(name="logits", shape=(len(labels),), meaning="before softmax, by label"),
@@ -64,13 +63,6 @@ def contract_for(recipe: Recipe, split: Split, *, note: str = "") -> Contract:
 def architecture_of(recipe: Recipe, classes: int) -> Architecture:
     """The architecture with its number of classes."""
     return Architecture(name=recipe.architecture, arguments={**recipe.arguments, "num_classes": classes})
-
-
-def template(size: int) -> tuple[Point, Point, Point, Point, Point]:
-    """Where the five landmarks go on a grid of this size."""
-    scale = size / SIZE
-    a, b, c, d, e = ((round(x * scale, 3), round(y * scale, 3)) for x, y in TEMPLATE_48)
-    return a, b, c, d, e
 
 
 def started_from(before: Checkpoint) -> str:

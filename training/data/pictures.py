@@ -85,7 +85,8 @@ def fingerprint(photo: Photo) -> bytes:
 
 def crop_rule(size: int) -> Crop:
     """The deployed crop for a grid of size×size: MTCNN's mean landmarks on FER2013, scaled."""
-    points: list[Point] = [(x * size / 48, y * size / 48) for x, y in TEMPLATE_48]
+    scale = size / 48
+    points: list[Point] = [(x * scale, y * scale) for x, y in TEMPLATE_48]
     return Crop(template=(points[0], points[1], points[2], points[3], points[4]))
 
 
