@@ -62,7 +62,9 @@ class Checkpoint:
         except RuntimeError as error:
             reason = str(error).splitlines()[1:2] or [str(error)]
             raise InvalidInputError(f"the weights do not fit {architecture.name}: {reason[0].strip()}") from error
-        return models.Classifier(net, self.contract.normalization).eval()
+        calibration = self.contract.calibration
+        temperature = calibration.temperature if calibration else 1.0
+        return models.Classifier(net, self.contract.normalization, temperature).eval()
 
 
 def save(checkpoint: Checkpoint, path: Path) -> None:

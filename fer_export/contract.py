@@ -125,6 +125,21 @@ class Metric(Record):
     samples: Annotated[int, Field(ge=1)]
 
 
+class Calibration(Record):
+    """What the logits are divided by before softmax, inside the graph (Guo et al. 2017), and what it does.
+
+    `ece` is the expected calibration error, 0–1, over 15 bins of equal width: at temperature 1, and at
+    temperatures fitted without the rows that they are measured on.
+    """
+
+    temperature: Annotated[float, Field(gt=0.01, lt=100)]
+    ece_before: Annotated[float, Field(ge=0, le=1)]
+    ece_after: Annotated[float, Field(ge=0, le=1)]
+    split: str
+    protocol: str
+    samples: Annotated[int, Field(ge=1)]
+
+
 class Golden(Record):
     """One picture and what torch answers for it, so that any runtime can test itself.
 
@@ -179,6 +194,7 @@ class Contract(Record):
     outputs: tuple[Output, ...]
     training: Training | None = None
     metrics: tuple[Metric, ...] = ()
+    calibration: Calibration | None = None
     license: str
     weights_sha256: Sha256
     weights_dtype: Literal["float32", "float16", "uint8"] = "float32"

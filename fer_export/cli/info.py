@@ -28,7 +28,7 @@ def main(output: Output, path: Path | None) -> None:
     path = path or PRETRAINED
     contract = read_contract(path)
     output.add(path=str(path), contract=contract.model_dump(mode="json"))
-    spec, training = contract.input, contract.training
+    spec, training, calibration = contract.input, contract.training, contract.calibration
     size = "free size" if spec.height is None else f"{spec.width}×{spec.height}"
     lines = {
         "file": str(path),
@@ -40,6 +40,10 @@ def main(output: Output, path: Path | None) -> None:
         "license": contract.license,
         "trained": f"{training.data}; recipe {training.recipe}, seed {training.seed}, {training.note}"
         if training
+        else "",
+        "calibration": f"temperature {calibration.temperature:.3f}, ECE {calibration.ece_before:.3f} → "
+        f"{calibration.ece_after:.3f} on {calibration.split}, n = {calibration.samples}"
+        if calibration
         else "",
         "tools": ", ".join(f"{name} {version}" for name, version in contract.tools.items()),
     }

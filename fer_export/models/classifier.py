@@ -25,12 +25,20 @@ class Normalize(nn.Module):
 
 
 class Classifier(nn.Module):
-    """A net with its normalisation before it and a softmax behind it."""
+    """A net with its normalisation before it and a softmax behind it.
 
-    def __init__(self, net: nn.Module, normalization: Normalization) -> None:
+    Args:
+        net: normalised pictures → logits.
+        normalization: before it.
+        temperature: by which the logits are divided for the softmax (Guo et al. 2017,
+            https://arxiv.org/abs/1706.04599). The logits that are answered are the net's own.
+    """
+
+    def __init__(self, net: nn.Module, normalization: Normalization, temperature: float = 1.0) -> None:
         super().__init__()
         self.normalize = Normalize(normalization)
         self.net = net
+        self.temperature = temperature
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """[N, C, H, W], 0–255 → probabilities and logits, both [N, classes].
@@ -38,4 +46,6 @@ class Classifier(nn.Module):
         Of a net that ends in log-softmax the logits are log-probabilities; softmax leaves them be.
         """
         logits: Tensor = self.net(self.normalize(pixels))
-        return logits.softmax(1), logits
+        # No operation in the graph where there is nothing to do.
+        scaled = logits if self.temperature == 1 else logits / self.temperature
+        return scaled.softmax(1), logits
