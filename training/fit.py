@@ -7,7 +7,7 @@ import os
 import shutil
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +15,23 @@ import torch
 from lightning.pytorch import Callback, Trainer, seed_everything
 from lightning.pytorch.callbacks import EarlyStopping, WeightAveraging
 from lightning.pytorch.loggers import TensorBoardLogger
+from safetensors.torch import load_file
 from torch import nn
 
 from fer_export import checkpoint as checkpoints
 from fer_export import models
 from fer_export.checkpoint import Checkpoint
-from fer_export.errors import InvalidInputError
+from fer_export.errors import InvalidInputError, UsageError
 from fer_export.files import replacing
-from training import pretrained
+from training import pretrained, reinforce
 from training.data import classes, sources
 from training.data.sources import Split
 from training.evaluation import evaluate
-from training.keeper import History, Keeper, State, WarmAverage
+from training.heads import heads, targets
+from training.keeper import WHOLE, History, Keeper, State, WarmAverage
 from training.loading import InMemory, Rows, loader
 from training.module import Fitting
-from training.provenance import architecture_of, contract_for, started_from, write_environment
+from training.provenance import architecture_of, started_from, write_environment
 from training.recipe import Data, Recipe, Stage, as_yaml, read
 from training.report import write as write_report
 
@@ -102,18 +104,28 @@ def fit(recipe: Recipe, run: Run) -> Path:
             if is_first():
                 finished.write_text(str(stage.epochs), "utf-8")
         if index + 1 < len(recipe.stages):
-            before = checkpoints.load(
-                _written(recipe, index, run.folder) / f"{recipe.stages[index + 1].start}.safetensors"
-            )
-            net = before.module().net
+            written, start = _written(recipe, index, run.folder), recipe.stages[index + 1].start
+            before = checkpoints.load(written / f"{start}.safetensors")
             note = started_from(before)
-    best = run.folder / "best.safetensors"
+            whole = written / f"{WHOLE}{start}.safetensors"
+            if split.train.other is None:
+                net = before.module().net
+            else:
+                net.load_state_dict(load_file(whole))
     if run.report and is_first():
-        trained = checkpoints.load(best)
-        measured = evaluate(trained, split.check)
-        history = run.folder / "metrics.csv"
-        write_report(run.folder, trained, measured, split.check, history=history, notes=split.notes)
-    return best
+        _report(recipe, run, split)
+    return run.folder / "best.safetensors"
+
+
+def _report(recipe: Recipe, run: Run, split: Split) -> None:
+    """Measure the best checkpoint; a second set of labels has a report of its own in a folder below."""
+    both = {run.folder: replace(split.check, other=None)}
+    if split.check.other is not None:
+        both[run.folder / recipe.second] = split.check.by_other()
+    for folder, faces in both.items():
+        trained, check = checkpoints.load(folder / "best.safetensors"), faces.labelled()
+        measured, history = evaluate(trained, check), folder / "metrics.csv"
+        write_report(folder, trained, measured, check, history=history, run=run.folder, notes=split.notes)
 
 
 def is_first() -> bool:
@@ -127,18 +139,35 @@ def _fit_stage(recipe: Recipe, stage: Stage, net: nn.Module, split: Split, run: 
     nodes = world // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     train, check = split.train, split.check
     weights = classes.row_weights(train.targets, train.labels) if recipe.data_of(stage).balance else None
-    rows = Rows(len(train), min(stage.batch, len(train)), seed=recipe.seed, weights=weights, rank=rank, world=world)
-    training = loader(InMemory(train.pixels, train.targets), rows)
-    checking = loader(
-        InMemory(check.pixels, check.targets), Rows(len(check), CHECKED, seed=None, rank=rank, world=world)
+    pixels, wanted, views = train.pixels, targets(train), 1
+    if stage.views:
+        if stage.views not in run.data:
+            raise UsageError(
+                f"stage {stage.name} trains on views named {stage.views}",
+                hint=f"make them with `python -m training reinforce`, then --data {stage.views}=FOLDER",
+            )
+        pixels, wanted, views = reinforce.load(run.data[stage.views], train, stage.taught)
+    rows = Rows(
+        len(train),
+        min(stage.batch, len(train)),
+        seed=recipe.seed,
+        weights=weights,
+        rank=rank,
+        world=world,
+        views=views,
     )
+    training = loader(InMemory(pixels, wanted), rows)
+    checking = loader(
+        InMemory(check.pixels, targets(check)), Rows(len(check), CHECKED, seed=None, rank=rank, world=world)
+    )
+    class_weights = classes.class_weights(train.targets, train.labels) if stage.loss.weighted else None
+    both = heads(recipe.data_of(stage), stage, train, class_weights)
     module = Fitting(
         net.train(),
         recipe,
         stage,
         steps=len(training) * stage.epochs,
-        classes=len(train.labels),
-        class_weights=classes.class_weights(train.targets, train.labels) if stage.loss.weighted else None,
+        heads=both,
         teacher=_teacher(recipe, run) if stage.loss.name == "embedding" else None,
     )
     last = place / "last.ckpt"
@@ -154,9 +183,9 @@ def _fit_stage(recipe: Recipe, stage: Stage, net: nn.Module, split: Split, run: 
         logger=TensorBoardLogger(run.folder, name="tensorboard", version=stage.name),
         callbacks=[
             # Before the averaging, so that it sees the averaged weights.
-            Keeper(run.folder if final else place, contract_for(recipe, split, note=note), split),
+            Keeper(run.folder if final else place, recipe, split, both, note=note),
             *([WeightAveraging(avg_fn=WarmAverage(stage.ema))] if stage.ema else []),
-            History(run.folder / "metrics.csv", stage.name),
+            *(History(run.folder / head.place / "metrics.csv", stage.name, head.prefix) for head in both),
             *([EarlyStopping("val_loss", patience=stage.stop)] if stage.stop else []),
             *run.callbacks,
             State(last),
@@ -176,7 +205,9 @@ def _fit_stage(recipe: Recipe, stage: Stage, net: nn.Module, split: Split, run: 
 
 def _fresh(recipe: Recipe, split: Split, run: Run) -> tuple[nn.Module, str]:
     """The net that the first stage starts with, and a sentence on its weights."""
-    architecture = architecture_of(recipe, len(split.train.labels))
+    architecture = architecture_of(recipe, targets(split.train).shape[1])
+    if run.init is not None and recipe.second:
+        raise InvalidInputError("--init starts a net of one head, and the recipe has two")
     if run.init is not None:
         if run.init.contract.architecture != architecture:
             raise InvalidInputError(

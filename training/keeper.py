@@ -4,32 +4,39 @@ from __future__ import annotations
 
 import csv
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint as LightningCheckpoint
+from safetensors.torch import save_file
 from torch import Tensor
 
 from fer_export.checkpoint import Checkpoint, save, weights_sha256
-from fer_export.contract import Contract, Metric
+from fer_export.contract import Metric
 from fer_export.files import replacing
 from training.data.sources import Split
+from training.heads import Head, cut
+from training.provenance import contract_for
+from training.recipe import Recipe
 
 ENDINGS = (".safetensors", ".pth")
 COLUMNS = ("epoch", "stage", "loss", "val_loss", "accuracy", "macro_f1", "learning_rate", "seconds")
+#: Prefix of the whole net's files, where there are two heads.
+WHOLE = "net-"
 
 
 class Keeper(Callback):
-    """Writes `last.*` after each epoch and `best.*` when the check is the best so far.
+    """Writes `last.*` after each epoch and `best.*` when the check is the best so far; a second head's below.
 
     Stands before the weight averaging in the list, so that it sees the averaged weights.
     """
 
-    def __init__(self, folder: Path, contract: Contract, split: Split) -> None:
-        self.folder, self.contract, self.split = folder, contract, split
-        self.best = float("-inf")
+    def __init__(self, folder: Path, recipe: Recipe, split: Split, heads: tuple[Head, ...], *, note: str) -> None:
+        self.folder, self.recipe, self.split, self.heads, self.note = folder, recipe, split, heads, note
+        self.best = dict.fromkeys((head.name for head in heads), float("-inf"))
         self.state: dict[str, Tensor] = {}
 
     def state_dict(self) -> dict[str, Any]:
@@ -49,43 +56,67 @@ class Keeper(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The figures are in: write."""
         figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        # A stage that learns embeddings has no accuracy yet.
-        score = figures.get("accuracy", -figures["val_loss"])
-        better = score > self.best
-        self.best = max(self.best, score)
-        if not trainer.is_global_zero:
-            return
-        checkpoint = Checkpoint(self._contract(figures, trainer.current_epoch + 1), self.state)
-        for name in ("last", "best") if better else ("last",):
-            for ending in ENDINGS:
-                save(checkpoint, self.folder / (name + ending))
+        for head in self.heads:
+            prefix = head.prefix
+            # A stage that learns embeddings has no accuracy yet.
+            score = figures.get(f"{prefix}accuracy", -figures["val_loss"])
+            better = score > self.best[head.name]
+            self.best[head.name] = max(self.best[head.name], score)
+            if not trainer.is_global_zero:
+                continue
+            own = {name: figures[prefix + name] for name in ("accuracy", "macro_f1") if prefix + name in figures}
+            checkpoint = self._checkpoint(head, own, trainer.current_epoch + 1)
+            written = ("last", "best") if better else ("last",)
+            for name in written:
+                for ending in ENDINGS:
+                    save(checkpoint, self.folder / head.place / f"{name}{ending}")
+                if len(self.heads) > 1 and not head.start:
+                    with replacing(self.folder / f"{WHOLE}{name}.safetensors") as temporary:
+                        save_file(self.state, temporary)
 
-    def _contract(self, figures: dict[str, float], epoch: int) -> Contract:
-        training = self.contract.training
+    def _checkpoint(self, head: Head, figures: dict[str, float], epoch: int) -> Checkpoint:
+        split, state = self.split, self.state
+        if len(self.heads) > 1:
+            state = cut(self.recipe.architecture, self.recipe.arguments, state, head, width=self.heads[-1].stop)
+        if head.start:
+            split = replace(split, train=split.train.by_other(), check=split.check.by_other().labelled())
+        contract = contract_for(self.recipe, split, note=self.note)
+        training = contract.training
         assert training is not None
-        check = self.split.check
-        return self.contract.but(
-            weights_sha256=weights_sha256(self.state),
-            metrics=tuple(
-                Metric(
-                    name=name,
-                    value=round(figures[name], 5),
-                    split=self.split.name,
-                    protocol=check.protocol,
-                    samples=len(check),
-                )
-                for name in ("accuracy", "macro_f1")
-                if name in figures
+        other = f"; beside {self.heads[1 - self.heads.index(head)].name}" if len(self.heads) > 1 else ""
+        metrics = tuple(
+            Metric(
+                name=name,
+                value=round(value, 5),
+                split=split.name,
+                protocol=split.check.protocol,
+                samples=int((split.check.classes >= 0).sum()),
+            )
+            for name, value in figures.items()
+        )
+        return Checkpoint(
+            contract.but(
+                weights_sha256=weights_sha256(state),
+                metrics=metrics,
+                training=training.model_copy(
+                    update={"note": f"{training.note}epoch {epoch}", "protocol": training.protocol + other}
+                ),
             ),
-            training=training.model_copy(update={"note": f"{training.note}epoch {epoch}"}),
+            state,
         )
 
 
 class History(Callback):
-    """One row of `metrics.csv` an epoch, over all stages; a resumed run writes on."""
+    """One row of `metrics.csv` an epoch, over all stages; a resumed run writes on.
 
-    def __init__(self, path: Path, stage: str) -> None:
-        self.path, self.stage = path, stage
+    Args:
+        path: of the file.
+        stage: name for its column.
+        prefix: of the head's figures.
+    """
+
+    def __init__(self, path: Path, stage: str, prefix: str = "") -> None:
+        self.path, self.stage, self.prefix = path, stage, prefix
         self.began = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -110,8 +141,10 @@ class History(Callback):
         if not trainer.is_global_zero:
             return
         figures = {name: f"{float(value):.6g}" for name, value in trainer.callback_metrics.items()}
+        own = {name: figures[self.prefix + name] for name in ("accuracy", "macro_f1") if self.prefix + name in figures}
         row = {
             **figures,
+            **own,
             "epoch": trainer.current_epoch + 1,
             "stage": self.stage,
             "loss": figures.get("loss_epoch", ""),
@@ -119,6 +152,7 @@ class History(Callback):
             "seconds": f"{time.monotonic() - self.began:.1f}",
         }
         fresh = not self.path.is_file()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", newline="", encoding="utf-8") as text:
             writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", restval="")
             if fresh:

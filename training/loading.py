@@ -37,10 +37,20 @@ class Rows(Sampler[list[int]]):
         seed: of the order; in order and with the odd rest where None.
         rank, world: which of how many processes.
         weights: [count], how often a row is drawn, with replacement; each once where None.
+        views: how many versions of each row there are, one after the other: version v of row r is row
+            v · count + r. A row comes in another one each epoch, until all were seen.
     """
 
     def __init__(
-        self, count: int, size: int, *, seed: int | None, rank: int = 0, world: int = 1, weights: Tensor | None = None
+        self,
+        count: int,
+        size: int,
+        *,
+        seed: int | None,
+        rank: int = 0,
+        world: int = 1,
+        weights: Tensor | None = None,
+        views: int = 1,
     ) -> None:
         if seed is not None and (size % world or count < size):
             raise InvalidInputError(
@@ -48,7 +58,7 @@ class Rows(Sampler[list[int]]):
                 hint="--set stages.0.batch=… to a multiple of the processes, not above the number of pictures",
             )
         self.count, self.size, self.seed, self.rank, self.world = count, size, seed, rank, world
-        self.weights = weights
+        self.weights, self.views = weights, views
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -60,6 +70,9 @@ class Rows(Sampler[list[int]]):
 
     def __iter__(self) -> Iterator[list[int]]:
         order = self._order()
+        if self.views > 1:
+            # Where a row begins depends on the row, so that a batch mixes the views.
+            order = order + self.count * ((order + self.epoch) % self.views)
         for batch in range(len(self)):
             rows = order[batch * self.size : (batch + 1) * self.size]
             yield rows[self.rank :: self.world].tolist()

@@ -24,7 +24,9 @@ def function(loss: Loss, weights: Tensor | None = None) -> Function:
     inner = {"cross_entropy": cross_entropy, "nll": nll, "soft_votes": soft_votes}.get(loss.name)
 
     def smoothed(answers: Tensor, targets: Tensor) -> Tensor:
-        targets = targets * (1 - loss.smoothing) + loss.smoothing / targets.shape[1]
+        # By the target's own sum, so that a row without a label stays without.
+        spread = targets.sum(1, keepdim=True) / targets.shape[1]
+        targets = targets * (1 - loss.smoothing) + loss.smoothing * spread
         rows = inner(answers, targets) if inner else focal(answers, targets, loss.gamma)
         return rows if weights is None else rows * (targets @ weights.to(targets))
 

@@ -11,8 +11,9 @@ from torchmetrics.functional.classification import multiclass_f1_score
 
 from fer_export.contract import Normalization
 from fer_export.models.classifier import Normalize
-from training import losses, optimization
+from training import optimization
 from training.augment import augment, mixup
+from training.heads import Head
 from training.recipe import OFF, Recipe, Stage
 
 #: What ImageNet's nets of torchvision were trained with, in units of 0–255.
@@ -28,8 +29,7 @@ class Fitting(LightningModule):
         net: normalised gray pictures → logits, or log-probabilities for the loss `nll`.
         recipe, stage: what to do.
         steps: of the whole stage.
-        classes: how many there are.
-        class_weights: [classes] for the loss; None for none.
+        heads: which answers are held against which targets; one, or two for two sets of labels.
         teacher: for the loss `embedding`: normalised RGB pictures → embeddings, as `net.embed` answers.
     """
 
@@ -40,18 +40,16 @@ class Fitting(LightningModule):
         stage: Stage,
         *,
         steps: int,
-        classes: int,
-        class_weights: Tensor | None = None,
+        heads: tuple[Head, ...],
         teacher: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.net = net.to(memory_format=torch.channels_last)
         self.normalize = Normalize(Normalization(mean=(recipe.mean,), std=(recipe.std,)))
-        self.recipe, self.stage, self.steps, self.classes = recipe, stage, steps, classes
-        self.loss = losses.function(stage.loss, class_weights)
+        self.recipe, self.stage, self.steps, self.heads = recipe, stage, steps, heads
         # In a list, so that it is no part of what is trained, averaged and saved.
         self.teacher = [Normalize(IMAGENET), teacher] if teacher is not None else []
-        self.answers: list[tuple[Tensor, ...]] = []
+        self.answers: list[tuple[Tensor, Tensor, Tensor]] = []
         optimization.freeze(self.net, stage)
 
     def on_train_epoch_start(self) -> None:
@@ -64,7 +62,7 @@ class Fitting(LightningModule):
         torch.manual_seed((self.recipe.seed * 1_000_003 + self.global_step) * 1009 + self.global_rank)
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
-        """uint8 [N, C, H, W] and distributions [N, classes] → the loss."""
+        """uint8 [N, C, H, W] and distributions [N, classes of all heads] → the loss."""
         pixels, targets = batch
         with torch.autocast(self.device.type, enabled=False):
             changed = augment(pixels.float(), self.stage.augmentation, self.recipe.size)
@@ -81,24 +79,28 @@ class Fitting(LightningModule):
             whole = augment(pixels.float(), OFF, self.recipe.size)
             if self.teacher:
                 rows = self._losses(whole, targets)
-                self.answers.append((rows, rows, rows))
+                self.answers.append((rows, targets, targets))
                 return
             logits = self.net(self.normalize(whole)).float()
-            self.answers.append((self.loss(logits, targets), logits.argmax(1), targets.argmax(1)))
+            self.answers.append((self._summed(logits, targets), logits, targets))
 
     def on_validation_epoch_end(self) -> None:
-        """Loss, accuracy and macro-F1 over the rows of all processes."""
+        """Loss, accuracy and macro-F1 over the rows of all processes; those of a second head by its name."""
         shares = [self.answers]
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             shares = [[] for _ in range(self.trainer.world_size)]
             torch.distributed.all_gather_object(shares, self.answers)
         parts = [part for share in shares for part in share]
         self.answers = []
-        rows, answers, labels = (torch.cat(part).cpu() for part in zip(*parts, strict=True))
+        rows, logits, targets = (torch.cat(part).cpu() for part in zip(*parts, strict=True))
         self.log("val_loss", rows.mean(), prog_bar=True)
-        if not self.teacher:
-            self.log("accuracy", (answers == labels).float().mean(), prog_bar=True)
-            self.log("macro_f1", multiclass_f1_score(answers, labels, num_classes=self.classes, average="macro"))
+        for head in self.heads if not self.teacher else ():
+            wanted = head.of(targets)
+            there = wanted.sum(1) > 0
+            answers, labels = head.of(logits)[there].argmax(1), wanted[there].argmax(1)
+            f1 = multiclass_f1_score(answers, labels, num_classes=wanted.shape[1], average="macro")
+            self.log(f"{head.prefix}accuracy", (answers == labels).float().mean(), prog_bar=True)
+            self.log(f"{head.prefix}macro_f1", f1)
 
     def configure_optimizers(self) -> Any:
         """Optimizer and schedule of the stage."""
@@ -113,11 +115,14 @@ class Fitting(LightningModule):
             gray = (pictures * torch.tensor(BT601, device=pictures.device).view(1, 3, 1, 1)).sum(1, keepdim=True)
         inputs = self.normalize(gray).contiguous(memory_format=torch.channels_last)
         if not self.teacher:
-            rows: Tensor = self.loss(self.net(inputs).float(), targets)
-            return rows
+            return self._summed(self.net(inputs).float(), targets)
         normalize, teacher = (part.to(self.device) for part in self.teacher)
         with torch.no_grad():
             wanted: Tensor = teacher(normalize(pictures.expand(-1, 3, -1, -1))).float()
         embed: Any = self.net.embed
         seen: Tensor = embed(inputs).float()
         return (seen - wanted).square().mean(1)
+
+    def _summed(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """The heads' losses, weighted and summed: [N]."""
+        return torch.stack([head.weight * head.loss(head.of(logits), head.of(targets)) for head in self.heads]).sum(0)

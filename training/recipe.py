@@ -28,6 +28,44 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+class Loss(Part):
+    """What is made small; see `training/losses.py`.
+
+    Attributes:
+        name: `nll` for nets that end in log-softmax; `embedding` for learning the embeddings of the
+            pretrained RGB net with the gray one.
+        smoothing: share of the target spread over all classes.
+        gamma: of `focal`.
+        weighted: weigh each class by the inverse of its share in the training rows.
+    """
+
+    name: Literal["cross_entropy", "nll", "soft_votes", "focal", "embedding"] = "cross_entropy"
+    smoothing: Share = 0.0
+    gamma: float = Field(2.0, ge=0)
+    weighted: bool = False
+
+
+class Second(Part):
+    """A second set of labels for the same pictures: one trunk, a head for each set, a checkpoint for each.
+
+    Attributes:
+        kind, protocol: as in `Data`.
+        loss: of its head.
+        weight: of that loss beside the first head's.
+    """
+
+    kind: Literal["fer2013", "ferplus"]
+    protocol: Literal["majority", "argmax", "soft"] = "soft"
+    loss: Loss = Loss()
+    weight: float = Field(1.0, gt=0)
+
+    @model_validator(mode="after")
+    def _plain(self) -> Self:
+        if self.loss.weighted or self.loss.name in ("nll", "embedding"):
+            raise ValueError("the second head takes cross_entropy, soft_votes or focal, not weighted")
+        return self
+
+
 class Data(Part):
     """Which pictures, and which of them choose the epoch.
 
@@ -43,6 +81,7 @@ class Data(Part):
         balance: draw rows so that every class is seen equally often.
         crop: for VOC photos: by the labelled box, or aligned by MTCNN inside it.
         skip_bad: leave out rows and files that do not hold, with a warning, instead of stopping.
+        other: a second set of labels for the same pictures.
     """
 
     kind: Literal["fer2013", "ferplus", "folder", "voc", "drawn"]
@@ -55,9 +94,14 @@ class Data(Part):
     balance: bool = False
     crop: Literal["box", "align"] = "box"
     skip_bad: bool = False
+    other: Second | None = None
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
+        if self.other is not None and {self.kind, self.other.kind} != {"fer2013", "ferplus"}:
+            raise ValueError("only fer2013 and ferplus label the same pictures")
+        if self.other is not None and self.split == "shuffled":
+            raise ValueError("two sets of labels are split by usage")
         if self.kind == "ferplus" and self.split == "shuffled" and self.protocol == "soft":
             raise ValueError("a shuffled split checks by the protocol it trains on: majority or argmax, not soft")
         return self
@@ -91,23 +135,6 @@ class Schedule(Part):
     warmup: float = Field(0.0, ge=0)
 
 
-class Loss(Part):
-    """What is made small; see `training/losses.py`.
-
-    Attributes:
-        name: `nll` for nets that end in log-softmax; `embedding` for learning the embeddings of the
-            pretrained RGB net with the gray one.
-        smoothing: share of the target spread over all classes.
-        gamma: of `focal`.
-        weighted: weigh each class by the inverse of its share in the training rows.
-    """
-
-    name: Literal["cross_entropy", "nll", "soft_votes", "focal", "embedding"] = "cross_entropy"
-    smoothing: Share = 0.0
-    gamma: float = Field(2.0, ge=0)
-    weighted: bool = False
-
-
 class Stage(Part):
     """One stretch of training, from the weights of the stage before.
 
@@ -123,6 +150,9 @@ class Stage(Part):
         mixup: alpha of the Beta distribution (Zhang et al. 2018); 0 for none.
         stop: epochs without a better check after which the stage ends; 0 for never.
         start: which weights of the stage before.
+        views: train on views made by `python -m training reinforce`: which of the folders given by
+            `--data NAME=FOLDER`; on the pictures themselves where empty.
+        taught: share of the teachers' answer in the targets of views; the labels have the rest.
     """
 
     name: str = Field("fit", pattern=r"^[a-z0-9_-]+$")
@@ -141,6 +171,8 @@ class Stage(Part):
     mixup: float = Field(0.0, ge=0)
     stop: int = Field(0, ge=0)
     start: Literal["best", "last"] = "best"
+    views: str = ""
+    taught: float = Field(1.0, ge=0, le=1)
     augmentation: Augmentation = OFF
 
 
@@ -194,7 +226,18 @@ class Recipe(Part):
             raise ValueError("two stages have the same name")
         if self.stages[-1].loss.name == "embedding":
             raise ValueError("the last stage has to train the classes")
+        others = [self.data_of(stage).other for stage in self.stages]
+        if len({other and other.kind for other in others}) > 1:
+            raise ValueError("all stages have the same sets of labels")
+        if any(others) and any(stage.loss.name in ("nll", "embedding") for stage in self.stages):
+            raise ValueError("nets with two heads answer logits: no nll, no embedding")
         return self
+
+    @property
+    def second(self) -> str:
+        """Kind of the second set of labels; empty where there is one set alone."""
+        other = self.data_of(self.stages[0]).other
+        return other.kind if other else ""
 
     def data_of(self, stage: Stage) -> Data:
         """What this stage is fed."""

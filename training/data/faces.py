@@ -16,6 +16,16 @@ TRAINING, PUBLIC, PRIVATE = "Training", "PublicTest", "PrivateTest"
 
 
 @dataclass(frozen=True)
+class Labelling:
+    """What another set of labels says of the same rows; fields as in `Faces`."""
+
+    name: str
+    protocol: str
+    labels: tuple[str, ...]
+    targets: Tensor
+
+
+@dataclass(frozen=True)
 class Faces:
     """Rows of one data set, in its order.
 
@@ -27,6 +37,7 @@ class Faces:
         targets: float32 [N, classes]: one-hot or a distribution of votes; zeros where a row has no label.
         split: str [N]: Training, PublicTest or PrivateTest.
         where: N strings that lead back to the source: "fer2013.csv, row 7", "train/happy/3.jpg".
+        other: a second set of labels, where the rows have one.
     """
 
     name: str
@@ -36,6 +47,7 @@ class Faces:
     targets: Tensor
     split: npt.NDArray[np.str_]
     where: tuple[str, ...]
+    other: Labelling | None = None
 
     def __post_init__(self) -> None:
         count = len(self.pixels)
@@ -54,13 +66,40 @@ class Faces:
         """Only the rows of a mask [N]."""
         chosen = torch.from_numpy(np.ascontiguousarray(mask))
         where = tuple(place for place, kept in zip(self.where, mask, strict=True) if kept)
+        other = self.other and replace(self.other, targets=self.other.targets[chosen])
         return replace(
-            self, pixels=self.pixels[chosen], targets=self.targets[chosen], split=self.split[mask], where=where
+            self,
+            pixels=self.pixels[chosen],
+            targets=self.targets[chosen],
+            split=self.split[mask],
+            where=where,
+            other=other,
         )
 
     def labelled(self) -> Faces:
-        """Only the rows that have a label."""
-        return self.rows((self.classes >= 0).numpy())
+        """Only the rows that have a label, by either set if there are two."""
+        there = self.targets.sum(1) > 0
+        if self.other is not None:
+            there |= self.other.targets.sum(1) > 0
+        return self.rows(there.numpy())
+
+    def joined(self, faces: Faces) -> Faces:
+        """The same rows with the labels of `faces` as their second set.
+
+        Raises:
+            InvalidInputError: they are not the same rows.
+        """
+        if self.where != faces.where or not torch.equal(self.pixels, faces.pixels):
+            raise InvalidInputError(
+                f"{self.name} and {faces.name} are not the same pictures row by row",
+                hint="two sets of labels in one recipe need them: FER2013 and FER+ of one file, nothing skipped",
+            )
+        return replace(self, other=Labelling(faces.name, faces.protocol, faces.labels, faces.targets))
+
+    def by_other(self) -> Faces:
+        """The rows with the second set of labels in the place of the first."""
+        assert self.other is not None
+        return replace(self, **vars(self.other), other=None)
 
     def of(self, split: str) -> Faces:
         """Only the rows of one split.

@@ -89,26 +89,13 @@ def load(data: Data, folders: Mapping[str, Path], *, size: int = 48, channels: i
     path = folders.get(data.source)
     if path is None and data.source != "main" and data.kind != "drawn":
         raise UsageError(f"this recipe also wants pictures named {data.source}", hint=f"--data {data.source}=FOLDER")
-    everything = load_faces(
-        data.kind,
-        path,
-        protocol=data.protocol,
-        size=size,
-        channels=channels,
-        crop=data.crop,
-        share=data.share,
-        seed=seed,
-        skip_bad=data.skip_bad,
-    )
-    if data.merge:
-        everything = classes.merge(everything, data.merge)
-    train, check, name = _split(data, everything, seed)
+
+    train, check, name = _split(data, _read(data, path, size, channels, seed), seed)
     notes = []
-    if data.kind == "ferplus" and data.split == "usage" and data.protocol != "majority":
+    votes = next((part.protocol for part in (data, data.other) if part and part.kind == "ferplus"), "majority")
+    if data.split == "usage" and votes != "majority":
         # Whatever it is trained on, it is checked by the protocol that others report.
-        check = load_faces("ferplus", path, protocol="majority", skip_bad=data.skip_bad).of(PUBLIC).labelled()
-        if data.merge:
-            check = classes.merge(check, data.merge)
+        check = _read(data, path, size, channels, seed, protocol="majority").of(PUBLIC).labelled()
     if data.drop_leaks != "no":
         train, dropped = splits.drop_leaks(train, check, near=data.drop_leaks == "near")
         notes.append(f"{dropped} training pictures that copy a checked one ({data.drop_leaks}) were left out")
@@ -134,6 +121,25 @@ def relabelled(split: Split, labels: tuple[str, ...]) -> Split:
         InvalidInputError: the rows have a label that is not among `labels`.
     """
     return replace(split, train=_relabelled(split.train, labels), check=_relabelled(split.check, labels))
+
+
+def _read(data: Data, path: Path | None, size: int, channels: int, seed: int, *, protocol: str | None = None) -> Faces:
+    """All rows of a recipe's data, by another protocol than its own where one is named."""
+    everything = load_faces(
+        data.kind,
+        path,
+        protocol=protocol or data.protocol,
+        size=size,
+        channels=channels,
+        crop=data.crop,
+        share=data.share,
+        seed=seed,
+        skip_bad=data.skip_bad,
+    )
+    if data.other is not None:
+        second = protocol or data.other.protocol
+        everything = everything.joined(load_faces(data.other.kind, path, protocol=second, skip_bad=data.skip_bad))
+    return classes.merge(everything, data.merge) if data.merge else everything
 
 
 def _relabelled(faces: Faces, labels: tuple[str, ...]) -> Faces:
@@ -171,7 +177,7 @@ def _split(data: Data, everything: Faces, seed: int) -> tuple[Faces, Faces, str]
 
 def _some(faces: Faces, count: int) -> Faces:
     chosen = faces.classes.numpy()
-    turns = np.zeros(len(chosen), np.int64)
+    turns = np.full(len(chosen), len(chosen))
     for label in range(len(faces.labels)):
         rows = chosen == label
         turns[rows] = np.arange(rows.sum())

@@ -1,0 +1,101 @@
+"""Two sets of labels on one trunk: a net with one wide last layer in training, one checkpoint for each set after it.
+
+The last layer has the classes of both sets, one set after the other. Each head has its own softmax and
+loss; a row that only one set labels says nothing to the other head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fer_export import models
+from fer_export.errors import InvalidInputError
+from training import losses
+from training.data.faces import Faces
+from training.recipe import Data, Stage
+
+
+@dataclass(frozen=True)
+class Head:
+    """The answers `start`–`stop` of the wide layer.
+
+    Attributes:
+        name: kind of the data, as in the recipe.
+        loss: of these answers against these targets.
+        weight: of the loss.
+    """
+
+    name: str
+    start: int
+    stop: int
+    loss: losses.Function
+    weight: float = 1.0
+
+    @property
+    def place(self) -> str:
+        """The folder of this head's files in the run's: the run's own for the first."""
+        return self.name if self.start else ""
+
+    @property
+    def prefix(self) -> str:
+        """Of this head's figures in the log."""
+        return f"{self.name}_" if self.start else ""
+
+    def of(self, wide: Tensor) -> Tensor:
+        """[N, all classes] → [N, classes of this head]."""
+        return wide[:, self.start : self.stop]
+
+
+def heads(data: Data, stage: Stage, train: Faces, class_weights: Tensor | None = None) -> tuple[Head, ...]:
+    """The heads of a stage, one or two.
+
+    Args:
+        data: of the stage.
+        stage: whose loss is the first head's.
+        train: the rows, with a second set of labels if the data has one.
+        class_weights: of the first head's loss.
+    """
+    width = len(train.labels)
+    first = Head(data.kind, 0, width, losses.function(stage.loss, class_weights))
+    if data.other is None or train.other is None:
+        return (first,)
+    stop = width + len(train.other.labels)
+    return (first, Head(data.other.kind, width, stop, losses.function(data.other.loss), data.other.weight))
+
+
+def targets(faces: Faces) -> Tensor:
+    """Targets of all sets side by side: float32 [N, all classes]."""
+    return faces.targets if faces.other is None else torch.cat((faces.targets, faces.other.targets), 1)
+
+
+def cut(
+    architecture: str, arguments: Mapping[str, Any], state: dict[str, Tensor], head: Head, *, width: int
+) -> dict[str, Tensor]:
+    """The state dict of the net with this head alone.
+
+    Args:
+        architecture, arguments: the recipe's.
+        state: of the wide net.
+        head: which answers to keep.
+        width: answers of the wide net.
+
+    Raises:
+        InvalidInputError: the net's last layer cannot be told from its state.
+    """
+    wide = models.build(architecture, **{**arguments, "num_classes": width})
+    last = [name for name, module in wide.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)][-1]
+    kept = {
+        name: (value[head.start : head.stop].clone() if name.rpartition(".")[0] == last else value)
+        for name, value in state.items()
+    }
+    net = models.build(architecture, **{**arguments, "num_classes": head.stop - head.start})
+    try:
+        net.load_state_dict(kept)
+    except RuntimeError as error:
+        raise InvalidInputError(f"{architecture} cannot have two heads: {last} is not its last layer") from error
+    return kept

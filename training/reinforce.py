@@ -1,0 +1,195 @@
+"""Views of the training pictures with what teachers say of them, made once and trained on many times.
+
+A student that is shown the very view its teacher saw learns most (Beyer et al. 2022,
+https://arxiv.org/abs/2106.05237); storing views and answers takes the teachers out of the student's steps
+(dataset reinforcement, Faghri et al. 2023, https://arxiv.org/abs/2303.08983). A folder holds
+`view-000.safetensors`, … and `views.json`, which says of what they were made; it resumes view by view.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from fer_export import models
+from fer_export.contract import Normalization
+from fer_export.errors import InvalidInputError
+from fer_export.files import replacing
+from fer_export.models.classifier import Normalize
+from training.augment import Augmentation, augment
+from training.data.faces import Faces
+from training.heads import Head, heads, targets
+from training.keeper import WHOLE
+from training.recipe import read
+
+_BATCH = 256
+_ABOUT = "views.json"
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A trained net with all its heads.
+
+    Attributes:
+        net: normalised pictures → logits of all heads; normalisation included.
+        heads: which answers belong together.
+        about: for the record: recipe, seed and hash of the weights.
+    """
+
+    net: nn.Module
+    heads: tuple[Head, ...]
+    about: dict[str, Any]
+
+
+def teacher(run: Path, faces: Faces, which: str = "best") -> Teacher:
+    """The net of a finished run.
+
+    Args:
+        run: its folder.
+        faces: what it will be asked about, for the labels.
+        which: `best` or `last` epoch.
+
+    Raises:
+        InvalidInputError: no such run, or one with other labels.
+    """
+    weights = run / f"{WHOLE}{which}.safetensors"
+    if not weights.is_file():
+        raise InvalidInputError(
+            f"{run} holds no {weights.name}", hint="a teacher is the folder of a run with two sets of labels"
+        )
+    recipe = read(str(run / "recipe.yaml"))
+    width = targets(faces).shape[1]
+    net = models.build(recipe.architecture, **{**recipe.arguments, "num_classes": width})
+    try:
+        net.load_state_dict(load_file(weights))
+    except (RuntimeError, SafetensorError) as error:
+        raise InvalidInputError(f"{weights} does not fit {recipe.architecture} with {width} answers") from error
+    stage = recipe.stages[-1]
+    whole = nn.Sequential(Normalize(Normalization(mean=(recipe.mean,), std=(recipe.std,))), net)
+    about = {"recipe": recipe.name, "seed": recipe.seed, "sha256": hashlib.sha256(weights.read_bytes()).hexdigest()}
+    return Teacher(
+        whole.eval().to(memory_format=torch.channels_last), heads(recipe.data_of(stage), stage, faces), about
+    )
+
+
+def answers(teachers: Sequence[Teacher], pictures: Tensor) -> Tensor:
+    """The teachers' mean probabilities: float32 [N, 1, H, W] in 0–255 → [N, classes of all heads]."""
+    seen = pictures.contiguous(memory_format=torch.channels_last)
+    total = torch.zeros(())
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        for one in teachers:
+            logits = one.net(seen).float()
+            total = total + torch.cat([head.of(logits).softmax(1) for head in one.heads], 1)
+    return total / len(teachers)
+
+
+def make(
+    folder: Path,
+    faces: Faces,
+    teachers: Sequence[Teacher],
+    augmentation: Augmentation,
+    *,
+    size: int,
+    views: int,
+    seed: int = 0,
+    progress: Callable[[int], object] | None = None,
+) -> int:
+    """Write the views that are not there yet.
+
+    Args:
+        folder: where to.
+        faces: the training rows.
+        teachers: whose answers are averaged.
+        augmentation: of the views; the draws depend on seed and view alone.
+        size: of the pictures in pixels.
+        views: how many there are to be.
+        seed: of the draws.
+        progress: called with the number of pictures that were just done.
+
+    Returns:
+        How many were made now.
+
+    Raises:
+        InvalidInputError: the folder holds views of something else.
+    """
+    about = {
+        "rows": digest(faces),
+        "teachers": [one.about for one in teachers],
+        "augmentation": augmentation.model_dump(mode="json"),
+        "size": size,
+        "seed": seed,
+    }
+    record = folder / _ABOUT
+    if record.is_file() and json.loads(record.read_text("utf-8")) != about:
+        raise InvalidInputError(f"{folder} holds views of other pictures, teachers or settings", hint="another -o")
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(record) as temporary:
+        temporary.write_text(json.dumps(about, indent=1) + "\n", "utf-8")
+    made = 0
+    for view in range(views):
+        path = _path(folder, view)
+        if path.is_file():
+            continue
+        pixels = torch.empty(len(faces), faces.pixels.shape[1], size, size, dtype=torch.uint8)
+        said = torch.empty(len(faces), targets(faces).shape[1])
+        torch.manual_seed(seed * 1_000_003 + view)
+        for start in range(0, len(faces), _BATCH):
+            some = slice(start, start + _BATCH)
+            # As they are stored, so that teacher and student see the same.
+            pixels[some] = augment(faces.pixels[some].float(), augmentation, size).round().clamp(0, 255).byte()
+            said[some] = answers(teachers, pixels[some].float())
+            if progress:
+                progress(len(pixels[some]))
+        with replacing(path) as temporary:
+            save_file({"pixels": pixels, "answers": said}, temporary)
+        made += 1
+    return made
+
+
+def load(folder: Path, faces: Faces, share: float) -> tuple[Tensor, Tensor, int]:
+    """The views of some training rows.
+
+    Args:
+        folder: where they are.
+        faces: the rows that they must be of.
+        share: 0–1, of the teachers' answer in the targets; the labels have the rest. A row that a set does not
+            label has the teachers' answer alone.
+
+    Returns:
+        Pixels uint8 [views × N, C, H, W] and targets [views × N, classes], view after view; and the number of views.
+
+    Raises:
+        InvalidInputError: no views, or views of other rows.
+    """
+    record = folder / _ABOUT
+    files = sorted(folder.glob("view-*.safetensors"))
+    if not record.is_file() or not files:
+        raise InvalidInputError(f"{folder} holds no views", hint="python -m training reinforce --help")
+    if json.loads(record.read_text("utf-8"))["rows"] != digest(faces):
+        raise InvalidInputError(f"the views in {folder} are of other pictures than this recipe trains on")
+    parts = [load_file(path) for path in files]
+    widths = [len(faces.labels), *([len(faces.other.labels)] if faces.other else [])]
+    mixed = []
+    every = torch.stack([part["answers"] for part in parts])
+    for labels, said in zip(torch.split(targets(faces), widths, 1), torch.split(every, widths, 2), strict=True):
+        mass = labels.sum(1, keepdim=True)
+        mixed.append(said * (1 - (1 - share) * mass) + labels * (1 - share))
+    return torch.cat([part["pixels"] for part in parts]), torch.cat(mixed, 2).flatten(0, 1), len(parts)
+
+
+def digest(faces: Faces) -> str:
+    """SHA-256 of the pictures in their order."""
+    return hashlib.sha256(faces.pixels.contiguous().numpy().tobytes()).hexdigest()
+
+
+def _path(folder: Path, view: int) -> Path:
+    return folder / f"view-{view:03d}.safetensors"
