@@ -14,6 +14,7 @@ from fer_export.errors import InvalidInputError, UsageError
 from fer_export.export import onnx
 from training import evaluation, losses, recipe, reinforce
 from training.data import drawn, ferplus, sources
+from training.data.translate import blended, translated
 from training.fit import Run, fit
 from training.heads import cut, heads, targets
 from training.recipe import Loss
@@ -152,6 +153,30 @@ def test_every_own_architecture_can_have_two_heads(split: sources.Split) -> None
         narrow.load_state_dict(state)
         with torch.inference_mode():
             torch.testing.assert_close(narrow.eval()(pixels), net.eval()(pixels)[:, 8:], atol=1e-4, rtol=1e-4)
+
+
+def test_votes_in_the_words_of_the_other_set() -> None:
+    first = torch.tensor([[1.0, 0], [1, 0], [0.5, 0.5], [0, 1], [0, 0]])
+    second = torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0], [0, 1, 0]])
+    # Beside the first label stand: one, one and half a row of the three others.
+    said = translated(first, second)
+    torch.testing.assert_close(said[0], torch.tensor([0.4, 0.4, 0.2]))
+    torch.testing.assert_close(said[3], torch.tensor([0.0, 0.0, 1.0]))
+    mixed = blended(first, second, 0.5)
+    torch.testing.assert_close(mixed[0], torch.tensor([0.7, 0.2, 0.1]))
+    # A row that one set alone labels stays as it is.
+    torch.testing.assert_close(mixed[3:], second[3:])
+
+
+def test_translated_targets_are_for_training_alone(folder: Path, split: sources.Split) -> None:
+    asked = recipe.read("two_heads", changes=("data.other.translated=0.4",)).data
+    found = sources.load(asked, {"main": folder})
+    assert found.train.other is not None and found.check.other is not None
+    assert split.check.other is not None
+    assert torch.equal(found.check.other.targets, split.check.other.targets)
+    assert found.train.other.targets.max() < 1 or (found.train.targets.sum(1) == 0).any()
+    assert found.train.other.targets.sum(1).allclose(torch.ones(()))
+    assert any("40%" in note for note in found.notes)
 
 
 # Views

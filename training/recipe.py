@@ -52,12 +52,15 @@ class Second(Part):
         kind, protocol: as in `Data`.
         loss: of its head.
         weight: of that loss beside the first head's.
+        translated: share of its targets that the first set gives, in the words of the second
+            (`training/data/translate.py`); only for the rows that are trained on.
     """
 
     kind: Literal["fer2013", "ferplus"]
     protocol: Literal["majority", "argmax", "soft"] = "soft"
     loss: Loss = Loss()
     weight: float = Field(1.0, gt=0)
+    translated: Share = 0.0
 
     @model_validator(mode="after")
     def _plain(self) -> Self:

@@ -52,19 +52,43 @@ class Block(nn.Module):
 
 
 class FerNet(nn.Module):
-    """Stem at full size, three stages of two blocks, average pool, dropout, one linear head."""
+    """A stem to half the size, stages of residual blocks, average pool, dropout, one linear head.
+
+    Args:
+        num_classes: answers.
+        widths: channels of the stages; each stage but the first halves the size.
+        blocks: how many blocks each stage has.
+        stem: `pool`: 3×3 at full size, then a max-pool; `patch`: 6×6 with stride 2, which is quicker to train.
+        channels: of the picture.
+        dropout: before the head, 0–1.
+    """
 
     def __init__(
-        self, num_classes: int, widths: Sequence[int] = (32, 64, 128), channels: int = 1, dropout: float = 0.2
+        self,
+        num_classes: int,
+        widths: Sequence[int] = (32, 64, 128),
+        blocks: Sequence[int] = (2, 2, 2),
+        stem: str = "pool",
+        channels: int = 1,
+        dropout: float = 0.2,
     ) -> None:
         super().__init__()
-        self.stem = nn.Sequential(_conv_bn(channels, widths[0], 3), nn.ReLU(), nn.MaxPool2d(2))
-        blocks: list[nn.Module] = []
+        if len(blocks) != len(widths):
+            raise ValueError(f"{len(widths)} widths and {len(blocks)} numbers of blocks")
+        if stem == "pool":
+            self.stem = nn.Sequential(_conv_bn(channels, widths[0], 3), nn.ReLU(), nn.MaxPool2d(2))
+        elif stem == "patch":
+            first = nn.Conv2d(channels, widths[0], 6, 2, 2, bias=False)
+            self.stem = nn.Sequential(nn.Sequential(first, nn.BatchNorm2d(widths[0])), nn.ReLU())
+        else:
+            raise ValueError(f"no stem {stem!r}: pool or patch")
+        made: list[nn.Module] = []
         inputs = widths[0]
-        for stage, width in enumerate(widths):
-            blocks += [Block(inputs, width, 1 if stage == 0 else 2), Block(width, width, 1)]
-            inputs = width
-        self.stages = nn.Sequential(*blocks)
+        for stage, (width, count) in enumerate(zip(widths, blocks, strict=True)):
+            for number in range(count):
+                made.append(Block(inputs, width, 2 if stage and not number else 1))
+                inputs = width
+        self.stages = nn.Sequential(*made)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(inputs, num_classes)
 
@@ -77,7 +101,12 @@ class FerNet(nn.Module):
 
 @register
 def fernet(
-    num_classes: int, widths: Sequence[int] = (32, 64, 128), channels: int = 1, dropout: float = 0.2
+    num_classes: int,
+    widths: Sequence[int] = (32, 64, 128),
+    blocks: Sequence[int] = (2, 2, 2),
+    stem: str = "pool",
+    channels: int = 1,
+    dropout: float = 0.2,
 ) -> nn.Module:
-    """Our own net. `widths` holds the channels of its three stages."""
-    return FerNet(num_classes, tuple(widths), channels, dropout)
+    """See the module's docstring and `FerNet`."""
+    return FerNet(num_classes, widths, blocks, stem, channels, dropout)

@@ -15,6 +15,7 @@ from fer_export.errors import InvalidInputError, UsageError
 from training.data import classes, drawn, fer2013, ferplus, folder, splits, voc
 from training.data.aliases import canonical
 from training.data.faces import PUBLIC, Faces
+from training.data.translate import blended
 from training.recipe import Data
 
 
@@ -99,6 +100,11 @@ def load(data: Data, folders: Mapping[str, Path], *, size: int = 48, channels: i
     if data.drop_leaks != "no":
         train, dropped = splits.drop_leaks(train, check, near=data.drop_leaks == "near")
         notes.append(f"{dropped} training pictures that copy a checked one ({data.drop_leaks}) were left out")
+    if data.other is not None and data.other.translated and train.other is not None:
+        share = data.other.translated
+        mixed = blended(train.targets, train.other.targets, share)
+        train = replace(train, other=replace(train.other, targets=mixed))
+        notes.append(f"{share:.0%} of the targets by {data.other.kind} are translated from {data.kind}")
     return Split(train, check, name, tuple(notes))
 
 
