@@ -15,7 +15,11 @@ COMMANDS = {
     "prepare": "Find, align and crop the faces of a folder of photos.",
     "fit": "Train by a recipe.",
     "tune": "Search a recipe's settings with Optuna.",
+    "reinforce": "Let teachers answer for stored views, for a student to learn from.",
     "evaluate": "Measure a checkpoint and write its report.",
+    "calibrate": "Fit a temperature, so that the confidence means something.",
+    "robustness": "Measure what changed light, blur, noise and geometry cost.",
+    "deployment": "Measure what detection and the page's crop cost.",
     "recipes": "List the recipes.",
 }
 

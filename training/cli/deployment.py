@@ -1,0 +1,107 @@
+"""`python -m training deployment`."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fer_export.cli import options
+from fer_export.cli.output import Output, command
+from fer_export.errors import UsageError
+from training.cli import rows
+
+if TYPE_CHECKING:
+    from training.deployment import Deployment
+
+
+@click.command("deployment")
+@options.ckpt
+@click.option("--data", type=options.FilePath, help="Folder (or file) with the labelled pictures.")
+@click.option(
+    "--kind",
+    type=click.Choice(["fer2013", "ferplus", "drawn"]),
+    help="What DATA is. Otherwise what the checkpoint was trained on.",
+)
+@click.option("--split", type=click.Choice(rows.OPEN_SPLITS), default="PublicTest", show_default=True)
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N labelled rows.")
+@click.option("--fill", is_flag=True, help="Only find the landmarks of the rows, labelled or not, and keep them.")
+@click.option("-o", "--output", "folder", type=options.FilePath, help="Write a sheet of pictures and a JSON there.")
+@command
+def main(
+    output: Output,
+    ckpt: Path | None,
+    data: Path | None,
+    kind: str | None,
+    split: str,
+    limit: int | None,
+    fill: bool,
+    folder: Path | None,
+) -> None:
+    """Measure what detection and the page's crop cost a checkpoint.
+
+    Pictures are padded by their edge, a quarter of the side all around, and
+    enlarged four times, bicubic. What the page's cascade then finds is
+    aligned, cropped and classified, and held against the pictures
+    themselves on the rows where a face was found.
+
+    Landmarks are kept in the cache: a second checkpoint takes seconds, and
+    a run that was stopped goes on.
+
+    \b
+    Examples:
+      python -m training deployment --data ../shared/data --limit 400
+      python -m training deployment --ckpt runs/resnet9/best.safetensors \\
+          --data ../shared/data -o runs/resnet9/deployment
+      python -m training deployment --data ../shared/data --kind fer2013 \\
+          --split Training --fill
+    """
+    if fill and folder is not None:
+        raise UsageError("--fill measures nothing, so there is nothing to write with -o")
+
+    from fer_export import checkpoint as checkpoints
+    from fer_export.files import replacing
+    from training import cascade_crops, deployment
+
+    path = ckpt or checkpoints.PRETRAINED
+    loaded = checkpoints.load(path)
+    with output.working("reading the pictures"):
+        faces = rows.choose(loaded.contract, data, kind, split, limit=limit)
+    if fill:
+        with rows.bar(output, len(faces), "looking for faces") as progress:
+            found = cascade_crops.landmarks(faces.pixels, progress=progress).isfinite().all(2).all(1)
+        output.add(pictures=len(faces), faces_found=int(found.sum()))
+        output.text(f"{int(found.sum()):,} faces in {len(faces):,} pictures of {split}")
+        return
+    with rows.bar(output, len(faces.labelled()), "looking for faces") as progress:
+        measured = deployment.measure(loaded, faces, progress=progress)
+    record = {"checkpoint": str(path), "weights_sha256": loaded.contract.weights_sha256, **measured.record()}
+    output.add(**record)
+    for line in _lines(measured, min(output.console.width, 100)):
+        output.text(line)
+    if folder is None:
+        output.next("the same with -o FOLDER, for the sheet of pictures")
+        return
+    with replacing(folder / "deployment.json") as temporary:
+        temporary.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+    deployment.draw(measured, folder / "deployment.png")
+    output.text(f"{folder / 'deployment.png'}, {folder / 'deployment.json'}")
+
+
+def _lines(measured: Deployment, width: int) -> list[str]:
+    pictures, lost = measured.pictures, measured.lost
+    lines = textwrap.wrap(f"{pictures.data}, {pictures.split}, n = {measured.samples:,}", width)
+    lines += textwrap.wrap(f"labels: {pictures.protocol}", width)
+    without = measured.unfound_accuracy
+    table = {
+        "faces found": f"{measured.share * 100:.2f} %  ({len(measured.rows):,})",
+        "pictures right": f"{pictures.accuracy * 100:.2f} %",
+        "crops right": f"{lost.accuracy * 100:.2f} %",
+        "gap": f"{lost.points:.2f} ± {lost.bound:.2f} points  (95 %, paired)",
+        "same answer": f"{measured.agreement * 100:.2f} %",
+        "without a face": "none" if without is None else f"{without * 100:.2f} %  of these pictures right",
+    }
+    return [*lines, "", *(f"{name:<16}{value}" for name, value in table.items()), ""]

@@ -1,0 +1,85 @@
+"""`python -m training robustness`."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fer_export.cli import options
+from fer_export.cli.output import Output, command
+from training.cli import rows
+
+if TYPE_CHECKING:
+    from training.robustness import Robustness
+
+
+@click.command("robustness")
+@options.ckpt
+@click.option("--data", type=options.FilePath, help="Folder (or file) with the labelled pictures.")
+@click.option(
+    "--kind", type=click.Choice(rows.KINDS), help="What DATA is. Otherwise what the checkpoint was trained on."
+)
+@click.option("--split", type=click.Choice(rows.OPEN_SPLITS), default="PublicTest", show_default=True)
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N labelled rows.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the noise.")
+@click.option("-o", "--output", "folder", type=options.FilePath, help="Write the chart and a JSON there.")
+@command
+def main(
+    output: Output,
+    ckpt: Path | None,
+    data: Path | None,
+    kind: str | None,
+    split: str,
+    limit: int | None,
+    seed: int,
+    folder: Path | None,
+) -> None:
+    """Measure what light, blur, JPEG, noise and geometry cost a checkpoint.
+
+    Each change is made to the same rows, one at a time, and held against
+    the clean pictures. The interval is the paired one, 95 %.
+
+    \b
+    Examples:
+      python -m training robustness --data ../shared/data
+      python -m training robustness --data ../shared/data --limit 400
+      python -m training robustness --ckpt runs/resnet9/best.safetensors \\
+          --data ../shared/data -o runs/resnet9/robustness
+    """
+    from fer_export import checkpoint as checkpoints
+    from fer_export.files import replacing
+    from training import robustness
+    from training.robustness.measure import passes
+
+    path = ckpt or checkpoints.PRETRAINED
+    loaded = checkpoints.load(path)
+    with output.working("reading the pictures"):
+        faces = rows.choose(loaded.contract, data, kind, split, limit=limit)
+    with rows.bar(output, len(faces.labelled()) * passes()) as progress:
+        found = robustness.measure(loaded, faces, seed=seed, progress=progress)
+    record = {"checkpoint": str(path), "weights_sha256": loaded.contract.weights_sha256, **found.record()}
+    output.add(**record)
+    for line in _lines(found, min(output.console.width, 100)):
+        output.text(line)
+    if folder is None:
+        output.next("the same with -o FOLDER, for the chart")
+        return
+    with replacing(folder / "robustness.json") as temporary:
+        temporary.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+    robustness.draw(found, folder / "robustness.png")
+    output.text(f"{folder / 'robustness.png'}, {folder / 'robustness.json'}")
+
+
+def _lines(found: Robustness, width: int) -> list[str]:
+    clean = found.clean
+    lines = textwrap.wrap(f"{clean.data}, {clean.split}, n = {clean.samples:,}", width)
+    lines += textwrap.wrap(f"labels: {clean.protocol}", width)
+    lines += ["", f"{'':<22}{'accuracy':>10}{'points lost':>15}", f"{'clean':<22}{clean.accuracy * 100:>8.2f} %"]
+    for row in found.rows:
+        cost = f"{row.lost.points:.2f} ± {row.lost.bound:.2f}"
+        lines.append(f"{row.condition.name:<22}{row.lost.accuracy * 100:>8.2f} %{cost:>15}")
+    return [*lines, f"{'mean of all':<22}{'':>10}{found.mean:>7.2f}", ""]
