@@ -192,6 +192,38 @@ def test_autocontrast(pixels: Tensor) -> None:
         close(augment.autocontrast_by(dull, stretched), expected, EXACT)
 
 
+def test_blur(pixels: Tensor) -> None:
+    sigma = varied(pixels, 0.3, 2.5)
+    reach = 8
+    expected = one_by_one(pixels, lambda p, s: tv.gaussian_blur(p, [2 * reach + 1] * 2, [s.item()] * 2), sigma)
+    assert (expected - pixels).abs().max() > 10
+    close(augment.blur_by(pixels, sigma), expected, 0.5)
+    still = torch.zeros(6)
+    close(augment.blur_by(pixels, still), pixels, 0)
+    close(augment.blur_by(pixels, sigma * torch.tensor([0, 1, 0, 1, 0, 1]))[::2], pixels[::2], EXACT)
+
+
+def test_noise(pixels: Tensor) -> None:
+    sigma, drawn_ = varied(pixels, 1, 60), torch.randn(pixels.shape)
+    expected = (pixels + drawn_ * sigma[:, None, None, None]).clamp(0, 255)
+    close(augment.noise_by(pixels, sigma, drawn_), expected, EXACT)
+    flat = augment.noise(torch.full((2000, 1, 16, 16), 128.0), 0.5, 20.0)
+    spread = flat.flatten(1).std(1)
+    assert 0.45 < (spread > 0).float().mean() < 0.55
+    assert 15 < spread.max() < 24
+
+
+def test_jpeg(pixels: Tensor) -> None:
+    quality = torch.tensor([0, 5, 20, 50, 90, 0])
+    whole = pixels.round()
+    changed = augment.jpeg_by(whole, quality)
+    for row in range(6):
+        expected = tv.jpeg(whole[row].byte(), int(quality[row])).float() if quality[row] else whole[row]
+        close(changed[row], expected, 0)
+    worse = (changed - whole).abs().flatten(1).mean(1)
+    assert worse[1] > worse[2] > worse[3] > worse[4] > worse[0] == 0
+
+
 @pytest.mark.parametrize("largest", [12, 40])
 def test_erase(pixels: Tensor, largest: int) -> None:
     height, width = varied(pixels, 3, largest).round().int(), varied(pixels, largest, 2).round().int()
@@ -243,8 +275,9 @@ def test_light_has_each_pictures_own_amount(pixels: Tensor) -> None:
 # ---- the whole
 
 EVERYTHING = Augmentation(
-    shear=8, crop=4, resized_crop=0.6, sharpness=0.5, autocontrast=0.5, brightness=0.2, contrast=0.2, fill=0.0
-)
+    shear=8, crop=4, resized_crop=0.6, sharpness=0.5, autocontrast=0.5, brightness=0.2, contrast=0.2, fill=0.0,
+    blur=0.5, noise=0.5, jpeg=0.5,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("how", [Augmentation(), EVERYTHING], ids=["defaults", "everything"])
@@ -263,7 +296,8 @@ def test_a_batch_keeps_type_and_range_and_its_source(pixels: Tensor, how: Augmen
 def test_equal_pictures_become_different_ones(pixels: Tensor) -> None:
     torch.manual_seed(2)
     for name, value in {**dict.fromkeys(OFF, 0.5), "rotate": 20, "shear": 20, "crop": 4, "resized_crop": 0.3,
-                        "sharpness": 0.5, "autocontrast": 0.5, "brightness": 0.4, "contrast": 0.4}.items():  # fmt: skip
+                        "sharpness": 0.5, "autocontrast": 0.5, "brightness": 0.4, "contrast": 0.4, "blur": 0.9,
+                        "noise": 0.9, "jpeg": 0.9}.items():  # fmt: skip
         same = (pixels[:1] / 2 + 20).repeat(24, 1, 1, 1)
         changed = augment.augment(same, Augmentation(**{**OFF, name: value}))
         different = len({picture.numpy().tobytes() for picture in changed})
@@ -292,7 +326,8 @@ def test_a_seed_gives_the_same_pictures_and_what_is_off_draws_nothing(pixels: Te
 def test_a_batch_on_another_device_stays_there(pixels: Tensor) -> None:
     """The meta device computes nothing, and refuses to be mixed with the CPU as a GPU does."""
     there = pixels.to("meta")
-    assert augment.augment(there, EVERYTHING, 64).device.type == "meta"
+    # JPEG is packed on the CPU, and the meta device has nothing to pack.
+    assert augment.augment(there, EVERYTHING.model_copy(update={"jpeg": 0}), 64).device.type == "meta"
     mixed, targets = augment.mixup(there, torch.eye(6, device="meta"), 0.2)
     assert (mixed.device.type, targets.device.type) == ("meta", "meta")
     top, left, height, width = (torch.full((6,), side) for side in (2, 3, 20, 30))
@@ -341,6 +376,9 @@ def test_settings_come_from_yaml() -> None:
         ({"erase_size": [20, 6]}, "shortest side, 20, is above the longest, 6"),
         ({"erase_size": [0, 6]}, "erase_size"),
         ({"sharpness": 2}, "sharpness"),
+        ({"blur": 2}, "blur"),
+        ({"noise_sigma": 0}, "noise_sigma"),
+        ({"jpeg_quality": 96}, "jpeg_quality"),
         ({"fill": "black"}, "fill"),
         ({"fill": 256}, "fill"),
         ({"light": float("nan")}, "light"),

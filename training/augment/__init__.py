@@ -12,11 +12,14 @@ from __future__ import annotations
 from training.augment.affine import affine, affine_by
 from training.augment.autocontrast import autocontrast, autocontrast_by
 from training.augment.batch import augment
+from training.augment.blur import blur, blur_by
 from training.augment.crop import crop_by
 from training.augment.erase import erase, erase_by
 from training.augment.flip import flip_by
+from training.augment.jpeg import jpeg, jpeg_by
 from training.augment.light import brightness_by, contrast_by, jitter, light, light_by
 from training.augment.mixup import mixup, mixup_by
+from training.augment.noise import noise, noise_by
 from training.augment.resized_crop import resized_crop_by
 from training.augment.rotate import rotate_by
 from training.augment.settings import Augmentation
@@ -29,6 +32,8 @@ __all__ = [
     "augment",
     "autocontrast",
     "autocontrast_by",
+    "blur",
+    "blur_by",
     "brightness_by",
     "contrast_by",
     "crop_by",
@@ -36,10 +41,14 @@ __all__ = [
     "erase_by",
     "flip_by",
     "jitter",
+    "jpeg",
+    "jpeg_by",
     "light",
     "light_by",
     "mixup",
     "mixup_by",
+    "noise",
+    "noise_by",
     "resized_crop_by",
     "rotate_by",
     "sharpness",

@@ -6,8 +6,11 @@ from torch import Generator, Tensor
 
 from training.augment.affine import affine
 from training.augment.autocontrast import autocontrast
+from training.augment.blur import blur
 from training.augment.erase import erase
+from training.augment.jpeg import jpeg
 from training.augment.light import jitter, light
+from training.augment.noise import noise
 from training.augment.settings import Augmentation
 from training.augment.sharpness import sharpness
 
@@ -35,6 +38,12 @@ def augment(
         pixels = sharpness(pixels, how.sharpness, how.sharpness_factor, generator=generator)
     if how.autocontrast:
         pixels = autocontrast(pixels, how.autocontrast, generator=generator)
+    if how.blur:
+        pixels = blur(pixels, how.blur, how.blur_sigma, generator=generator)
+    if how.noise:
+        pixels = noise(pixels, how.noise, how.noise_sigma, generator=generator)
+    if how.jpeg:
+        pixels = jpeg(pixels, how.jpeg, how.jpeg_quality, generator=generator)
     if how.erase:
         pixels = erase(pixels, how.erase, *how.erase_size, generator=generator)
     return pixels

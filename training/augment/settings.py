@@ -13,7 +13,8 @@ class Augmentation(BaseModel):
     """How far each change may go; 0 switches it off. Draws are uniform in ± the value.
 
     They happen in this order: resized crop, crop, rotation with scale, shift and shear, flip (all in one
-    resampling, to the net's input size too), brightness, contrast, light, sharpness, autocontrast, erase.
+    resampling, to the net's input size too), brightness, contrast, light, sharpness, autocontrast, blur,
+    noise, JPEG, erase.
 
     Attributes:
         flip: probability of a mirror image, 0–1.
@@ -33,6 +34,12 @@ class Augmentation(BaseModel):
         autocontrast: probability that the darkest pixel becomes 0 and the lightest 255, 0–1.
         brightness: torchvision's jitter, 0–2: pixels are multiplied by 1 ± the value.
         contrast: torchvision's jitter, 0–2: distances from the mean gray are multiplied by 1 ± the value.
+        blur: probability of a Gaussian blur, 0–1.
+        blur_sigma: its largest sigma in pixels of the net's input, 0–10.
+        noise: probability of Gaussian noise, 0–1.
+        noise_sigma: its largest sigma in units of 0–255, 0–100.
+        jpeg: probability of JPEG artefacts, 0–1.
+        jpeg_quality: its lowest quality, 1–95.
         fill: what lies outside the picture: `border` repeats its edge, a number 0–255 is one gray.
     """
 
@@ -53,6 +60,12 @@ class Augmentation(BaseModel):
     autocontrast: Probability = 0.0
     brightness: float = Field(0.0, ge=0, le=2)
     contrast: float = Field(0.0, ge=0, le=2)
+    blur: Probability = 0.0
+    blur_sigma: float = Field(1.5, gt=0, le=10)
+    noise: Probability = 0.0
+    noise_sigma: float = Field(20.0, gt=0, le=100)
+    jpeg: Probability = 0.0
+    jpeg_quality: int = Field(20, ge=1, le=95)
     fill: Literal["border"] | Annotated[float, Field(ge=0, le=255)] = "border"
 
     @model_validator(mode="after")

@@ -1,0 +1,47 @@
+"""Gaussian blur: a lens out of focus, a picture enlarged."""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional
+
+from training.augment import draws
+
+
+def blur_by(pixels: Tensor, sigma: Tensor) -> Tensor:
+    """Blur each picture with a Gaussian of its own, as torchvision's `gaussian_blur`; the edge is mirrored.
+
+    Args:
+        pixels: float32 [N, C, H, W] in 0–255.
+        sigma: [N] in pixels; 0 leaves the picture as it is.
+
+    Returns:
+        float32 [N, C, H, W].
+    """
+    # Three sigma to each side, and no further than the mirror reaches.
+    reach = min(int(torch.ceil(3 * sigma.max()).item()), *(side - 1 for side in pixels.shape[2:]))
+    if reach < 1:
+        return pixels
+    offsets = torch.arange(-reach, reach + 1)
+    weights = torch.exp(-0.5 * (offsets / sigma.clamp_min(1e-3)[:, None]) ** 2)
+    weights = (weights / weights.sum(1, keepdim=True)).to(pixels)[:, :, None, None, None]
+    for axis in (2, 3):
+        length = pixels.shape[axis]
+        padded = functional.pad(pixels, (reach, reach, 0, 0) if axis == 3 else (0, 0, reach, reach), mode="reflect")
+        # Shifted sums: many times faster on the CPU than a convolution with a kernel for each picture.
+        pixels = padded.narrow(axis, 0, length) * weights[:, 0]
+        for tap in range(1, len(offsets)):
+            pixels.addcmul_(padded.narrow(axis, tap, length), weights[:, tap])
+    return pixels
+
+
+def blur(pixels: Tensor, probability: float, largest: float = 1.5, *, generator: Generator | None = None) -> Tensor:
+    """Blur some of the pictures, sigma drawn from 0 to `largest` pixels."""
+    chosen = draws.chosen(len(pixels), probability, generator)
+    sigma = torch.rand(len(pixels), generator=generator) * largest * chosen
+    rows = sigma.nonzero()[:, 0]
+    if not len(rows):
+        return pixels
+    there = rows.to(pixels.device)
+    return pixels.index_copy(0, there, blur_by(pixels[there], sigma[rows]))
