@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test train bench-train web serve check clean
+.PHONY: help demo test train bench bench-train web serve check clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -61,6 +61,9 @@ check: $(TESTING) $(MODULES) ## linters and type checkers alone
 
 train: $(TRAINING) ## train: DATA=folder RECIPE=fernet, or without DATA on drawn faces; ARGS=--resume goes on
 	$(PY) -m training fit $(if $(DATA),--data $(DATA)) $(if $(RECIPE),--recipe $(RECIPE)) $(ARGS)
+
+bench: $(HARNESS) $(BROWSER) ## time the model beside a plain CNN on every runtime: ARGS="--ckpt FILE --page"
+	@$(BIN)/fer-export bench $(ARGS)
 
 bench-train: $(TRAINING) ## time our data path beside PIL, torchvision and DataLoader: DATA=folder
 	@$(PY) -m training.bench $(if $(DATA),--data $(DATA)) $(ARGS)

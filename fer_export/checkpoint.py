@@ -29,7 +29,19 @@ DAMAGED = (
     *(RuntimeError, OSError, EOFError, ValueError, LookupError, TypeError),
     *(AttributeError, AssertionError, struct.error),
 )
-PRETRAINED = Path(__file__).parent / "pretrained" / "ferplus.safetensors"
+_PACKAGED = Path(__file__).parent / "pretrained"
+PRETRAINED = _PACKAGED / "ferplus.safetensors"
+
+
+def named(name: str) -> Path:
+    """The path of a checkpoint: a packaged one by its name alone (`ferplus`), any other as it is."""
+    packaged = _PACKAGED / f"{name}.safetensors"
+    return packaged if packaged.is_file() and not Path(name).exists() else Path(name)
+
+
+def packaged() -> list[str]:
+    """Names of the models that come with the package."""
+    return sorted(path.stem for path in _PACKAGED.glob("*.safetensors"))
 
 
 def weights_sha256(state: dict[str, Tensor]) -> str:

@@ -41,6 +41,7 @@ SIZES = {
     "face_pretrained": Sizes(160, 96),
     "fernet": Sizes(48, 48),
     "gray_resnet50": Sizes(224, 64),
+    "plain_cnn": Sizes(48, 48),
     "resnet18_gray": Sizes(224, 64),
     "resnet50": Sizes(224, 64),
     "resnet9": Sizes(48, 48),

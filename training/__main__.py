@@ -20,6 +20,7 @@ COMMANDS = {
     "calibrate": "Fit a temperature, so that the confidence means something.",
     "robustness": "Measure what changed light, blur, noise and geometry cost.",
     "deployment": "Measure what detection and the page's crop cost.",
+    "card": "Measure models and write their card.",
     "recipes": "List the recipes.",
 }
 

@@ -22,6 +22,7 @@ def main(output: Output, path: Path | None) -> None:
       fer-export info build/fer.onnx
       fer-export info web/model --json
     """
+    from fer_export import macs
     from fer_export.artefact import read_contract
     from fer_export.checkpoint import PRETRAINED
 
@@ -33,6 +34,7 @@ def main(output: Output, path: Path | None) -> None:
     lines = {
         "file": str(path),
         "architecture": contract.architecture.name,
+        "cost": str(macs.of(contract) or ""),
         "labels": ", ".join(contract.labels) or "none",
         "input": f"{spec.name}: {size} {spec.color}, {spec.range[0]:g}–{spec.range[1]:g}",
         "outputs": ", ".join(entry.name for entry in contract.outputs),

@@ -13,6 +13,7 @@ COMMANDS = {
     "tfjs": "ONNX to a TF.js model, checked in a browser.",
     "detector": "The face detector to ONNX and TF.js.",
     "verify": "Compare every runtime with torch.",
+    "bench": "Time a model beside a plain CNN on every runtime.",
     "browser": "Find, or install, the browser that checks TF.js.",
     "info": "Show the contract of a checkpoint, ONNX file or TF.js model.",
 }

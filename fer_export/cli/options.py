@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,7 +12,25 @@ ONNX_FILE = Path("build/fer.onnx")
 MODEL_FOLDER = Path("web/model")
 DETECTOR_FOLDER = Path("web/model/detector")
 
-ckpt = click.option("--ckpt", type=FilePath, help="Checkpoint, .safetensors or .pth. Otherwise the pretrained one.")
+
+class Checkpoint(click.Path):
+    """A checkpoint's path, or the name of a packaged model."""
+
+    name = "checkpoint"
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, dir_okay=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Names become paths."""
+        from fer_export.checkpoint import named
+
+        return super().convert(named(str(value)), param, ctx)
+
+
+ckpt = click.option(
+    "--ckpt", type=Checkpoint(), help="Checkpoint, .safetensors or .pth, or a packaged model's name. [ferplus]"
+)
 backends = click.option(
     "--backend",
     "backends",

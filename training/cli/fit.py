@@ -93,7 +93,8 @@ def main(
     best = fit(recipe, run)
     if not is_first():
         sys.exit(0)
-    figures = checkpoint.load(best).contract.metrics
+    both = [best, *([run.folder / recipe.second / best.name] if recipe.second else [])]
+    figures = [metric for path in both for metric in checkpoint.load(path).contract.metrics]
     output.add(best=str(best), report=str(run.folder / "report.html"), metrics=[m.model_dump() for m in figures])
     for metric in figures:
         output.text(f"{metric.name:<9} {metric.value:.4f}  {metric.split}, n = {metric.samples}: {metric.protocol}")

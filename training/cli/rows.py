@@ -54,7 +54,7 @@ def choose(
     from training.data.faces import TRAINING
     from training.data.sources import load_faces
 
-    kind = kind or _kind(contract, data)
+    kind = kind or kind_of(contract, data)
     if protocol and kind != "ferplus":
         raise UsageError(f"--protocol is for FER+ votes, not for {kind}")
     if data is None and kind != "drawn":
@@ -107,7 +107,7 @@ def _group(text: str) -> tuple[str, list[str]]:
     return new, olds.split(",")
 
 
-def _kind(contract: Contract, data: Path | None) -> str:
+def kind_of(contract: Contract, data: Path | None) -> str:
     """What a checkpoint was trained on, by its contract, unless the folder itself is plainly of pictures."""
     from fer_export import fer2013
     from training.data import drawn, ferplus

@@ -1,0 +1,184 @@
+"""`fer-export bench`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fer_export.cli import options
+from fer_export.cli.output import Output, command
+
+RUNTIMES = ("torch", "onnxruntime", "tfjs")
+PAGE = Path("web/index.html")
+
+
+@click.command("bench")
+@options.ckpt
+@click.option(
+    "--runtime", "runtimes", multiple=True, type=click.Choice(RUNTIMES),
+    help="May be repeated. Otherwise all that are there.",
+)  # fmt: skip
+@click.option(
+    "--backend", "backends", multiple=True, type=click.Choice(["wasm", "webgl", "cpu"]), default=("wasm",),
+    show_default=True, help="TF.js backend; may be repeated.",
+)  # fmt: skip
+@click.option("--against", default="plain_cnn", show_default=True, help="plain_cnn, a checkpoint, or none.")
+@click.option("--batch", "batches", multiple=True, type=click.IntRange(1), help="Also so many pictures a call.")
+@click.option("--rounds", type=click.IntRange(1), default=10, show_default=True, help="Each has 20 calls of each net.")
+@click.option("--page", is_flag=True, help=f"Also the frame rate of {PAGE} with a fake camera.")
+@command
+def main(
+    output: Output,
+    ckpt: Path | None,
+    runtimes: tuple[str, ...],
+    backends: tuple[str, ...],
+    against: str,
+    batches: tuple[int, ...],
+    rounds: int,
+    page: bool,
+) -> None:
+    """Time a model beside a plain CNN, in turn, on one thread of each runtime.
+
+    Read the ratio and its range: milliseconds depend on the machine, and on a busy one neither means
+    much. Nothing fails because of a time.
+
+    \b
+    Examples:
+      fer-export bench
+      fer-export bench --ckpt runs/fernet/best.safetensors --runtime tfjs
+      fer-export bench --against runs/resnet9/best.safetensors --batch 8
+      fer-export bench --page --json
+    """
+    with output.working("loading torch") as say:
+        from fer_export import bench, checkpoint
+        from fer_export.bench.machine import machine
+        from fer_export.runtime.tfjs import Browser
+
+        computer = machine()
+        # First, so that a page that is not there is not found out after minutes of timing.
+        seen = _page(say) if page else None
+        source = ckpt or checkpoint.PRETRAINED
+        loaded = checkpoint.load(source)
+        other = bench.reference(against)
+        nets = [bench.Net(loaded.contract.architecture.name, loaded), *([other] if other else [])]
+        notes = _busy(computer)
+        with Browser() as browser:
+            used = list(dict.fromkeys(runtimes)) or _present(browser, notes)
+            measured = bench.measure(
+                nets, used, browser=browser, backends=list(dict.fromkeys(backends)), batches=sorted({1, *batches}),
+                rounds=rounds, started=say,
+            )  # fmt: skip
+            if "tfjs" in used:
+                computer["tfjs"] = browser.tfjs_version
+                if "webgl" in backends:
+                    notes["webgl"] = _webgl(browser.renderer)
+    records = [timing.record() for timing in measured.timings]
+    sides = _sides(nets, measured.weights, (str(source), against))
+    output.add(machine=computer, nets=sides, rounds=rounds, timings=records, notes=notes)
+    if seen:
+        output.add(page=seen)
+    _show(output, computer, sides, records, notes, seen)
+
+
+def _busy(computer: dict[str, Any]) -> dict[str, str]:
+    load, cores = computer["load"], computer["cores"] or 1
+    if load is None or load < cores / 2:
+        return {}
+    # Seen with a training beside it: the ratio of calls of 1 and 2 ms went from 2.3 to 12.
+    return {"load": f"{load} on {cores} cores before the first call: the longer net is interrupted more, run it again"}
+
+
+def _present(browser: Any, notes: dict[str, str]) -> list[str]:
+    from fer_export import bench
+
+    reasons = {name: bench.missing(name, browser) for name in RUNTIMES}
+    notes.update({name: f"left out: {reason.reason}" for name, reason in reasons.items() if reason})
+    return [name for name, reason in reasons.items() if not reason]
+
+
+def _webgl(renderer: str) -> str:
+    software = any(name in renderer.lower() for name in ("swiftshader", "llvmpipe", "basic render"))
+    where = renderer or "an unknown renderer"
+    return f"emulated by software here ({where}): its times say nothing" if software else f"drawn by {where}"
+
+
+def _page(say: Callable[[str], object]) -> dict[str, Any]:
+    from fer_export.bench import page
+
+    say("watching the page")
+    return page.measure(PAGE)
+
+
+def _sides(nets: Any, weights: list[dict[str, int]], paths: tuple[str, str]) -> dict[str, dict[str, Any]]:
+    from fer_export import macs
+
+    sides = {}
+    for side, net, path, files in zip(("model", "reference"), nets, paths, weights, strict=False):
+        cost = macs.of(net.checkpoint.contract)
+        figures = {"parameters": cost.parameters, "macs": cost.macs} if cost else {}
+        sides[side] = {"name": net.name, "path": path, "cost": str(cost or ""), **figures, "weights_bytes": files}
+    return sides
+
+
+def _show(
+    output: Output,
+    computer: dict[str, Any],
+    sides: dict[str, dict[str, Any]],
+    records: list[dict[str, Any]],
+    notes: dict[str, str],
+    page: dict[str, Any] | None,
+) -> None:
+    from rich.table import Table
+
+    versions = ", ".join(f"{name} {computer[name]}" for name in ("python", "torch", "tfjs") if computer.get(name))
+    output.text(f"{computer['processor']}, {computer['cores']} cores; load before: {computer['load']}")
+    output.text(versions)
+    output.text("")
+    for side, one in sides.items():
+        output.text(f"{side:<11}{one['name']}: {one['cost'] or 'cost unknown'}")
+        if one["weights_bytes"]:
+            files = ", ".join(f"{count / 1e6:.2f} MB as {kind}" for kind, count in one["weights_bytes"].items())
+            output.text(f"{'':<11}weight files of TF.js: {files}")
+    output.text("")
+    times = Table(box=None, pad_edge=False)
+    for heading in ("runtime", "batch", "model ms", "reference ms", "ratio"):
+        if heading in ("runtime", "batch", "model ms") or len(sides) == 2:
+            times.add_column(heading, justify="left" if heading == "runtime" else "right", overflow="fold")
+    for record in records:
+        own = [_spread(record[name], ("q1", "q3")) for name in ("model", "reference") if name in record]
+        ratio = [_spread(record["ratio"], ("low", "high"))] if "ratio" in record else []
+        times.add_row(record["runtime"], str(record["batch"]), *own, *ratio)
+    if not output.as_json:
+        output.console.print(times)
+    output.text("")
+    output.text("ms: median of all calls (quartiles). One thread, read-back included.")
+    if len(sides) == 2:
+        output.text("ratio: model over reference, in turn; median of the rounds (lowest–highest).")
+        macs = [one["macs"] for one in sides.values() if one.get("macs")]
+        if len(macs) == 2:
+            output.text(f"Their MACs have the ratio {macs[0] / macs[1]:.2f}.")
+    for name, note in notes.items():
+        output.text(f"{name}: {note}")
+    if page:
+        _show_page(output, page)
+
+
+def _show_page(output: Output, page: dict[str, Any]) -> None:
+    output.text("")
+    output.text(f"page: {page['fps']:.1f} frames/s on {page['backend']} with a fake camera (it gives 30 at most)")
+    for name, what in (("followed", "known face followed"), ("searched", "whole frame searched")):
+        if "median" in page[name]:
+            milliseconds = _spread(page[name], ("q1", "q3"))
+            output.text(f"  {what}: {milliseconds} ms in the worker, {page[name]['share']:.0%} of the frames")
+
+
+def _spread(record: dict[str, float], ends: tuple[str, str]) -> str:
+    return f"{_three(record['median'])} ({_three(record[ends[0]])}–{_three(record[ends[1]])})"
+
+
+def _three(value: float) -> str:
+    """Three digits or a little more."""
+    return f"{value:,.{2 if value < 10 else 1 if value < 100 else 0}f}"
