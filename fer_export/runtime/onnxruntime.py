@@ -34,6 +34,7 @@ class OnnxRuntime:
     Args:
         model: the file, or its bytes.
         provider: an execution provider; when the session does not really have it, that is an error.
+        threads: of the session; None for one a core.
 
     Raises:
         MissingDependencyError: onnxruntime, or the provider, is not there.
@@ -42,12 +43,14 @@ class OnnxRuntime:
 
     name = "onnxruntime"
 
-    def __init__(self, model: Path | bytes, provider: str = "CPUExecutionProvider") -> None:
+    def __init__(self, model: Path | bytes, provider: str = "CPUExecutionProvider", threads: int | None = None) -> None:
         library = _library()
+        options = library.SessionOptions()
+        options.intra_op_num_threads = threads or 0
         where = "the model" if isinstance(model, bytes) else str(model)
         try:
             self.session = library.InferenceSession(
-                model if isinstance(model, bytes) else str(model), providers=[provider]
+                model if isinstance(model, bytes) else str(model), options, providers=[provider]
             )
         except Exception as error:  # onnxruntime's own exceptions share no base class but this
             raise InvalidInputError(f"onnxruntime cannot open {where}: {first_line(error)}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +19,8 @@ BACKENDS = ("wasm", "webgl", "cpu")
 #: Answered from files by `_serve`; no socket is opened and nothing else is let out.
 _ORIGIN = "http://localhost"
 _ASSETS = Path(__file__).parent / "browser"
+#: In an isolated page the clock ticks every 5 µs; elsewhere every 100 µs, too coarse for a small net.
+_ISOLATED = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp"}
 _TYPES = {".js": "text/javascript", ".json": "application/json", ".wasm": "application/wasm"}
 
 
@@ -80,6 +82,36 @@ class Browser:
         finally:
             page.evaluate("url => harness.unload(url)", url)
 
+    @property
+    def renderer(self) -> str:
+        """What WebGL draws with, as the browser names it; empty where it does not tell."""
+        return str(self._started().evaluate("harness.renderer()"))
+
+    def time(
+        self, runtimes: Sequence[TfjsRuntime], pixels: Sequence[Pixels], turns: int
+    ) -> list[list[tuple[float, float]]]:
+        """Execute models in turn inside the page, `turns` times each: first, second, first, second, …
+
+        Args:
+            runtimes: open, of this browser.
+            pixels: for each of them, [N, H, W, C], 0–255.
+
+        Returns:
+            For each of them when its executions began and ended, in milliseconds: with the read-back of all
+            outputs, without the upload of the pixels.
+
+        Raises:
+            ParityError: TF.js fails on it.
+        """
+        from playwright.sync_api import Error
+
+        jobs = [runtime.job(each) for runtime, each in zip(runtimes, pixels, strict=True)]
+        try:
+            spans = self._started().evaluate("([jobs, turns]) => harness.time(jobs, turns)", [jobs, turns])
+        except Error as error:
+            raise ParityError(f"TF.js cannot run the models: {first_line(error)}") from error
+        return [[(start, end) for start, end in each] for each in spans]
+
     def _started(self) -> Any:
         if self._page is not None:
             return self._page
@@ -104,7 +136,8 @@ class Browser:
         address = urlsplit(route.request.url)
         folder, _, name = address.path.strip("/").partition("/")
         if route.request.url == f"{_ORIGIN}/harness.html":
-            route.fulfill(content_type="text/html", body="<!doctype html><script src='/assets/harness.js'></script>")
+            html = "<!doctype html><script src='/assets/harness.js'></script>"
+            route.fulfill(content_type="text/html", headers=_ISOLATED, body=html)
             return
         root = _ASSETS if folder == "assets" else self._folders.get(folder)
         path = None if root is None else root / Path(name).name
@@ -122,6 +155,11 @@ class TfjsRuntime:
         self._url = url
         self.name = f"tfjs-{backend}"
 
+    def job(self, pixels: Pixels) -> list[Any]:
+        """[N, H, W, C], 0–255 → the model and its input, as the harness takes them."""
+        data = base64.b64encode(np.ascontiguousarray(pixels, "<f4").tobytes()).decode()
+        return [self._url, list(pixels.shape), data]
+
     def __call__(self, pixels: Pixels) -> Answers:
         """[N, H, W, C], 0–255 → outputs by name, float32, channels last.
 
@@ -130,11 +168,8 @@ class TfjsRuntime:
         """
         from playwright.sync_api import Error
 
-        data = base64.b64encode(np.ascontiguousarray(pixels, "<f4").tobytes()).decode()
         try:
-            answers = self._page.evaluate(
-                "([url, shape, data]) => harness.run(url, shape, data)", [self._url, list(pixels.shape), data]
-            )
+            answers = self._page.evaluate("job => harness.run(...job)", self.job(pixels))
         except Error as error:
             raise ParityError(f"{self.name} cannot run the model: {first_line(error)}") from error
         return {

@@ -12,6 +12,9 @@ interface Answer {
   data: string;
 }
 
+/** A loaded model by its address, and its input: the shape, channels last, and little-endian float32 in base64. */
+type Job = [url: string, shape: number[], data: string];
+
 interface Signature {
   outputs: Record<string, { name: string }>;
 }
@@ -21,6 +24,8 @@ const models = new Map<string, GraphModel>();
 /** Switch to a backend and say which one is really active; `wasmFolder` is where tfjs's wasm files are. */
 async function setup(backend: string, wasmFolder: string): Promise<string> {
   setWasmPaths(wasmFolder);
+  // As in the page, which cannot have them.
+  tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
   await tf.setBackend(backend);
   await tf.ready();
   return tf.getBackend();
@@ -34,19 +39,11 @@ async function load(url: string): Promise<void> {
 /**
  * Run a loaded model.
  *
- * @param shape of the input, channels last
- * @param data little-endian float32, base64
  * @returns outputs by the names of the model's signature
  */
-async function run(url: string, shape: number[], data: string): Promise<Record<string, Answer>> {
-  const model = models.get(url);
-  if (!model) throw new Error(`no model ${url} is loaded`);
-  // `modelSignature` is typed as an empty object; it is model.json's `signature`.
-  const { outputs } = model.modelSignature as Signature;
-  const input = tf.tensor(decode(data), shape, "float32");
-  const names = Object.keys(outputs);
-  // execute() answers in the order of the names that it is given.
-  const result = await model.executeAsync(input, names.map((name) => outputs[name]?.name ?? name));
+async function run(...job: Job): Promise<Record<string, Answer>> {
+  const { model, input, names, nodes } = prepare(...job);
+  const result = await model.executeAsync(input, nodes);
   const tensors = Array.isArray(result) ? result : [result];
   const answers: Record<string, Answer> = {};
   for (const [index, name] of names.entries()) {
@@ -56,6 +53,52 @@ async function run(url: string, shape: number[], data: string): Promise<Record<s
   }
   tf.dispose([input, ...tensors]);
   return answers;
+}
+
+/**
+ * Run loaded models in turn: first, second, first, second, and so on.
+ *
+ * @param turns how often each
+ * @returns for each job, when its executions began and ended, in milliseconds; outputs are read back by then
+ */
+function time(jobs: Job[], turns: number): [number, number][][] {
+  const ready = jobs.map((job) => prepare(...job));
+  const spans = ready.map((): [number, number][] => []);
+  for (let turn = 0; turn < turns; turn++) {
+    for (const [index, { model, input, nodes }] of ready.entries()) {
+      const start = performance.now();
+      const result = model.execute(input, nodes);
+      const tensors = Array.isArray(result) ? result : [result];
+      for (const tensor of tensors) tensor.dataSync();
+      spans[index]?.push([start, performance.now()]);
+      tf.dispose(tensors);
+    }
+  }
+  tf.dispose(ready.map(({ input }) => input));
+  return spans;
+}
+
+function prepare(...[url, shape, data]: Job) {
+  const model = models.get(url);
+  if (!model) throw new Error(`no model ${url} is loaded`);
+  // `modelSignature` is typed as an empty object; it is model.json's `signature`.
+  const { outputs } = model.modelSignature as Signature;
+  const names = Object.keys(outputs);
+  // execute() answers in the order of the nodes that it is given.
+  const nodes = names.map((name) => outputs[name]?.name ?? name);
+  return { model, names, nodes, input: tf.tensor(decode(data), shape, "float32") };
+}
+
+/** What WebGL draws with; empty where the browser does not tell. */
+function renderer(): string {
+  const gl = document.createElement("canvas").getContext("webgl2");
+  const info = gl?.getExtension("WEBGL_debug_renderer_info");
+  return gl && info ? String(gl.getParameter(info.UNMASKED_RENDERER_WEBGL)) : "";
+}
+
+/** How many tensors are alive, weights among them. */
+function tensors(): number {
+  return tf.memory().numTensors;
 }
 
 /** Free a model. */
@@ -78,4 +121,4 @@ function encode(values: Float32Array): string {
   return btoa(text);
 }
 
-Object.assign(globalThis, { harness: { setup, load, run, unload, version: tf.version_core } });
+Object.assign(globalThis, { harness: { setup, load, run, time, renderer, tensors, unload, version: tf.version_core } });
