@@ -96,6 +96,32 @@ CASES: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
     "concat over channels": (Net(lambda x: torch.cat([x, x.relu()], 1)), (2, 3, 4, 5)),
     "concat over width": (Net(lambda x: torch.cat([x, -x], 3)), (2, 3, 4, 5)),
     "reshape that mixes axes": (Net(lambda x: x.reshape(-1, 4, 3, 5)), (2, 3, 4, 5)),
+    "grouped": (nn.Conv2d(6, 4, 3, padding=1, groups=2), (2, 6, 7, 7)),
+    "one spatial axis": (nn.Conv1d(3, 4, 3, padding=1), (2, 3, 9)),
+    "stride and dilation": (nn.Conv2d(3, 4, 3, stride=2, dilation=2, padding=2), (2, 3, 11, 11)),
+    "transposed": (nn.ConvTranspose2d(4, 6, 3, stride=2, padding=1, output_padding=1, groups=2), (2, 4, 5, 6)),
+    "max-pool, dilated": (nn.MaxPool2d(2, dilation=2), (2, 3, 8, 8)),
+    "average pool, ceil, padded": (nn.AvgPool2d(3, 2, 1, ceil_mode=True, count_include_pad=False), (2, 3, 10, 10)),
+    "adaptive pool": (nn.AdaptiveAvgPool2d((2, 3)), (2, 3, 8, 9)),
+    "elu of another alpha": (Net(lambda x: nn.functional.elu(x - 100, 0.5)), (2, 3, 4, 4)),
+    "running sum": (Net(lambda x: torch.cumsum(x, 1)), (2, 3, 4, 4)),
+    "gelu, silu": (Net(lambda x: nn.functional.gelu(x - 100) + nn.functional.silu(x - 100)), (2, 3, 4, 4)),
+    "layer norm over channels": (
+        Net(lambda x: nn.functional.layer_norm(x.permute(0, 2, 3, 1), (3,)).permute(0, 3, 1, 2)),
+        (2, 3, 4, 5),
+    ),
+    "channel shuffle": (Net(lambda x: x.reshape(-1, 2, 3, 4, 5).transpose(1, 2).reshape(-1, 6, 4, 5)), (2, 6, 4, 5)),
+    "bilinear": (nn.Upsample(scale_factor=2, mode="bilinear"), (2, 3, 4, 5)),
+    "bicubic": (nn.Upsample(size=(7, 9), mode="bicubic", align_corners=True), (2, 3, 4, 5)),
+    "attention of patches": (
+        Net(
+            lambda x: nn.functional.scaled_dot_product_attention(
+                *[x.flatten(2).transpose(1, 2).unsqueeze(1) * 0.01] * 3
+            )
+        ),
+        (2, 6, 4, 5),
+    ),
+    "slices and where": (Net(lambda x: torch.where(x[:, :, ::2, 1:] > 99, x[:, :, ::2, :-1], 0)), (2, 3, 6, 5)),
     "unsqueeze, squeeze": (Net(lambda x: x.unsqueeze(2).squeeze(2).sqrt()), (2, 3, 4, 5)),
 }
 
@@ -146,11 +172,12 @@ def test_a_plain_cnn_is_fused_and_has_no_transpose() -> None:
 @pytest.mark.parametrize(
     ("module", "shape", "says"),
     [
-        (nn.Conv2d(4, 4, 3, groups=2), (2, 4, 6, 6), r"operator Conv, node '.*': group 2"),
-        (nn.Conv1d(4, 4, 3), (2, 4, 6), r"operator Conv, node '.*': only 2-D"),
-        (nn.MaxPool2d(2, dilation=2), (2, 3, 8, 8), r"operator MaxPool, node '.*': dilations"),
-        (Net(lambda x: torch.cumsum(x, 1)), (2, 3, 4, 4), "operator CumSum"),
-        (nn.ELU(alpha=0.5), (2, 3, 4, 4), "operator Elu, node '.*': alpha"),
+        (Net(lambda x: torch.linalg.det(x * 2)), (2, 3, 4, 4), r"operator Det, node '.*': this operator is not known"),
+        (
+            Net(lambda x: (x.double() * 2).float()),
+            (2, 3, 4, 4),
+            r"operator \w+, node '.*': .* type double.* TF.js lacks",
+        ),
     ],
 )
 def test_what_is_not_known_is_named(module: nn.Module, shape: tuple[int, ...], says: str) -> None:

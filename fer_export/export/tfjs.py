@@ -22,7 +22,7 @@ from fer_export import __version__, parity
 from fer_export.contract import KEY, Contract
 from fer_export.errors import ContractError, InvalidInputError
 from fer_export.export.graphdef import Graph, Node, convert
-from fer_export.export.graphdef.graph import Attribute, DType, Shape, dtype_of
+from fer_export.export.graphdef.graph import FLOAT, Attribute, DType, Shape, dtype_of
 from fer_export.export.quantize import Weights, encode
 from fer_export.files import replacing_directory
 from fer_export.runtime.onnxruntime import OnnxRuntime
@@ -97,11 +97,7 @@ def write(graph: Graph, contract: Contract, directory: Path, weights: Weights) -
         payload += data
     count = max(1, -(-len(payload) // SHARD_BYTES))
     paths = [f"group1-shard{index + 1}of{count}.bin" for index in range(count)]
-    topology = {"node": [_node(node, graph) for node in graph.nodes], "library": {}, "versions": {"producer": 1994}}
-    signature = {
-        "inputs": {name: _tensor_info(name, shape) for name, shape in graph.inputs.items()},
-        "outputs": {name: _tensor_info(name, shape) for name, shape in graph.outputs.items()},
-    }
+    topology, signature = described(graph)
     contract = contract.but(graph_sha256=_sha256(topology, signature, entries, bytes(payload)))
     document = {
         "format": "graph-model",
@@ -162,6 +158,16 @@ def _fixed_batch(graph: Graph) -> int | None:
     return next(iter(graph.inputs.values()))[0]
 
 
+def described(graph: Graph) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A graph as model.json has it: its topology and its signature."""
+    topology = {"node": [_node(node, graph) for node in graph.nodes], "library": {}, "versions": {"producer": 1994}}
+    signature = {
+        "inputs": {name: _tensor_info(graph, name, shape) for name, shape in graph.inputs.items()},
+        "outputs": {name: _tensor_info(graph, name, shape) for name, shape in graph.outputs.items()},
+    }
+    return topology, signature
+
+
 def _node(node: Node, graph: Graph) -> dict[str, Any]:
     attributes = {name: _attribute(value) for name, value in node.attributes.items()}
     if node.op == "Const":
@@ -175,8 +181,8 @@ def _node(node: Node, graph: Graph) -> dict[str, Any]:
     return {**record, "attr": attributes}
 
 
-def _tensor_info(name: str, shape: Shape) -> dict[str, Any]:
-    return {"name": f"{name}:0", "dtype": "DT_FLOAT", "tensorShape": _shape(shape)}
+def _tensor_info(graph: Graph, name: str, shape: Shape) -> dict[str, Any]:
+    return {"name": f"{name}:0", "dtype": graph.dtypes.get(name, FLOAT).name, "tensorShape": _shape(shape)}
 
 
 def _shape(shape: Sequence[int | None]) -> dict[str, Any]:

@@ -2,59 +2,68 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 import onnx
-from onnx import numpy_helper
 
 from fer_export.errors import InvalidInputError, UnsupportedOperatorError
 from fer_export.export.graphdef import operators  # noqa: F401  (fills the table)
 from fer_export.export.graphdef.builder import Builder
 from fer_export.export.graphdef.call import Call
-from fer_export.export.graphdef.graph import FLOAT, Graph, Node, Shape, producer
-from fer_export.export.graphdef.layout import Value, channels_last, identity
-from fer_export.export.graphdef.passes import PASSES
-from fer_export.export.graphdef.prepare import prepare
+from fer_export.export.graphdef.graph import BOOL, FLOAT, INT32, DType, Graph, Node, producer
+from fer_export.export.graphdef.layout import Value, channels_last, constant
+from fer_export.export.graphdef.passes import run
+from fer_export.export.graphdef.prepare import Prepared, prepare
 from fer_export.export.graphdef.registry import TABLE
 
+#: ONNX's types that TF.js can hold, and in what: 64-bit integers as long as they fit into 32.
+_DTYPES: dict[int, DType] = {
+    onnx.TensorProto.FLOAT: FLOAT,
+    onnx.TensorProto.INT32: INT32,
+    onnx.TensorProto.INT64: INT32,
+    onnx.TensorProto.BOOL: BOOL,
+}
 
-def convert(model: onnx.ModelProto, *, passes: bool = True) -> Graph:
+
+def convert(model: onnx.ModelProto, *, passes: bool | Collection[str] = True) -> Graph:
     """Turn an ONNX model into a TensorFlow graph with channels last.
 
     Inputs and outputs of rank 3 and more come out as [N, …, C]; names are kept.
 
     Args:
-        model: one graph of the default operator domain, float32.
-        passes: run the rewriting passes.
+        model: one graph of the default operator domain; float32, integers, booleans.
+        passes: run the rewriting passes: all, none, or those named (see `passes.PASSES`).
 
     Raises:
-        UnsupportedOperatorError: an operator, attribute or form of it that has no function.
+        UnsupportedOperatorError: an operator, attribute, type or form of it that has no function.
         InvalidInputError: the model does not hold together.
     """
-    model = prepare(model)
     _refuse_unknown(model)
-    shapes = _shapes(model)
-    builder = Builder()
+    prepared = prepare(model)
+    builder = Builder(prepared.outputs)
     values: dict[str, Value] = {}
-    for tensor in model.graph.initializer:
-        array = numpy_helper.to_array(tensor)
-        values[tensor.name] = Value(array.shape, identity(array.ndim), tensor.name, array)
-    for entry in model.graph.input:
-        if entry.name not in values:
-            values[entry.name] = _placeholder(builder, entry.name, shapes[entry.name])
-    opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
-    for node in model.graph.node:
-        inputs = [values[name] if name else None for name in node.input]
-        call = Call(node, inputs, [shapes.get(name, ()) for name in node.output], builder, opset)
+    for name in prepared.inputs:
+        values[name] = _placeholder(builder, name, prepared)
+    for name, array in prepared.arrays.items():
+        if array.dtype.name in ("float32", "float64", "int32", "int64", "bool"):
+            values[name] = constant(array, name)
+    for node in prepared.nodes:
+        _check(node, prepared)
+        call = Call(
+            node,
+            [values[name] if name else None for name in node.input],
+            [prepared.shapes.get(name, ()) for name in node.output],
+            builder,
+            prepared.opset,
+            [_DTYPES.get(prepared.types.get(name, 1), FLOAT) for name in node.output],
+        )
         answer = TABLE[node.op_type].function(call)
         results = answer if isinstance(answer, tuple) else (answer,)
         values.update(zip(node.output, results, strict=False))
+    _outputs(builder, {name: values[name] for name in prepared.outputs})
     graph = builder.graph
-    for entry in model.graph.output:
-        _output(builder, entry.name, values[entry.name])
     graph.prune()
-    if passes:
-        for rewrite in PASSES:
-            rewrite(graph)
-            graph.prune()
+    run(graph, passes)
     return graph
 
 
@@ -65,49 +74,64 @@ def _refuse_unknown(model: onnx.ModelProto) -> None:
         if node.domain not in ("", "ai.onnx"):
             raise UnsupportedOperatorError(f"{node.domain}.{node.op_type}", name, "its domain is not known")
         if node.op_type not in TABLE:
-            raise UnsupportedOperatorError(node.op_type, name, "this operator is not known")
+            continue
         for attribute in node.attribute:
             if attribute.name not in TABLE[node.op_type].attributes:
                 raise UnsupportedOperatorError(node.op_type, name, f"its attribute {attribute.name} is not known")
 
 
-def _shapes(model: onnx.ModelProto) -> dict[str, Shape]:
-    graph = model.graph
-    found: dict[str, Shape] = {}
-    for entry in (*graph.input, *graph.value_info, *graph.output):
-        kind = entry.type.tensor_type
-        if kind.HasField("shape"):
-            found[entry.name] = tuple(d.dim_value if d.HasField("dim_value") else None for d in kind.shape.dim)
-    for node in graph.node:
-        for name in node.output:
-            if name and name not in found:
-                raise InvalidInputError(f"the shape of {name} (node {node.name!r}) cannot be inferred")
-    return found
+def _check(node: onnx.NodeProto, prepared: Prepared) -> None:
+    for name in (*node.input, *node.output):
+        kind = prepared.types.get(name)
+        if (
+            kind is not None
+            and kind not in _DTYPES
+            and not (kind == onnx.TensorProto.DOUBLE and name in prepared.arrays)
+        ):
+            type_name = onnx.TensorProto.DataType.Name(kind).lower()
+            raise UnsupportedOperatorError(
+                node.op_type, node.name or node.output[0], f"{name} has the type {type_name}, which TF.js lacks"
+            )
 
 
-def _placeholder(builder: Builder, name: str, shape: Shape) -> Value:
-    permutation = channels_last(len(shape))
-    value = Value(shape, permutation)
-    tensor = builder.emit(name, "Placeholder", (), {"dtype": FLOAT})
+def _placeholder(builder: Builder, name: str, prepared: Prepared) -> Value:
+    kind = prepared.types.get(name, 0)
+    if name not in prepared.shapes or kind not in _DTYPES:
+        type_name = onnx.TensorProto.DataType.Name(kind).lower() if kind else "no tensor"
+        raise InvalidInputError(f"input {name} ({type_name}): TF.js takes tensors of float32, int32 and bool")
+    shape, dtype = prepared.shapes[name], _DTYPES[kind]
+    value = Value(shape, channels_last(len(shape)), dtype=dtype)
+    tensor = builder.emit(name, "Placeholder", (), {"dtype": dtype}, dtype=dtype)
     builder.graph.inputs[tensor] = value.tf_shape()
-    return Value(shape, permutation, tensor)
+    _note(builder.graph, tensor, dtype)
+    return Value(shape, value.permutation, tensor, dtype=dtype)
 
 
-def _output(builder: Builder, name: str, value: Value) -> None:
-    """Give the tensor the output's own name: by renaming its node where that is free to do."""
+def _outputs(builder: Builder, values: Mapping[str, Value]) -> None:
+    """Give each tensor its output's own name: by renaming its node where that is free to do."""
     graph = builder.graph
-    permutation = channels_last(value.rank)
-    tensor = builder.read(value, permutation)
-    made = next(node for node in graph.nodes if node.name == producer(tensor))
-    shape = tuple(value.shape[axis] for axis in permutation)
-    if made.op in ("Placeholder", "Const") or made.name in graph.outputs or tensor != made.name:
-        name = builder.emit(name, "Identity", (tensor,), {"T": FLOAT})
-    else:
-        name = builder.free_name(name) if made.name != name else name
-        graph.nodes = [_renamed(node, made.name, name) for node in graph.nodes]
-    graph.outputs[name] = shape
+    tensors = {name: builder.read(value, channels_last(value.rank)) for name, value in values.items()}
+    by_name = {node.name: node for node in graph.nodes}
+    renamed: dict[str, str] = {}
+    for name, tensor in tensors.items():
+        made = by_name[producer(tensor)]
+        final = builder.reserved(name)
+        if made.op in ("Placeholder", "Const") or tensor in renamed or tensor != made.name:
+            builder.emit(final, "Identity", (tensor,), reserved=True)
+        else:
+            renamed[tensor] = final
+        graph.outputs[final] = tuple(values[name].shape[axis] for axis in channels_last(values[name].rank))
+        _note(graph, final, values[name].dtype)
+    graph.nodes = [_renamed(node, renamed) for node in graph.nodes]
 
 
-def _renamed(node: Node, old: str, new: str) -> Node:
-    inputs = tuple(new + source[len(old) :] if producer(source) == old else source for source in node.inputs)
-    return Node(new if node.name == old else node.name, node.op, inputs, node.attributes)
+def _note(graph: Graph, name: str, dtype: DType) -> None:
+    if dtype != FLOAT:
+        graph.dtypes[name] = dtype
+
+
+def _renamed(node: Node, names: Mapping[str, str]) -> Node:
+    inputs = tuple(
+        names.get(producer(source), producer(source)) + source[len(producer(source)) :] for source in node.inputs
+    )
+    return Node(names.get(node.name, node.name), node.op, inputs, node.attributes)

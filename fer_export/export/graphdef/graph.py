@@ -25,14 +25,14 @@ class DType:
 
 
 FLOAT, INT32, BOOL = DType("DT_FLOAT"), DType("DT_INT32"), DType("DT_BOOL")
-_OF_NUMPY = {"float32": FLOAT, "int32": INT32, "bool": BOOL}
+_OF_NUMPY = {"float32": FLOAT, "float64": FLOAT, "int32": INT32, "int64": INT32, "bool": BOOL}
 
 #: What an attribute may hold. Lists are tuples of int, float or str.
 Attribute = bool | int | float | str | DType | tuple[int, ...] | tuple[str, ...]
 
 
 def dtype_of(array: Array) -> DType:
-    """The TensorFlow type of a numpy array."""
+    """The TensorFlow type that holds a numpy array; 64 bits are held in 32."""
     return _OF_NUMPY[array.dtype.name]
 
 
@@ -53,12 +53,14 @@ class Graph:
     Attributes:
         inputs, outputs: name → shape, `None` for a free size; each is also a node's name.
         constants: node name → array; their nodes have op `Const`.
+        dtypes: the types of inputs and outputs that are not float32.
     """
 
     nodes: list[Node] = field(default_factory=list)
     inputs: dict[str, Shape] = field(default_factory=dict)
     outputs: dict[str, Shape] = field(default_factory=dict)
     constants: dict[str, Array] = field(default_factory=dict)
+    dtypes: dict[str, DType] = field(default_factory=dict)
 
     def consumers(self) -> Counter[str]:
         """How often each node's outputs are read; the graph's own outputs count as one more."""

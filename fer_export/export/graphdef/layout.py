@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fer_export.export.graphdef.graph import Array, Shape
+from fer_export.export.graphdef.graph import FLOAT, Array, DType, Shape, dtype_of
 
 Permutation = tuple[int, ...]
 
@@ -32,6 +32,7 @@ class Value:
             column j is ONNX's column columns[j]. A matrix product puts its rows in that order;
             for anybody else the flatten is undone and written out.
         flattened: the value that `columns` came from.
+        dtype: of the TensorFlow tensor.
     """
 
     shape: Shape
@@ -40,6 +41,7 @@ class Value:
     constant: Array | None = None
     columns: Array | None = None
     flattened: Value | None = None
+    dtype: DType = FLOAT
 
     @property
     def rank(self) -> int:
@@ -63,6 +65,11 @@ def identity(rank: int) -> Permutation:
 def channels_last(rank: int) -> Permutation:
     """N, spatial axes, C for rank 3 and more; ONNX's own order below."""
     return (0, *range(2, rank), 1) if rank > 2 else identity(rank)
+
+
+def constant(array: Array, name: str = "") -> Value:
+    """A value that is known now; it is written when somebody reads it."""
+    return Value(array.shape, identity(array.ndim), name, array, dtype=dtype_of(array))
 
 
 def same_order_in_memory(shape: Shape, permutation: Permutation) -> bool:

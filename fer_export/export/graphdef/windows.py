@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from fer_export.export.graphdef.call import Call
-from fer_export.export.graphdef.graph import Shape
+from fer_export.export.graphdef.graph import Array, Shape
 
 
 def explicit_pads(call: Call, kernel: Sequence[int], sizes: Shape) -> list[tuple[int, int]]:
@@ -65,3 +67,17 @@ def scheme(pads: Sequence[tuple[int, int]], kernel: Sequence[int], strides: Sequ
         if pad != (total // 2, total - total // 2):
             return None
     return "SAME"
+
+
+def counted(
+    size: int, pads: tuple[int, int], shift: int, outputs: int, window: int, stride: int, dilation: int
+) -> Array:
+    """How many places of each window along one axis lie inside of the input and those pads.
+
+    Args:
+        pads: that count as inside.
+        shift: by how much the first window starts before the input.
+    """
+    places = np.arange(outputs)[:, None] * stride - shift + np.arange(window) * dilation
+    result: Array = ((places >= -pads[0]) & (places < size + pads[1])).sum(1)
+    return result
