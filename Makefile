@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test train bench bench-train web serve check clean
+.PHONY: help demo test test-tf train bench bench-train web serve check clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -52,6 +52,11 @@ demo: $(PRETRAINED) $(PAGE) $(BROWSER) ## the whole road: install, export the pr
 
 test: $(TESTING) $(PRETRAINED) $(PAGE) $(BROWSER) $(DRIVER) check ## everything: linters, types, and all tests, browser tests among them
 	$(PY) -m pytest $(PYTEST)
+
+test-tf: $(TESTING) $(HARNESS) $(BROWSER) ## the TensorFlow roads: make their two environments (4.4 GB) and test them
+	$(BIN)/fer-export env create tf
+	$(BIN)/fer-export env create onnx-tf
+	$(PY) -m pytest $(PYTEST) tests/tf
 
 check: $(TESTING) $(MODULES) ## linters and type checkers alone
 	$(BIN)/ruff check .

@@ -14,7 +14,9 @@ from fer_export.cli.output import Output, command
 @click.argument("path", type=options.FilePath, required=False)
 @command
 def main(output: Output, path: Path | None) -> None:
-    """Show what an artefact says about itself: a checkpoint, an ONNX file or a TF.js folder.
+    """Show what an artefact says about itself.
+
+    A checkpoint, an ONNX file, a TF.js folder, a SavedModel, a frozen graph (.pb), a .tflite.
 
     \b
     Examples:

@@ -11,11 +11,14 @@ from fer_export.cli.lazy import lazy
 COMMANDS = {
     "onnx": "Checkpoint to ONNX, checked with onnxruntime.",
     "tfjs": "ONNX to a TF.js model, checked in a browser.",
+    "tf": "ONNX to a TensorFlow SavedModel, checked in TensorFlow.",
+    "litert": "SavedModel to a .tflite, checked with LiteRT.",
     "detector": "The face detector to ONNX and TF.js.",
-    "verify": "Compare every runtime with torch.",
+    "verify": "Compare every runtime with torch, or any two roads.",
     "bench": "Time a model beside a plain CNN on every runtime.",
+    "env": "Environments of their own for TensorFlow and onnx-tf.",
     "browser": "Find, or install, the browser that checks TF.js.",
-    "info": "Show the contract of a checkpoint, ONNX file or TF.js model.",
+    "info": "Show the contract of a checkpoint or any other artefact.",
 }
 
 

@@ -12,22 +12,36 @@ from fer_export.export.quantize import Weights
 
 
 @click.command("tfjs")
-@click.option("--from", "source", type=options.FilePath, default=options.ONNX_FILE, show_default=True)
+@click.option("--from", "source", type=options.FilePath, help="[build/fer.onnx; build/saved_model for tensorflowjs]")
 @click.option("-o", "--output", "path", type=options.FilePath, default=options.MODEL_FOLDER, show_default=True)
+@click.option(
+    "--via", type=click.Choice(["direct", "tensorflowjs"]), default="direct", show_default=True,
+    help="Our writer, or TensorFlow's from a SavedModel.",
+)  # fmt: skip
 @click.option("--weights", type=click.Choice(["float32", "float16", "uint8"]), default="float32", show_default=True)
 @options.backends
 @click.option("--operators", is_flag=True, help="List the ONNX operators that are known, and stop.")
 @command
 def main(
-    output: Output, source: Path, path: Path, weights: Weights, backends: tuple[str, ...], operators: bool
+    output: Output,
+    source: Path | None,
+    path: Path,
+    via: str,
+    weights: Weights,
+    backends: tuple[str, ...],
+    operators: bool,
 ) -> None:
     """Write an ONNX file as a TF.js graph model, without TensorFlow, and check it in a browser.
+
+    With --via tensorflowjs: a SavedModel of fer-export tf through TensorFlow's own converter, as a
+    second road to hold the first against.
 
     \b
     Examples:
       fer-export tfjs
       fer-export tfjs --from build/fer.onnx -o web/model --weights float16
       fer-export tfjs --backend wasm --backend webgl
+      fer-export tfjs --via tensorflowjs -o build/tensorflowjs
     """
     if operators:
         from fer_export.export.graphdef.operators import shape  # noqa: F401  (fills the table)
@@ -36,20 +50,31 @@ def main(
         output.add(operators=sorted(TABLE))
         output.text("\n".join(sorted(TABLE)))
         return
-    from fer_export.export import onnx, tfjs
+    from fer_export.environments.worker import Worker
+    from fer_export.export import onnx, tensorflowjs, tfjs
     from fer_export.runtime.tfjs import Browser
 
-    with output.working("converting") as say, Browser() as browser:
-        model, contract = onnx.load(source)
-        say("converting, then checking in headless Chromium")
-        written = tfjs.export(
-            model, contract, path, browser=browser, weights=weights, backends=backends, keep=("detector",)
-        )
+    chosen = source or (options.ONNX_FILE if via == "direct" else Path("build/saved_model"))
+    with output.working("converting") as say, Browser() as browser, Worker("tf") as worker:
+        if via == "direct":
+            model, contract = onnx.load(chosen)
+            say("converting, then checking in headless Chromium")
+            written = tfjs.export(
+                model, contract, path, browser=browser, weights=weights, backends=backends, keep=("detector",)
+            )
+        else:
+            say("starting TensorFlow, then converting and checking in headless Chromium")
+            written = tensorflowjs.export(
+                chosen, path, worker=worker, browser=browser, weights=weights, backends=backends, keep=("detector",)
+            )
     nodes = sum(written.operators.values())
     transposes = written.operators["Transpose"]
     output.text(
-        f"{source} -> {path}  ({nodes} nodes, {transposes} transposes, {weights}, {written.bytes / 1e6:.2f} MB)"
+        f"{chosen} -> {path}  ({nodes} nodes, {transposes} transposes, {weights}, {written.bytes / 1e6:.2f} MB)"
     )
-    output.parity(written.figures, f"{written.figures[0].samples} pictures, reference onnxruntime")
-    output.add(path=str(path), weights=weights, bytes=written.bytes, operators=dict(written.operators))
+    output.parity(written.figures, f"{written.figures[0].samples} pictures, reference {written.figures[0].reference}")
+    output.add(path=str(path), via=via, weights=weights, bytes=written.bytes, operators=dict(written.operators))
+    if via == "tensorflowjs":
+        output.next(f"fer-export verify {path} --against {options.MODEL_FOLDER}")
+        return
     output.next("make web" if (path / "detector").is_dir() else "fer-export detector")

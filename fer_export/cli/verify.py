@@ -8,11 +8,14 @@ import click
 
 from fer_export.cli import options
 from fer_export.cli.output import Output, command
+from fer_export.errors import UsageError
 
 RUNTIMES = ("onnxruntime", "tfjs-wasm", "tfjs-webgl", "tfjs-cpu")
 
 
 @click.command("verify")
+@click.argument("paths", nargs=-1, type=options.FilePath)
+@click.option("--against", type=options.FilePath, help="Another reference than torch, for PATHS.")
 @options.ckpt
 @click.option("--onnx", "onnx_path", type=options.FilePath, default=options.ONNX_FILE, show_default=True)
 @click.option("--tfjs", "tfjs_path", type=options.FilePath, default=options.MODEL_FOLDER, show_default=True)
@@ -27,6 +30,8 @@ RUNTIMES = ("onnxruntime", "tfjs-wasm", "tfjs-webgl", "tfjs-cpu")
 @command
 def main(
     output: Output,
+    paths: tuple[Path, ...],
+    against: Path | None,
     ckpt: Path | None,
     onnx_path: Path,
     tfjs_path: Path,
@@ -41,25 +46,41 @@ def main(
     Pictures: a packaged public-domain portrait, turned, scaled and lit, with noise and flat ones;
     with --csv also real FER2013 faces. Exits 1 when a difference is over the tolerance.
 
+    With PATHS, just these: ONNX files, TF.js folders, SavedModels, frozen graphs (.pb), .tflite files
+    and checkpoints, of any road, also against another of them than torch.
+
     \b
     Examples:
       fer-export verify
       fer-export verify --csv fer2013.csv.xz --split PublicTest --limit 200
       fer-export verify --runtime onnxruntime --json
+      fer-export verify build/saved_model build/fer.pb build/fer.tflite
+      fer-export verify build/official --against web/model
     """
-    from fer_export import checkpoint, parity, samples, verify
+    if against is not None and not paths:
+        raise UsageError(
+            "--against wants PATHS to hold against it",
+            hint="fer-export verify build/fer.tflite --against build/fer.onnx",
+        )
+    from fer_export import artefact, checkpoint, parity, roads, samples, verify
 
+    reference = against or ckpt or checkpoint.PRETRAINED
     with output.working("loading torch") as say:
-        loaded = checkpoint.load(ckpt or checkpoint.PRETRAINED)
-        batches = samples.samples_for(loaded.contract)
+        contract = artefact.read_contract(reference)
+        batches = samples.samples_for(contract)
         if csv is not None:
             say(f"reading {csv}")
-            batches += samples.fer2013_samples(loaded.contract, csv, split, limit)
-        figures = verify.verify(
-            loaded, onnx_path, tfjs_path, batches, runtimes=runtimes, tolerance=tolerance, started=say
-        )
+            batches += samples.fer2013_samples(contract, csv, split, limit)
+        if paths:
+            backends = [name.removeprefix("tfjs-") for name in runtimes if name.startswith("tfjs-")]
+            figures = roads.compare(reference, paths, batches, backends=backends, tolerance=tolerance, started=say)
+        else:
+            loaded = checkpoint.load(reference)
+            figures = verify.verify(
+                loaded, onnx_path, tfjs_path, batches, runtimes=runtimes, tolerance=tolerance, started=say
+            )
     count = sum(len(batch.names) for batch in batches)
-    output.add(checkpoint=str(ckpt or checkpoint.PRETRAINED), samples=count)
+    output.add(**{"reference" if against else "checkpoint": str(reference)}, samples=count)
     tolerances = " and ".join(f"{value:.0e}" for value in sorted({figure.tolerance for figure in figures}))
-    output.parity(figures, f"{count} pictures, reference torch, tolerance {tolerances}")
-    parity.gate(figures, hint="export again: fer-export onnx, fer-export tfjs")
+    output.parity(figures, f"{count} pictures, reference {figures[0].reference}, tolerance {tolerances}")
+    parity.gate(figures, hint="export again: fer-export onnx, fer-export tfjs, fer-export tf")

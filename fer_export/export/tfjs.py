@@ -98,7 +98,7 @@ def write(graph: Graph, contract: Contract, directory: Path, weights: Weights) -
     count = max(1, -(-len(payload) // SHARD_BYTES))
     paths = [f"group1-shard{index + 1}of{count}.bin" for index in range(count)]
     topology, signature = described(graph)
-    contract = contract.but(graph_sha256=_sha256(topology, signature, entries, bytes(payload)))
+    contract = contract.but(graph_sha256=graph_sha256(topology, signature, entries, bytes(payload)))
     document = {
         "format": "graph-model",
         "generatedBy": f"fer-export {__version__}",
@@ -141,7 +141,7 @@ def load(directory: Path) -> tuple[dict[str, Any], Contract]:
     if KEY not in metadata:
         raise ContractError(f"{path} carries no contract (userDefinedMetadata {KEY})")
     contract = Contract.from_object(metadata[KEY], where=str(path))
-    if contract.graph_sha256 != _sha256(topology, signature, entries, payload):
+    if contract.graph_sha256 != graph_sha256(topology, signature, entries, payload):
         raise ContractError(f"{path}: the contract was written for another graph or other weights")
     missing = {output.name for output in contract.outputs} - set(signature["outputs"])
     if missing or contract.input.name not in signature["inputs"]:
@@ -149,7 +149,8 @@ def load(directory: Path) -> tuple[dict[str, Any], Contract]:
     return document, contract
 
 
-def _sha256(topology: Any, signature: Any, entries: Any, payload: bytes) -> str:
+def graph_sha256(topology: Any, signature: Any, entries: Any, payload: bytes) -> str:
+    """Of all that TF.js computes with: what the contract is tied to."""
     text = json.dumps([topology, signature, entries], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode() + payload).hexdigest()
 

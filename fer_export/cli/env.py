@@ -1,0 +1,94 @@
+"""`fer-export env`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from fer_export.cli import options
+from fer_export.cli.output import Output, command
+
+NAME = click.argument("name")
+
+
+@click.group("env")
+def main() -> None:
+    """Environments of their own for TensorFlow and for onnx-tf.
+
+    The commands tf, litert and tfjs --via tensorflowjs run what they need of TensorFlow there, so that
+    this one stays small. They lie in the cache folder ($FER_EXPORT_CACHE). Each takes --json.
+
+    \b
+    Examples:
+      fer-export env create tf
+      fer-export env list
+      fer-export env remove onnx-tf
+    """
+
+
+@main.command("list")
+@command
+def list_(output: Output) -> None:
+    """Which there are, and whether they are ready.
+
+    \b
+    Examples:
+      fer-export env list
+    """
+    from fer_export.environments import ENVIRONMENTS
+
+    records = [
+        {"name": one.name, "state": one.state, "folder": str(one.folder), "size": one.size, "purpose": one.purpose}
+        for one in ENVIRONMENTS.values()
+    ]
+    output.add(environments=records)
+    for record in records:
+        output.text(f"{record['name']:<9}{record['state']:<10}{record['purpose']} ({record['size']})")
+        output.text(f"{'':<9}{record['folder']}")
+
+
+@main.command("create")
+@NAME
+@click.option("--python", "base", type=options.FilePath, help="The Python to make it with.")
+@click.option("--again", is_flag=True, help="Make it anew where it is there.")
+@command
+def create(output: Output, name: str, base: Path | None, again: bool) -> None:
+    """Make one from its list of pinned versions. What is there and ready is left as it is.
+
+    A run that was broken off is gone on with.
+
+    \b
+    Examples:
+      fer-export env create tf
+      fer-export env create onnx-tf --python /usr/bin/python3.11
+    """
+    from fer_export import environments
+
+    with output.working("looking") as say:
+        # On a terminal they come and go in one line; elsewhere they are a log.
+        made = environments.create(name, base=base, again=again, started=say if sys.stderr.isatty() else _log)
+    output.add(name=name, folder=str(made.folder), python=str(made.interpreter))
+    output.text(f"{name}: {made.purpose}, in {made.folder}")
+
+
+@main.command("remove")
+@NAME
+@command
+def remove(output: Output, name: str) -> None:
+    """Remove one.
+
+    \b
+    Examples:
+      fer-export env remove onnx-tf
+    """
+    from fer_export import environments
+
+    found = environments.remove(name)
+    output.add(name=name, removed=found)
+    output.text(f"{name}: {'removed' if found else 'there was none'}")
+
+
+def _log(line: str) -> None:
+    click.echo(line, err=True)

@@ -1,0 +1,93 @@
+"""torch → ONNX of opset 15, which onnx-tf 1.10 needs: most models of a later opset fail in it."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import nn
+
+from fer_export.checkpoint import Checkpoint
+from fer_export.contract import Contract
+from fer_export.errors import ContractError, InvalidInputError, first_line
+
+OPSET = 15
+
+
+def made_again(checkpoint: Checkpoint, contract: Contract, *, batch: int | None = None) -> bytes:
+    """The model of an ONNX file in opset 15, from the checkpoint that the file was made from.
+
+    Raises:
+        ContractError: it was made from another one.
+        InvalidInputError: as for `to_opset15`.
+    """
+    if checkpoint.contract.weights_sha256 != contract.weights_sha256:
+        raise ContractError(
+            "onnx-tf needs opset 15, which is made from the checkpoint, and the ONNX file was made from another one",
+            hint="name it: --ckpt FILE",
+        )
+    return to_opset15(checkpoint.module(), contract, batch=batch)
+
+
+def to_opset15(module: nn.Module, contract: Contract, *, batch: int | None = None) -> bytes:
+    """The graph by torch's TorchScript exporter: the other one writes opset 18 and says nothing.
+
+    Args:
+        module: maps [N, C, H, W], 0–255, to the contract's outputs in order.
+        batch: a fixed batch; None for a dynamic one.
+
+    Raises:
+        InvalidInputError: the exporter fails, or writes another opset.
+    """
+    spec = contract.input
+    outputs = [output.name for output in contract.outputs]
+    pixels = torch.full((batch or 2, spec.channels, spec.height or 64, spec.width or 80), 127.0)
+    free = {} if batch else {0: "N"}
+    sizes = {} if spec.height else {2: "H", 3: "W"}
+    grids = {output.name: {**free, **(sizes if 0 in output.shape else {})} for output in contract.outputs}
+    # Its stubs know only paths.
+    buffer: Any = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it is deprecated, and that is known
+        try:
+            torch.onnx.export(
+                module.eval(),
+                (pixels,),
+                buffer,
+                dynamo=False,
+                opset_version=OPSET,
+                input_names=[spec.name],
+                output_names=outputs,
+                dynamic_axes={spec.name: {**free, **sizes}, **grids},
+            )
+        except (RuntimeError, torch.onnx.OnnxExporterError) as error:
+            name = contract.architecture.name
+            raise InvalidInputError(f"torch.onnx cannot write {name} in opset {OPSET}: {first_line(error)}") from error
+    model = onnx.load_model_from_string(buffer.getvalue())
+    written = {entry.domain: entry.version for entry in model.opset_import}.get("")
+    if written != OPSET:
+        raise InvalidInputError(f"torch.onnx was asked for opset {OPSET} and wrote {written}")
+    _unsqueezed_scalars(model)
+    data: bytes = model.SerializeToString()
+    return data
+
+
+def _unsqueezed_scalars(model: onnx.ModelProto) -> None:
+    """Reshape a number to a list of one in place of unsqueezing it.
+
+    A flatten of a free batch is exported as arithmetic on shapes with an Unsqueeze of opset 13, and
+    onnx-tf ends at opset 11's.
+    """
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    scalars = {entry.name for entry in graph.value_info if entry.type.tensor_type.HasField("shape")}
+    scalars -= {entry.name for entry in graph.value_info if entry.type.tensor_type.shape.dim}
+    for node in model.graph.node:
+        if node.op_type == "Unsqueeze" and node.input[0] in scalars:
+            target = f"{node.output[0]}/target"
+            model.graph.initializer.append(numpy_helper.from_array(np.array([1]), target))
+            node.op_type, node.input[1] = "Reshape", target

@@ -1,0 +1,67 @@
+"""TensorFlow, in the environment `tf` (or `onnx-tf`): SavedModels and frozen graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fer_export.contract import Contract
+from fer_export.environments.worker import Worker
+from fer_export.runtime import Answers, Pixels
+
+
+class WorkerRuntime:
+    """A model that is open in a worker. The functions below, and `runtime.litert`, make it."""
+
+    def __init__(self, worker: Worker, name: str, number: int) -> None:
+        self.name = name
+        self._worker = worker
+        self._number = number
+
+    def __call__(self, pixels: Pixels) -> Answers:
+        """[N, H, W, C], 0–255 → outputs by name, float32, channels last.
+
+        Raises:
+            InvalidInputError: the model fails on it.
+        """
+        answers: Answers = self._worker.call("infer.run", number=self._number, pixels=pixels.astype(np.float32))
+        return answers
+
+
+@contextmanager
+def opened(worker: Worker, name: str, task: str, **arguments: Any) -> Iterator[WorkerRuntime]:
+    """A runtime for what a task of `workers/infer.py` opens."""
+    number = worker.call(task, **arguments)
+    yield WorkerRuntime(worker, name, number)
+    # Not after a failure: the process may be the one that died, and its reason is not to be lost.
+    worker.call("infer.close", number=number)
+
+
+@contextmanager
+def saved_model(worker: Worker, directory: Path) -> Iterator[WorkerRuntime]:
+    """A runtime for a SavedModel's default signature.
+
+    Raises:
+        InvalidInputError: TensorFlow cannot load it.
+        MissingDependencyError: the environment is not there.
+    """
+    with opened(worker, "tensorflow", "infer.open_saved_model", path=directory) as runtime:
+        yield runtime
+
+
+@contextmanager
+def frozen(worker: Worker, path: Path, contract: Contract) -> Iterator[WorkerRuntime]:
+    """A runtime for a frozen graph whose nodes have the names of the contract's input and outputs.
+
+    Raises:
+        InvalidInputError, MissingDependencyError: as for `saved_model`.
+    """
+    outputs = [output.name for output in contract.outputs]
+    with opened(
+        worker, "tf-frozen", "infer.open_frozen", path=path, entry=contract.input.name, outputs=outputs
+    ) as runtime:
+        yield runtime

@@ -1,0 +1,105 @@
+"""SavedModels with one signature, whoever made the graph: [N, H, W, C] in, outputs by name, channels last.
+
+Arguments that several functions take:
+    entry: name and shape of the input, `None` for a free size.
+    contract: JSON, for `assets/contract.json`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+Entry = dict[str, Any]
+
+
+def version() -> str:
+    """Of TensorFlow."""
+    return str(tf.__version__)
+
+
+def batch(source: str) -> int | None:
+    """The batch that a SavedModel insists on; None where it is free."""
+    given = tf.saved_model.load(source).signatures["serving_default"].structured_input_signature[1]
+    size: int | None = next(iter(given.values())).shape[0]
+    return size
+
+
+def from_frozen(graph: str, directory: str, entry: Entry, outputs: list[str], contract: str) -> None:
+    """Write a SavedModel of a frozen graph whose nodes have the names of input and outputs."""
+    module = tf.Module()
+    module.graph = _imported(_graph_def(graph), entry["name"], outputs)
+    write(module, lambda pixels: dict(zip(outputs, module.graph(pixels), strict=True)), directory, entry, contract)
+
+
+def from_channels_first(source: str, directory: str, entry: Entry, outputs: list[str], contract: str) -> None:
+    """Write onnx-tf's SavedModel again, with our signature: its own takes [N, C, H, W] and answers channels first."""
+    module = tf.Module()
+    module.source = tf.saved_model.load(source)
+    function = module.source.signatures["serving_default"]
+
+    def answer(pixels: Any) -> dict[str, Any]:
+        answers = function(**{entry["name"]: tf.transpose(pixels, (0, 3, 1, 2))})
+        return {name: _channels_last(answers[name]) for name in outputs}
+
+    write(module, answer, directory, entry, contract)
+
+
+def freeze(source: str, path: str, entry: Entry, outputs: list[str]) -> None:
+    """Write a SavedModel's signature as a frozen graph, whose nodes get the names of input and outputs."""
+    function = tf.saved_model.load(source).signatures["serving_default"]
+    frozen = convert_variables_to_constants_v2(function)
+    # A dict's values are flattened in the order of its sorted keys (tf.nest).
+    theirs = dict(zip(sorted(function.structured_outputs), frozen.outputs, strict=True))
+    with tf.Graph().as_default() as graph:
+        pixels = tf.compat.v1.placeholder(tf.float32, entry["shape"], name=entry["name"])
+        answers = tf.graph_util.import_graph_def(
+            frozen.graph.as_graph_def(),
+            input_map={frozen.inputs[0].name: pixels},
+            return_elements=[theirs[name].name for name in outputs],
+            name="model",
+        )
+        for name, tensor in zip(outputs, answers, strict=True):
+            tf.identity(tensor, name=name)
+    Path(path).write_bytes(graph.as_graph_def().SerializeToString(deterministic=True))
+
+
+def open_frozen(path: str, entry: str, outputs: list[str]) -> Callable[[Any], dict[str, Any]]:
+    """A function from pixels to outputs by name."""
+    function = _imported(_graph_def(path), entry, outputs)
+    return lambda pixels: dict(zip(outputs, function(pixels), strict=True))
+
+
+def _graph_def(path: str) -> Any:
+    graph = tf.compat.v1.GraphDef()
+    graph.ParseFromString(Path(path).read_bytes())
+    return graph
+
+
+def _imported(graph: Any, entry: str, outputs: list[str]) -> Any:
+    wrapped = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(graph, name=""), [])
+    return wrapped.prune(
+        wrapped.graph.get_tensor_by_name(f"{entry}:0"),
+        [wrapped.graph.get_tensor_by_name(f"{name}:0") for name in outputs],
+    )
+
+
+def write(module: Any, answer: Callable[[Any], dict[str, Any]], directory: str, entry: Entry, contract: str) -> None:
+    """Save a function of pixels as the signature of a module that holds what the function needs."""
+    signature = [tf.TensorSpec(entry["shape"], tf.float32, name=entry["name"])]
+    module.answer = tf.function(answer, input_signature=signature)
+    with tempfile.TemporaryDirectory() as folder:
+        asset = Path(folder) / "contract.json"
+        asset.write_text(contract, "utf-8")
+        module.contract = tf.saved_model.Asset(str(asset))
+        tf.saved_model.save(module, directory, signatures=module.answer)
+
+
+def _channels_last(value: Any) -> Any:
+    rank = len(value.shape)
+    return tf.transpose(value, (0, *range(2, rank), 1)) if rank > 2 else value
