@@ -17,12 +17,15 @@ from typing import Any
 import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
+from torch import Tensor, nn
 
 from fer_export import models
-from fer_export.contract import KEY, Contract
+from fer_export.contract import BY_LABEL, KEY, Architecture, Contract
 from fer_export.errors import ContractError, InvalidInputError, first_line
 from fer_export.files import replacing
+from fer_export.foreign import nearest, pickles
+from fer_export.foreign.wrapper import Wrapped
+from fer_export.models import torchvision_zoo
 
 #: What `torch.load` raises on damaged files: found by feeding it some thousands.
 DAMAGED = (
@@ -61,22 +64,47 @@ class Checkpoint:
     contract: Contract
     state: dict[str, Tensor]
 
-    def module(self) -> models.Classifier:
+    def module(self, net: nn.Module | None = None) -> models.Classifier | Wrapped:
         """The net with normalisation and softmax, in eval mode.
 
+        Args:
+            net: of the contract's architecture, where that is code outside this project.
+
         Raises:
-            InvalidInputError: the weights do not fit the architecture in the contract.
+            InvalidInputError: such code was not given, or the weights do not fit.
         """
-        architecture = self.contract.architecture
-        net = models.build(architecture.name, **architecture.arguments)
+        contract = self.contract
+        net = registered(contract.architecture, contract.input.channels) if net is None else net
         try:
             net.load_state_dict(self.state)
         except RuntimeError as error:
             reason = str(error).splitlines()[1:2] or [str(error)]
-            raise InvalidInputError(f"the weights do not fit {architecture.name}: {reason[0].strip()}") from error
-        calibration = self.contract.calibration
-        temperature = calibration.temperature if calibration else 1.0
-        return models.Classifier(net, self.contract.normalization, temperature).eval()
+            name = contract.architecture.name
+            raise InvalidInputError(f"the weights do not fit {name}: {reason[0].strip()}") from error
+        temperature = contract.calibration.temperature if contract.calibration else 1.0
+        if contract.more_inputs or tuple(output.name for output in contract.outputs) != BY_LABEL:
+            return Wrapped(net, contract, temperature).eval()
+        return models.Classifier(net, contract.normalization, temperature).eval()
+
+
+def registered(architecture: Architecture, channels: int) -> nn.Module:
+    """A net of the registry with fresh weights, for pictures of so many channels.
+
+    Raises:
+        InvalidInputError: it is code outside this project, not known, or called with wrong arguments.
+    """
+    name = architecture.name
+    if architecture.foreign:
+        code = f"path/to/{name}" if ".py:" in name else name
+        raise InvalidInputError(
+            f"{name} is code outside this project, which is not imported because a file says so",
+            hint=f"if you trust it, name it again: fer-export onnx --ckpt FILE --arch {code}",
+        )
+    net = models.build(name, **architecture.arguments)
+    if channels == 3 and name.startswith(torchvision_zoo.PREFIX):
+        # There the step that makes RGB of gray; these pictures are RGB.
+        net._forward_pre_hooks.clear()
+    return net
 
 
 def save(checkpoint: Checkpoint, path: Path) -> None:
@@ -103,9 +131,12 @@ def load(path: Path) -> Checkpoint:
         InvalidInputError: missing, damaged or unsafe file.
         ContractError: no contract, or one that does not belong to these weights.
     """
-    if not path.is_file():
-        raise InvalidInputError(f"no checkpoint {path}", hint="make train writes runs/<recipe>/best.safetensors")
-    text, state = (_load_safetensors if path.suffix == ".safetensors" else _load_pth)(path)
+    text, loaded = read(path)
+    if text is None:
+        raise ContractError(f"{path} carries no contract", hint=nearest.command(path, loaded))
+    state = loaded if path.suffix == ".safetensors" else loaded.get("state_dict")
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise InvalidInputError(f"{path} holds no state_dict")
     contract = Contract.from_json(text, where=str(path))
     found = weights_sha256(state)
     if found != contract.weights_sha256:
@@ -116,34 +147,39 @@ def load(path: Path) -> Checkpoint:
     return Checkpoint(contract, state)
 
 
-def _load_safetensors(path: Path) -> tuple[str, dict[str, Tensor]]:
+def read(path: Path) -> tuple[str | None, Any]:
+    """What a file holds, and the text of its contract where it has one. No code in it is run.
+
+    Raises:
+        InvalidInputError: missing, damaged or unsafe file.
+    """
+    if not path.is_file():
+        raise InvalidInputError(f"no checkpoint {path}", hint="make train writes runs/<recipe>/best.safetensors")
+    return (_read_safetensors if path.suffix == ".safetensors" else _read_pth)(path)
+
+
+def _read_safetensors(path: Path) -> tuple[str | None, dict[str, Tensor]]:
     try:
         with safe_open(path, "pt") as archive:
             text = (archive.metadata() or {}).get(KEY)
-            state = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118
+            return text, {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise InvalidInputError(f"{path} is not a safetensors file: {error}") from error
-    if text is None:
-        raise ContractError(f"{path} carries no contract (metadata key {KEY})")
-    return text, state
 
 
-def _load_pth(path: Path) -> tuple[str, dict[str, Tensor]]:
+def _read_pth(path: Path) -> tuple[str | None, Any]:
+    if pickles.is_torchscript(path):
+        reason, hint = pickles.explain(path)
+        raise InvalidInputError(reason, hint=hint)
     try:
         with warnings.catch_warnings():
             # It warns of what it is about to refuse.
             warnings.simplefilter("ignore")
             loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise InvalidInputError(
-            f"{path} holds more than weights and is not opened: loading it could run code",
-            hint="save {'state_dict': …, 'contract': …} or a .safetensors file",
-        ) from error
+        reason, hint = pickles.explain(path)
+        raise InvalidInputError(reason, hint=hint) from error
     except DAMAGED as error:
         raise InvalidInputError(f"{path} is not a PyTorch checkpoint: {first_line(error)}") from error
-    if not isinstance(loaded, dict) or not isinstance(loaded.get("contract"), str):
-        raise ContractError(f"{path} carries no contract")
-    state = loaded.get("state_dict")
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise InvalidInputError(f"{path} holds no state_dict")
-    return loaded["contract"], state
+    text = loaded.get("contract") if isinstance(loaded, dict) else None
+    return text if isinstance(text, str) else None, loaded

@@ -23,6 +23,8 @@ from fer_export.errors import ContractError
 VERSION = 1
 #: The key of the contract in ONNX `metadata_props` and in safetensors' metadata.
 KEY = "fer_export.contract"
+#: Outputs with one value for each label; others hold whatever a net answers beside them.
+BY_LABEL = ("probabilities", "logits")
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Point = tuple[float, float]
@@ -36,14 +38,23 @@ class Record(BaseModel):
 
 
 class Architecture(Record):
-    """A registered architecture and the arguments its factory was called with."""
+    """An architecture by name, and the arguments its factory was called with.
+
+    The name is a registered one, `torchvision:NAME`, or, of code outside this project, `file.py:factory` or
+    `package.module:factory`. Such code is never imported because a contract says so.
+    """
 
     name: Annotated[str, Field(min_length=1)]
     arguments: dict[str, int | float | str | bool | tuple[int, ...]] = {}
 
+    @property
+    def foreign(self) -> bool:
+        """Whether it is code outside this project, which only its user can name again."""
+        return ":" in self.name and not self.name.startswith("torchvision:")
+
 
 class Input(Record):
-    """The one input: pictures as they are, 0–255. `None` for a free height or width.
+    """An input: pictures as they are, 0–255. `None` for a free height or width.
 
     ONNX and torch take it as [N, C, H, W], TensorFlow and TF.js as [N, H, W, C].
     """
@@ -70,6 +81,12 @@ class Normalization(Record):
     mean: tuple[float, ...]
     std: tuple[Annotated[float, Field(gt=0)], ...]
     where: Literal["graph"] = "graph"
+
+
+class FurtherInput(Input):
+    """An input beside the first, for nets that compare or combine pictures, with its own normalisation."""
+
+    normalization: Normalization
 
 
 class Crop(Record):
@@ -189,6 +206,7 @@ class Contract(Record):
     labels: tuple[str, ...] = ()
     input: Input
     normalization: Normalization
+    more_inputs: tuple[FurtherInput, ...] = ()
     crop: Crop | None = None
     cascade: Cascade | None = None
     outputs: tuple[Output, ...]
@@ -209,10 +227,18 @@ class Contract(Record):
             raise ValueError("labels repeat")
         if not self.outputs:
             raise ValueError("no outputs")
+        names = [self.input.name, *(entry.name for entry in self.more_inputs), *(entry.name for entry in self.outputs)]
+        if len(set(names)) != len(names):
+            raise ValueError("names of inputs and outputs repeat")
         channels = self.input.channels
-        if {len(self.normalization.mean), len(self.normalization.std)} != {channels}:
-            raise ValueError(f"normalization wants one mean and std for each of {channels} channel(s)")
-        for output in self.outputs:
+        more = [(entry, entry.normalization) for entry in self.more_inputs]
+        for entry, normalization in [(self.input, self.normalization), *more]:
+            if {len(normalization.mean), len(normalization.std)} != {entry.channels}:
+                raise ValueError(f"normalization wants one mean and std for each of {entry.channels} channel(s)")
+        labelled = [output for output in self.outputs if output.name in BY_LABEL]
+        if self.labels and not labelled:
+            raise ValueError(f"there are {len(self.labels)} labels, and no output {' or '.join(BY_LABEL)}")
+        for output in labelled:
             if self.labels and output.shape != (len(self.labels),):
                 raise ValueError(
                     f"output {output.name} has shape {list(output.shape)}, and there are {len(self.labels)} labels"

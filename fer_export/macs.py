@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from fer_export import models
+from fer_export import checkpoint
 from fer_export.contract import Contract
 from fer_export.errors import InvalidInputError
 
@@ -38,7 +38,7 @@ def of(contract: Contract) -> Cost | None:
     architecture, spec = contract.architecture, contract.input
     try:
         with torch.device("meta"):
-            net = models.build(architecture.name, **architecture.arguments)
+            net = checkpoint.registered(architecture, spec.channels)
     except InvalidInputError:
         return None
     parameters = sum(parameter.numel() for parameter in net.parameters())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fer_export.contract import Contract, Parity
+from fer_export.contract import BY_LABEL, Contract, Parity
 from fer_export.errors import ParityError
 from fer_export.runtime import Answers, Runtime
 from fer_export.samples import Batch
@@ -88,7 +88,7 @@ def measure(
                 )
             if not np.isfinite(b).all():
                 raise ParityError(f"{runtime.name}, output {output.name}, picture {name}: a value is not finite")
-        top1 = TOP1[dtype] if contract.labels else None
+        top1 = TOP1[dtype] if contract.labels and output.name in BY_LABEL else None
         figures.append(_figures((runtime.name, reference.name, output.name), names, wanted, got, limit, top1))
     return figures
 

@@ -39,7 +39,10 @@ Pictures = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures of one size, uint8 [N, H, W, C], and a name for each."""
+    """Pictures of one size, uint8 [N, H, W, C], and a name for each.
+
+    Of a net with several inputs: a structured array [N], as `fer_export/runtime/` takes it.
+    """
 
     names: tuple[str, ...]
     pixels: Pictures
@@ -80,7 +83,7 @@ def samples_for(contract: Contract, *, batch: int | None = None) -> list[Batch]:
     sizes = FREE_SIZES if spec.height is None or spec.width is None else ((spec.height, spec.width),)
     batches = []
     for height, width in sizes:
-        made = _pictures(contract, height, width)
+        made = _for_all_inputs(contract, height, width)
         batches += (
             _split(_filled(made, batch), batch)
             if batch
@@ -115,6 +118,26 @@ def _filled(batch: Batch, size: int) -> Batch:
     again = [index % len(batch.names) for index in range(missing)]
     names = (*batch.names, *(f"{batch.names[index]}, again" for index in again))
     return Batch(names, np.concatenate([batch.pixels, batch.pixels[again]]) if again else batch.pixels)
+
+
+def _for_all_inputs(contract: Contract, height: int, width: int) -> Batch:
+    """The pictures at each input's own size, or at this one where that is free; no two inputs get the same ones."""
+    made = _pictures(contract, height, width)
+    if not contract.more_inputs:
+        return made
+    parts = {contract.input.name: made.pixels}
+    for turn, entry in enumerate(contract.more_inputs, 1):
+        alone = contract.but(
+            input=entry.model_dump(exclude={"normalization"}), normalization=entry.normalization,
+            more_inputs=(), crop=None, golden=(),
+        )  # fmt: skip
+        other = _pictures(alone, entry.height or height, entry.width or width)
+        parts[entry.name] = np.roll(other.pixels, turn, axis=0)
+    kinds = [(name, pixels.dtype, pixels.shape[1:]) for name, pixels in parts.items()]
+    together = np.empty(len(made.names), kinds)
+    for name, pixels in parts.items():
+        together[name] = pixels
+    return Batch(made.names, together)
 
 
 def _pictures(contract: Contract, height: int, width: int) -> Batch:

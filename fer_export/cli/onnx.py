@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from fer_export.cli import options
 from fer_export.cli.output import Output, command
 from fer_export.errors import UsageError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from fer_export.foreign.assemble import Assembled
+
+KINDS = ("auto", "logits", "probabilities", "log-probabilities", "values")
 
 
 @click.command("onnx")
@@ -16,31 +25,115 @@ from fer_export.errors import UsageError
 @click.option("-o", "--output", "path", type=options.FilePath, default=options.ONNX_FILE, show_default=True)
 @click.option("--opset", type=click.IntRange(1), default=20, show_default=True, help="Opset of the file, exactly.")
 @click.option("--batch", default="dynamic", show_default=True, help="dynamic, or a fixed number.")
+@click.option("--arch", metavar="NET", help="Of a file without a contract: file.py:factory, package.module:factory "
+              "or a registered name. Its code is run.")  # fmt: skip
+@click.option("--arch-arg", "arguments", multiple=True, metavar="NAME=VALUE", help="For the factory; may be repeated.")
+@click.option("--input", "inputs", multiple=True, metavar="CxHxW", help="Of the pictures: 3x224x224, or 3x?x? for any "
+              "size. NAME=CxHxW names it.")  # fmt: skip
+@click.option("--scale", default="1/255", show_default=True, help="What the net's pixels of 0–255 are multiplied by.")
+@click.option("--mean", default="0", show_default=True, help="Subtracted after --scale; one number for each channel.")
+@click.option("--std", default="1", show_default=True, help="Divided by after --mean.")
+@click.option("--labels", metavar="A,B,C", help="Of a classifier, in its order; or @FILE, one a line or JSON.")
+@click.option("--output-kind", "kind", type=click.Choice(KINDS), default="auto", show_default=True, help="What a "
+              "classifier answers; auto measures it.")  # fmt: skip
+@click.option("--crop", type=click.Choice(["auto", "face", "none"]), default="auto", show_default=True, help="Whether "
+              "the page aligns faces for it; auto: where labels are expressions.")  # fmt: skip
+@click.option("--license", metavar="TEXT", help="Of the weights.")
+@click.option("--entry", help="Of a file with several state dicts, the one to take.")
+@click.option("--ignore", multiple=True, metavar="PREFIX", help="Leave out tensors whose names start so.")
+@click.option("--save", type=options.FilePath, metavar="FILE", help="Keep weights and contract as .safetensors too.")
 @command
-def main(output: Output, ckpt: Path | None, path: Path, opset: int, batch: str) -> None:
+def main(
+    output: Output,
+    ckpt: Path | None,
+    path: Path,
+    opset: int,
+    batch: str,
+    arch: str | None,
+    save: Path | None,
+    **told: Any,
+) -> None:
     """Write a checkpoint as ONNX and show that onnxruntime computes what torch does.
+
+    A checkpoint of somebody else's carries no contract: --arch and the options after it say what is
+    in it; the rest is measured or assumed, and printed. The checkpoint is opened without running
+    anything in it. The code that --arch names is run.
 
     \b
     Examples:
       fer-export onnx
       fer-export onnx --ckpt runs/fernet/best.safetensors -o build/fer.onnx
       fer-export onnx --opset 18 --batch 1
+      fer-export onnx --ckpt x.pth --arch net.py:Net --input 1x64x64 \\
+        --mean 0.5 --std 0.5 --labels anger,happiness,neutral
+      fer-export onnx --ckpt x.pth --arch torchvision:resnet18 \\
+        --input 3x224x224 --mean 0.485,0.456,0.406 \\
+        --std 0.229,0.224,0.225 --labels @classes.txt
     """
     fixed = _batch(batch)
+    given = _given(told)
+    if arch is None and (given or save):
+        raise UsageError(f"{(given or ['--save'])[0]} is for a checkpoint without a contract",
+                         hint="--arch file.py:factory names its net")  # fmt: skip
+    if arch is not None and ckpt is None:
+        raise UsageError("--arch wants --ckpt: whose weights?")
     with output.working("loading torch") as say:
         from fer_export import checkpoint
         from fer_export.export import onnx
 
         say("reading the checkpoint")
         source = ckpt or checkpoint.PRETRAINED
-        loaded = checkpoint.load(source)
+        if arch is None:
+            loaded = checkpoint.load(source)
+            module: nn.Module = loaded.module()
+            assumed: tuple[str, ...] = ()
+        else:
+            foreign = _foreign(source, arch, told, given)
+            loaded, module, assumed = foreign.checkpoint, foreign.module(), foreign.assumed
         say(f"exporting {loaded.contract.architecture.name} by torch.onnx, then checking with onnxruntime")
-        exported = onnx.export(loaded.module(), loaded.contract, path, opset=opset, batch=fixed)
+        exported = onnx.export(module, loaded.contract, path, opset=opset, batch=fixed)
+        if save is not None:
+            checkpoint.save(loaded, save)
     size = path.stat().st_size
     output.text(f"{source} -> {path}  (opset {opset}, batch {batch}, {size / 1e6:.2f} MB)")
+    for sentence in assumed:
+        output.text(f"assumed: {sentence}")
     output.parity(exported.figures, f"{exported.figures[0].samples} pictures, reference torch")
     output.add(source=str(source), path=str(path), opset=opset, bytes=size, operators=exported.operators)
+    if arch is not None:
+        output.add(assumed=list(assumed), saved=str(save) if save else None)
     output.next(f"fer-export tfjs --from {path}")
+
+
+def _given(told: dict[str, Any]) -> list[str]:
+    """The options about a foreign net that were really written."""
+    context = click.get_current_context()
+    parameters = {entry.name: entry for entry in context.command.params}
+    written = [name for name in told if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    return [parameters[name].opts[0] for name in written]
+
+
+def _foreign(source: Path, arch: str, told: dict[str, Any], given: list[str]) -> Assembled:
+    from fer_export.foreign import assemble
+    from fer_export.foreign.options import parse_arguments, parse_input, parse_labels
+
+    contract = assemble.contract_of(source)
+    if contract is not None:
+        if given or not contract.architecture.foreign:
+            raise UsageError(f"{source} has a contract, and {(given or ['--arch'])[0]} is for files without one")
+        return assemble.Assembled(*assemble.rebuild(source, arch, contract), ())
+    if not told["inputs"]:
+        raise assemble.no_input(source, told["entry"])
+    said = assemble.Told(
+        inputs=tuple(parse_input(text) for text in told["inputs"]),
+        scale=told["scale"], mean=told["mean"], std=told["std"],
+        labels=parse_labels(told["labels"]),
+        kind=None if told["kind"] == "auto" else told["kind"],
+        crop={"auto": None, "face": True, "none": False}[told["crop"]],
+        license=told["license"] or assemble.NO_LICENSE,
+    )  # fmt: skip
+    arguments = parse_arguments(told["arguments"])
+    return assemble.assemble(source, arch, said, arguments=arguments, entry=told["entry"], ignore=told["ignore"])
 
 
 def _batch(text: str) -> int | None:

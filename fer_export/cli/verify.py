@@ -17,6 +17,8 @@ RUNTIMES = ("onnxruntime", "tfjs-wasm", "tfjs-webgl", "tfjs-cpu")
 @click.argument("paths", nargs=-1, type=options.FilePath)
 @click.option("--against", type=options.FilePath, help="Another reference than torch, for PATHS.")
 @options.ckpt
+@click.option("--arch", metavar="NET", help="Code of --ckpt's net, where it is not of this project; as for fer-export "
+              "onnx.")  # fmt: skip
 @click.option("--onnx", "onnx_path", type=options.FilePath, default=options.ONNX_FILE, show_default=True)
 @click.option("--tfjs", "tfjs_path", type=options.FilePath, default=options.MODEL_FOLDER, show_default=True)
 @click.option(
@@ -33,6 +35,7 @@ def main(
     paths: tuple[Path, ...],
     against: Path | None,
     ckpt: Path | None,
+    arch: str | None,
     onnx_path: Path,
     tfjs_path: Path,
     runtimes: tuple[str, ...],
@@ -56,6 +59,7 @@ def main(
       fer-export verify --runtime onnxruntime --json
       fer-export verify build/saved_model build/fer.pb build/fer.tflite
       fer-export verify build/official --against web/model
+      fer-export verify --ckpt x.pth --arch net.py:Net
     """
     if against is not None and not paths:
         raise UsageError(
@@ -63,10 +67,14 @@ def main(
             hint="fer-export verify build/fer.tflite --against build/fer.onnx",
         )
     from fer_export import artefact, checkpoint, parity, roads, samples, verify
+    from fer_export.foreign import assemble
 
+    if arch is not None and (paths or ckpt is None):
+        raise UsageError("--arch names the code of --ckpt, for the files of --onnx and --tfjs")
     reference = against or ckpt or checkpoint.PRETRAINED
     with output.working("loading torch") as say:
-        contract = artefact.read_contract(reference)
+        # A checkpoint of somebody else's has no contract: the ONNX file made of it has.
+        contract = artefact.read_contract(reference if arch is None else onnx_path)
         batches = samples.samples_for(contract)
         if csv is not None:
             say(f"reading {csv}")
@@ -75,9 +83,9 @@ def main(
             backends = [name.removeprefix("tfjs-") for name in runtimes if name.startswith("tfjs-")]
             figures = roads.compare(reference, paths, batches, backends=backends, tolerance=tolerance, started=say)
         else:
-            loaded = checkpoint.load(reference)
+            loaded, net = assemble.rebuild(reference, arch, contract) if arch else (checkpoint.load(reference), None)
             figures = verify.verify(
-                loaded, onnx_path, tfjs_path, batches, runtimes=runtimes, tolerance=tolerance, started=say
+                loaded, onnx_path, tfjs_path, batches, runtimes=runtimes, tolerance=tolerance, started=say, net=net
             )
     count = sum(len(batch.names) for batch in batches)
     output.add(**{"reference" if against else "checkpoint": str(reference)}, samples=count)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,11 @@ from google.protobuf.message import DecodeError
 from torch import nn
 
 from fer_export import __version__, parity
-from fer_export.contract import KEY, Contract
+from fer_export.contract import KEY, Contract, Input
 from fer_export.errors import ContractError, InvalidInputError, UsageError, first_line
 from fer_export.export.golden import with_golden
 from fer_export.files import replacing
+from fer_export.foreign.wrapper import Wrapped
 from fer_export.runtime import onnxruntime
 from fer_export.runtime.torch import TorchRuntime
 from fer_export.samples import samples_for
@@ -52,7 +54,7 @@ def export(
     """Write an ONNX file, after onnxruntime has shown that it computes what torch computes.
 
     Args:
-        module: maps [N, C, H, W], 0–255, to the contract's outputs in order.
+        module: maps [N, C, H, W], 0–255, of each input to the contract's outputs in order.
         contract: of the checkpoint; golden vectors, tools and parity are added.
         opset: the opset that the file shall have.
         batch: a fixed batch; None for a dynamic one.
@@ -83,27 +85,34 @@ def export(
 
 def to_onnx(module: nn.Module, contract: Contract, *, opset: int, batch: int | None) -> onnx.ModelProto:
     """The bare graph, without a contract: checked, stripped of the machine's traces, deterministic."""
-    spec = contract.input
+    specs = (contract.input, *contract.more_inputs)
     count = 2 if batch is None else batch
-    pixels = torch.full((count, spec.channels, spec.height or 64, spec.width or 80), 127.0)
-    dynamic: dict[int, Any] = {0: torch.export.Dim.DYNAMIC} if batch is None else {}
-    if spec.height is None:
-        dynamic |= {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
-    for noisy in ("torch.onnx", "onnxscript", "onnx_ir"):
+    pixels = [torch.full((count, spec.channels, spec.height or 64, spec.width or 80), 127.0) for spec in specs]
+    dynamic = tuple(_dynamic(spec, batch) for spec in specs)
+    for noisy in ("torch.onnx", "torch.fx.experimental.symbolic_shapes", "onnxscript", "onnx_ir"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
-    with warnings.catch_warnings(), _named_failure(contract.architecture.name):
+    # Of a net that it cannot trace, torch prints the whole graph.
+    quiet = io.StringIO()
+    with (
+        warnings.catch_warnings(),
+        redirect_stdout(quiet),
+        redirect_stderr(quiet),
+        _named_failure(contract.architecture.name),
+    ):
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             module,
-            (pixels,),
+            tuple(pixels),
             dynamo=True,
             verbose=False,
             opset_version=opset,
-            input_names=[spec.name],
+            input_names=[spec.name for spec in specs],
             output_names=[output.name for output in contract.outputs],
-            dynamic_shapes=(dynamic,),
+            # A module that takes any number of inputs wants the shapes of all of them as one argument.
+            dynamic_shapes=(dynamic,) if isinstance(module, Wrapped) else dynamic,
         )
     assert program is not None
+    _distinct(program.model)
     model: onnx.ModelProto = program.model_proto
     written = {entry.domain: entry.version for entry in model.opset_import}.get("")
     if written != opset:
@@ -161,7 +170,23 @@ def _named_failure(architecture: str) -> Iterator[None]:
         cause: BaseException = error
         while cause.__cause__ is not None:
             cause = cause.__cause__
-        raise InvalidInputError(f"torch.onnx cannot export {architecture}: {first_line(cause)}") from error
+        hint = "where the net is written for one batch size: --batch 1" if "specialized" in str(cause) else None
+        raise InvalidInputError(f"torch.onnx cannot export {architecture}: {first_line(cause)}", hint=hint) from error
+
+
+def _distinct(model: Any) -> None:
+    """Rename the inner values that have the name of an input or output; torch looks at its own names alone."""
+    ends = [*model.graph.inputs, *model.graph.outputs]
+    taken = {value.name for value in ends}
+    for node in model.graph:
+        for value in node.outputs:
+            if value.name in taken and not any(value is end for end in ends):
+                value.name = f"{value.name}/inner"
+
+
+def _dynamic(spec: Input, batch: int | None) -> dict[int, Any]:
+    free = ([] if batch is not None else [0]) + ([] if spec.height is not None else [2, 3])
+    return dict.fromkeys(free, torch.export.Dim.DYNAMIC)
 
 
 def _embed(contract: Contract, model: onnx.ModelProto) -> None:
@@ -171,23 +196,23 @@ def _embed(contract: Contract, model: onnx.ModelProto) -> None:
 
 
 def _check_against_graph(model: onnx.ModelProto, contract: Contract, path: Path) -> None:
-    spec = contract.input
+    specs = {spec.name: spec for spec in (contract.input, *contract.more_inputs)}
     inputs = {value.name: _shape(value) for value in model.graph.input}
     outputs = {value.name: _shape(value) for value in model.graph.output}
-    if set(inputs) != {spec.name}:
-        raise ContractError(f"{path}: the graph's inputs are {sorted(inputs)}, the contract's is {spec.name}")
-    wanted = [spec.channels, spec.height, spec.width]
-    if inputs[spec.name][1:] != wanted:
-        raise ContractError(f"{path}: input {spec.name} is {inputs[spec.name]}, the contract says [N, *{wanted}]")
+    if set(inputs) != set(specs):
+        raise ContractError(f"{path}: the graph's inputs are {sorted(inputs)}, the contract's {sorted(specs)}")
+    for name, spec in specs.items():
+        wanted = [spec.channels, spec.height, spec.width]
+        if inputs[name][1:] != wanted:
+            raise ContractError(f"{path}: input {name} is {inputs[name]}, the contract says [N, *{wanted}]")
     for output in contract.outputs:
         if output.name not in outputs:
             raise ContractError(f"{path}: the graph has no output {output.name}, which the contract names")
         found = outputs[output.name]
-        classes = found[1] if len(found) > 1 else None
-        if output.shape[-1] != classes:
-            raise ContractError(
-                f"{path}: output {output.name} is {found}, the contract says {output.shape[-1]} channels"
-            )
+        channels = found[1] if len(found) > 1 else None
+        said = (output.shape[-1] or None) if output.shape else None
+        if said != channels:
+            raise ContractError(f"{path}: output {output.name} is {found}, the contract says {said} channels")
     if contract.graph_sha256 != graph_sha256(model):
         raise ContractError(f"{path}: the contract was written for another graph", hint="export the model again")
 

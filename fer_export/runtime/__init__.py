@@ -1,7 +1,8 @@
 """Runtimes: one file each, and all answer the same call.
 
 A runtime takes pictures [N, H, W, C] (uint8 or float32, 0–255) and answers a dict from output name
-to float32, channels last: [N, classes] or [N, h, w, c].
+to float32, channels last: [N, classes] or [N, h, w, c]. A net with several inputs takes them as the
+fields of one structured array [N], each named as the input and of dtype ("uint8", (H, W, C)).
 """
 
 from __future__ import annotations
@@ -24,6 +25,12 @@ class Runtime(Protocol):
 
     def __call__(self, pixels: Pixels) -> Answers:
         """[N, H, W, C], 0–255 → outputs by name, float32, channels last."""
+
+
+def by_input(pixels: Pixels, name: str) -> dict[str, Pixels]:
+    """The pictures [N, H, W, C] for each input by name; `name` is the input of a net that has but one."""
+    fields = pixels.dtype.names
+    return {field: pixels[field] for field in fields} if fields else {name: pixels}
 
 
 def channels_first(pixels: Pixels) -> npt.NDArray[np.float32]:

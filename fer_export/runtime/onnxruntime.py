@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_export.errors import InvalidInputError, MissingDependencyError, first_line
-from fer_export.runtime import Answers, Pixels, channels_first, channels_last
+from fer_export.runtime import Answers, Pixels, by_input, channels_first, channels_last
 
 
 def _library() -> Any:
@@ -64,5 +64,6 @@ class OnnxRuntime:
 
     def __call__(self, pixels: Pixels) -> Answers:
         """[N, H, W, C], 0–255 → outputs by name, float32, channels last."""
-        answers = self.session.run(self.outputs, {self.input: channels_first(pixels)})
+        feeds = {name: channels_first(part) for name, part in by_input(pixels, self.input).items()}
+        answers = self.session.run(self.outputs, feeds)
         return {name: channels_last(answer) for name, answer in zip(self.outputs, answers, strict=True)}

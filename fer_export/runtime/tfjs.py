@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from fer_export.errors import InvalidInputError, MissingDependencyError, ParityError, first_line
-from fer_export.runtime import Answers, Pixels, chromium
+from fer_export.runtime import Answers, Pixels, by_input, chromium
 
 BACKENDS = ("wasm", "webgl", "cpu")
 #: Answered from files by `_serve`; no socket is opened and nothing else is let out.
@@ -156,9 +156,9 @@ class TfjsRuntime:
         self.name = f"tfjs-{backend}"
 
     def job(self, pixels: Pixels) -> list[Any]:
-        """[N, H, W, C], 0–255 → the model and its input, as the harness takes them."""
-        data = base64.b64encode(np.ascontiguousarray(pixels, "<f4").tobytes()).decode()
-        return [self._url, list(pixels.shape), data]
+        """[N, H, W, C], 0–255 → the model and its inputs, as the harness takes them."""
+        # TF.js finds the input of a net that has but one by itself.
+        return [self._url, {name: _tensor(part) for name, part in by_input(pixels, "").items()}]
 
     def __call__(self, pixels: Pixels) -> Answers:
         """[N, H, W, C], 0–255 → outputs by name, float32, channels last.
@@ -176,3 +176,9 @@ class TfjsRuntime:
             name: np.frombuffer(base64.b64decode(answer["data"]), "<f4").reshape(answer["shape"])
             for name, answer in answers.items()
         }
+
+
+def _tensor(pixels: Pixels) -> dict[str, Any]:
+    """A tensor on its way to the harness."""
+    data = base64.b64encode(np.ascontiguousarray(pixels, "<f4").tobytes()).decode()
+    return {"shape": list(pixels.shape), "data": data}

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from fer_export.contract import Contract
-from fer_export.runtime import Answers, Pixels, channels_first, channels_last
+from fer_export.runtime import Answers, Pixels, by_input, channels_first, channels_last
 
 
 class TorchRuntime:
@@ -20,7 +20,8 @@ class TorchRuntime:
 
     def __call__(self, pixels: Pixels) -> Answers:
         """[N, H, W, C], 0–255 → outputs by name, float32, channels last."""
+        parts = by_input(pixels, self.contract.input.name).values()
         with torch.inference_mode():
-            answers = self.module(torch.from_numpy(channels_first(pixels)))
+            answers = self.module(*(torch.from_numpy(channels_first(part)) for part in parts))
         named = zip(self.contract.outputs, answers, strict=True)
         return {output.name: channels_last(answer.numpy()) for output, answer in named}

@@ -6,14 +6,15 @@ import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import "@tensorflow/tfjs-backend-cpu";
 import "@tensorflow/tfjs-backend-webgl";
 
-interface Answer {
+/** A tensor on its way to or from Python. */
+interface Packed {
   shape: number[];
   /** Little-endian float32, base64. */
   data: string;
 }
 
-/** A loaded model by its address, and its input: the shape, channels last, and little-endian float32 in base64. */
-type Job = [url: string, shape: number[], data: string];
+/** A loaded model by its address, and its inputs by name, channels last; the name of a single one does not matter. */
+type Job = [url: string, inputs: Record<string, Packed>];
 
 interface Signature {
   outputs: Record<string, { name: string }>;
@@ -41,17 +42,17 @@ async function load(url: string): Promise<void> {
  *
  * @returns outputs by the names of the model's signature
  */
-async function run(...job: Job): Promise<Record<string, Answer>> {
+async function run(...job: Job): Promise<Record<string, Packed>> {
   const { model, input, names, nodes } = prepare(...job);
   const result = await model.executeAsync(input, nodes);
   const tensors = Array.isArray(result) ? result : [result];
-  const answers: Record<string, Answer> = {};
+  const answers: Record<string, Packed> = {};
   for (const [index, name] of names.entries()) {
     const tensor = tensors[index];
     if (!tensor) throw new Error(`no output ${name}`);
     answers[name] = { shape: tensor.shape, data: encode((await tensor.data()) as Float32Array) };
   }
-  tf.dispose([input, ...tensors]);
+  tf.dispose([input, tensors]);
   return answers;
 }
 
@@ -78,7 +79,7 @@ function time(jobs: Job[], turns: number): [number, number][][] {
   return spans;
 }
 
-function prepare(...[url, shape, data]: Job) {
+function prepare(...[url, inputs]: Job) {
   const model = models.get(url);
   if (!model) throw new Error(`no model ${url} is loaded`);
   // `modelSignature` is typed as an empty object; it is model.json's `signature`.
@@ -86,7 +87,9 @@ function prepare(...[url, shape, data]: Job) {
   const names = Object.keys(outputs);
   // execute() answers in the order of the nodes that it is given.
   const nodes = names.map((name) => outputs[name]?.name ?? name);
-  return { model, names, nodes, input: tf.tensor(decode(data), shape, "float32") };
+  const fed = Object.entries(inputs).map(([name, { shape, data }]) => [name, tf.tensor(decode(data), shape, "float32")] as const);
+  const [single] = fed;
+  return { model, names, nodes, input: fed.length === 1 && single ? single[1] : Object.fromEntries(fed) };
 }
 
 /** What WebGL draws with; empty where the browser does not tell. */
