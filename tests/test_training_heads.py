@@ -16,7 +16,7 @@ from training import evaluation, losses, recipe, reinforce
 from training.data import drawn, ferplus, sources
 from training.data.translate import blended, translated
 from training.fit import Run, fit
-from training.heads import cut, heads, targets
+from training.heads import cut, heads, start, targets
 from training.recipe import Loss
 
 #: Drawn looks that both sets of labels know: FER2013's class and FER+'s.
@@ -134,6 +134,31 @@ def test_a_resumed_run_of_two_heads_equals_an_unbroken_one(run: Path, folder: Pa
     for name in ("last.safetensors", "fer2013/last.safetensors"):
         one, other = checkpoint.load(run / name), checkpoint.load(place / name)
         assert one.contract.weights_sha256 == other.contract.weights_sha256
+
+
+@pytest.mark.parametrize(("place", "which"), [("", "first"), ("fer2013", "second")])
+def test_a_net_of_one_head_starts_one_of_two(run: Path, split: sources.Split, place: str, which: str) -> None:
+    single = checkpoint.load(run / place / "best.safetensors")
+    arguments = {**single.contract.architecture.arguments, "num_classes": targets(split.train).shape[1]}
+    wide = models.build("fernet", **arguments).eval()
+    before = wide.head.weight.detach().clone()
+    assert start(wide, single.state, single.contract.labels, split.train) == which
+    faces = torch.randn(4, 1, 48, 48)
+    width = len(split.train.labels)
+    own, other = (slice(width), slice(width, None)) if which == "first" else (slice(width, None), slice(width))
+    torch.testing.assert_close(wide(faces)[:, own], single.module().net(faces))
+    assert torch.equal(wide.head.weight[other], before[other])
+    with pytest.raises(InvalidInputError, match="which no head of the recipe does"):
+        start(wide, single.state, ("cat", "dog"), split.train)
+
+
+def test_a_run_of_two_heads_goes_on_from_one(run: Path, folder: Path, tmp_path: Path) -> None:
+    first = checkpoint.load(run / "best.safetensors")
+    again = recipe.read("two_heads", epochs=1, changes=TRAINED)
+    made = fit(again, Run(tmp_path / "run", {"main": folder}, init=first, limit=64, progress=False, report=False))
+    training = checkpoint.load(made).contract.training
+    assert training is not None
+    assert "as the first head" in training.note
 
 
 def test_a_cut_net_goes_to_onnx(run: Path, tmp_path: Path) -> None:

@@ -21,13 +21,14 @@ from torch import nn
 from fer_export import checkpoint as checkpoints
 from fer_export import models
 from fer_export.checkpoint import Checkpoint
+from fer_export.contract import Architecture
 from fer_export.errors import InvalidInputError, UsageError
 from fer_export.files import replacing
 from training import pretrained, reinforce
 from training.data import classes, sources
 from training.data.sources import Split
 from training.evaluation import evaluate
-from training.heads import heads, targets
+from training.heads import heads, start, targets
 from training.keeper import WHOLE, History, Keeper, State, WarmAverage
 from training.loading import InMemory, Rows, loader
 from training.module import Fitting
@@ -47,7 +48,7 @@ class Run:
         folder: for all that it leaves.
         data: folders by name; `main` is the nameless one.
         resume: go on from the last epoch in the folder.
-        init: weights to start from; of the same architecture and labels.
+        init: weights to start from; of the same architecture and labels, or one head of a recipe with two.
         weights: a local file for the recipe's `pretrained`.
         limit: only so many pictures, for trying out; all where 0.
         progress: show a bar.
@@ -206,14 +207,8 @@ def _fit_stage(recipe: Recipe, stage: Stage, net: nn.Module, split: Split, run: 
 def _fresh(recipe: Recipe, split: Split, run: Run) -> tuple[nn.Module, str]:
     """The net that the first stage starts with, and a sentence on its weights."""
     architecture = architecture_of(recipe, targets(split.train).shape[1])
-    if run.init is not None and recipe.second:
-        raise InvalidInputError("--init starts a net of one head, and the recipe has two")
     if run.init is not None:
-        if run.init.contract.architecture != architecture:
-            raise InvalidInputError(
-                f"--init holds {run.init.contract.architecture}, and the recipe wants {architecture}"
-            )
-        return run.init.module().net, started_from(run.init)
+        return _continued(run.init, architecture, split, two=bool(recipe.second))
     net = models.build(architecture.name, **architecture.arguments)
     if recipe.pretrained is None:
         return net, ""
@@ -222,6 +217,19 @@ def _fresh(recipe: Recipe, split: Split, run: Run) -> tuple[nn.Module, str]:
         return net, _pretrained_note(recipe, run)
     pretrained.load(net, recipe.architecture, recipe.pretrained, run.weights)
     return net, _pretrained_note(recipe, run)
+
+
+def _continued(init: Checkpoint, wanted: Architecture, split: Split, *, two: bool) -> tuple[nn.Module, str]:
+    """The net of a checkpoint; where the recipe has two heads, the one that it lacks begins anew."""
+    held = init.contract.architecture
+    sizes = {**wanted.arguments, "num_classes": held.arguments.get("num_classes", 0)} if two else wanted.arguments
+    if (held.name, held.arguments) != (wanted.name, sizes):
+        raise InvalidInputError(f"--init holds {held}, and the recipe wants {wanted}")
+    if not two:
+        return init.module().net, started_from(init)
+    net = models.build(wanted.name, **wanted.arguments)
+    which = start(net, init.state, init.contract.labels, split.train)
+    return net, f"{started_from(init).removesuffix('; ')}, as the {which} head; "
 
 
 def _pretrained_note(recipe: Recipe, run: Run) -> str:

@@ -6,7 +6,7 @@ loss; a row that only one set labels says nothing to the other head.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,8 +87,7 @@ def cut(
     Raises:
         InvalidInputError: the net's last layer cannot be told from its state.
     """
-    wide = models.build(architecture, **{**arguments, "num_classes": width})
-    last = [name for name, module in wide.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)][-1]
+    last = _last(models.build(architecture, **{**arguments, "num_classes": width}))
     kept = {
         name: (value[head.start : head.stop].clone() if name.rpartition(".")[0] == last else value)
         for name, value in state.items()
@@ -99,3 +98,42 @@ def cut(
     except RuntimeError as error:
         raise InvalidInputError(f"{architecture} cannot have two heads: {last} is not its last layer") from error
     return kept
+
+
+def start(wide: nn.Module, state: Mapping[str, Tensor], labels: Sequence[str], faces: Faces) -> str:
+    """Load a net of one head into one with a head for each set; what it knows nothing of stays as it is.
+
+    Args:
+        wide: is changed.
+        state: of the net with one head.
+        labels: of its answers, in order.
+        faces: the rows to train on, for the labels of both sets.
+
+    Returns:
+        Which of the heads was started.
+
+    Raises:
+        InvalidInputError: its labels are those of no head, or its weights do not fit.
+    """
+    sets = [faces.labels, *([faces.other.labels] if faces.other else [])]
+    if tuple(labels) not in sets:
+        raise InvalidInputError(f"--init answers {', '.join(labels)}, which no head of the recipe does")
+    which = sets.index(tuple(labels))
+    first = sum(len(each) for each in sets[:which])
+    last = _last(wide)
+    whole = {name: value.clone() for name, value in wide.state_dict().items()}
+    for name, value in state.items():
+        if name.rpartition(".")[0] == last:
+            whole[name][first : first + len(labels)] = value
+        else:
+            whole[name] = value
+    try:
+        wide.load_state_dict(whole)
+    except RuntimeError as error:
+        raise InvalidInputError("the weights of --init do not fit the recipe's net") from error
+    return "first" if which == 0 else "second"
+
+
+def _last(net: nn.Module) -> str:
+    """The name of the last layer with weights of two and more dimensions."""
+    return [name for name, module in net.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)][-1]

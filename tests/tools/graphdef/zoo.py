@@ -63,7 +63,7 @@ def entries() -> list[Entry]:
 
 
 def module_of(entry: Entry) -> Any:
-    """The net with random weights, and batch statistics that are not those of nothing."""
+    """The net with random weights, none constant: a head of zeros or a branch scaled to nothing shows nothing."""
     import torch
     import torchvision
 
@@ -75,6 +75,11 @@ def module_of(entry: Entry) -> Any:
             torch.nn.init.uniform_(layer.running_mean, -0.1, 0.1)
             torch.nn.init.uniform_(layer.running_var, 0.8, 1.2)
             torch.nn.init.uniform_(layer.bias, -0.1, 0.1)
+    for weights in net.parameters():
+        value = float(weights.flatten()[0])
+        if weights.numel() > 1 and bool((weights == value).all()):
+            low, high = (-0.05, 0.05) if value == 0 else (0.8 * max(value, 0.1), 1.2 * max(value, 0.1))
+            torch.nn.init.uniform_(weights, low, high)
     return net
 
 
@@ -128,7 +133,10 @@ def measure(entry: Entry, keep: Path | None) -> dict[str, Any]:
     if outcome.error:
         return {**row, "outcome": "failed", "why": outcome.error}
     apart = float(np.abs(outcome.outputs[0] - wanted).max())
-    relative = apart / float(np.abs(wanted).max())
+    largest = float(np.abs(wanted).max())
+    if not largest:
+        return {**row, "outcome": "failed", "why": "the net answers zeros, which shows nothing"}
+    relative = apart / largest
     return {
         **row,
         "outcome": "agrees" if relative <= TOLERANCE else "differs",
