@@ -5,8 +5,6 @@ Speed is never a test: the figures are printed with their spread, and the exit c
 
 from __future__ import annotations
 
-import os
-import platform
 import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
@@ -25,6 +23,7 @@ from torch.utils.data import DataLoader, Dataset, RandomSampler
 from torchvision import transforms
 
 from fer_export import models
+from fer_export.bench import machine as hardware
 from fer_export.cli.output import Output, command
 from fer_export.contract import Normalization
 from fer_export.errors import InvalidInputError
@@ -171,19 +170,8 @@ def _summary(values: list[float]) -> dict[str, Any]:
 
 def machine() -> dict[str, Any]:
     """Processor, cores, threads, load and versions."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return {
-        "processor": names[0] if names else platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
-        "python": platform.python_version(),
-        **{name: version(name) for name in ("torch", "torchvision", "pillow")},
-    }
+    libraries = {name: version(name) for name in ("torchvision", "pillow")}
+    return {**hardware.machine(), "threads": torch.get_num_threads(), **libraries}
 
 
 def show(output: Output, figures: dict[str, Any], computer: dict[str, Any], what: str) -> None:
