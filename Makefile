@@ -28,7 +28,7 @@ TRAINING := $(VENV)/.installed-training
 BROWSER := $(VENV)/.browser
 DRIVER := $(VENV)/.driver
 MODULES := web/node_modules/.installed
-HARNESS := fer_export/runtime/browser/harness.js
+HARNESS := $(addprefix fer_export/runtime/browser/,harness.js harness-onnx.js)
 PRETRAINED := build/.pretrained
 CLASSIFIER := web/model/model.json
 DETECTOR := web/model/detector/onet/model.json
@@ -39,7 +39,7 @@ PIP_INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check -c constr
 WEB_SOURCES := $(shell find web/src web/build -type f 2>/dev/null) web/build.mjs
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(PRETRAINED) $(PAGE) $(BROWSER) ## the whole road: install, export the pretrained model, show parity, build the page
 	@$(BIN)/fer-export verify
@@ -69,6 +69,11 @@ train: $(TRAINING) ## train: DATA=folder RECIPE=fernet, or without DATA on drawn
 
 bench: $(HARNESS) $(BROWSER) ## time the model beside a plain CNN on every runtime: ARGS="--ckpt FILE --page"
 	@$(BIN)/fer-export bench $(ARGS)
+
+.PHONY: bench-convert
+bench-convert: $(HARNESS) $(BROWSER) ## ONNX to TF.js by the direct writer and by TensorFlow's converters, in turn (3 GB the first time)
+	@$(BIN)/fer-export env create tf >&2
+	@$(BIN)/fer-export bench-convert $(ARGS)
 
 bench-train: $(TRAINING) ## time our data path beside PIL, torchvision and DataLoader: DATA=folder
 	@$(PY) -m training.bench $(if $(DATA),--data $(DATA)) $(ARGS)
@@ -120,7 +125,7 @@ $(MODULES): web/package.json web/package-lock.json $(CORE)
 	@cd web && $(NPM) ci --silent --no-audit --no-fund
 	@touch $@
 
-$(HARNESS): web/src/harness.ts web/package-lock.json | $(MODULES)
+$(HARNESS): $(wildcard web/src/harness*.ts) web/build.mjs web/package-lock.json | $(MODULES)
 	@cd web && $(NODE) build.mjs harness
 
 # Demo and tests want the pretrained model, and a new one when its weights changed.

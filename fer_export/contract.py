@@ -185,7 +185,11 @@ class Golden(Record):
 
 
 class Parity(Record):
-    """What a hop measured when it wrote this artefact: a runtime against a reference one."""
+    """What a hop measured when it wrote this artefact: a runtime against a reference one.
+
+    `max_abs` was at most `tolerance` × `scale`: see fer_export/parity.py. Files from before `scale` was
+    kept were held to `tolerance` alone, which its default says.
+    """
 
     runtime: str
     reference: str
@@ -196,6 +200,7 @@ class Parity(Record):
     top1: float | None = None
     samples: int
     tolerance: float
+    scale: Annotated[float, Field(ge=1)] = 1.0
 
 
 class Contract(Record):

@@ -1,4 +1,15 @@
-"""Parity: two runtimes, the same pictures, and the numbers that say how far apart they are."""
+"""Parity: two runtimes, the same pictures, and the numbers that say how far apart they are.
+
+An output is within tolerance when no value lies farther from the reference than
+
+    tolerance · max(1, largest |value| of the reference for that output over all pictures).
+
+So the tolerance is absolute for outputs up to 1, probabilities among them, and a share of the output's own
+scale above: float32 keeps 24 bits of a number however large it is (IEEE 754), and each sum of a layer is
+rounded to that. It is one limit for a whole output: small values of an output that has large ones are held
+no closer. The top class has its own limit, which no scale loosens. With uint8 weights the largest value is
+counted in tens, since their tolerance is that of logits of about ten.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +24,12 @@ from fer_export.errors import ParityError
 from fer_export.runtime import Answers, Runtime
 from fer_export.samples import Batch
 
-#: Largest difference allowed on any output of a float32 model.
+#: Largest difference allowed on any output of a float32 model whose values are at most 1.
 TOLERANCE = 1e-4
 #: Reduced weights change the model itself; what may change is the answer, not which answer it is.
 TOLERANCES = {"float32": TOLERANCE, "float16": 1e-2, "uint8": 0.2}
+#: Values that are held to the tolerance itself; above, it grows with them.
+UNITS = {"float32": 1.0, "float16": 1.0, "uint8": 10.0}
 #: Share of pictures whose top class must stay the same.
 TOP1 = {"float32": 1.0, "float16": 0.99, "uint8": 0.9}
 
@@ -30,6 +43,8 @@ class Figures:
         cosine: of all values as one vector.
         top1: share of pictures with the same top class; None for outputs that are not by label.
         worst: the picture with the largest difference.
+        tolerance: before it is scaled.
+        scale: the largest |value| of the reference over all pictures, in `UNITS`; at least 1.
     """
 
     runtime: str
@@ -43,11 +58,17 @@ class Figures:
     samples: int
     tolerance: float
     least_top1: float
+    scale: float = 1.0
+
+    @property
+    def limit(self) -> float:
+        """The largest difference allowed."""
+        return self.tolerance * self.scale
 
     @property
     def ok(self) -> bool:
         """Within tolerance; a value that is not a number never is."""
-        return self.max_abs <= self.tolerance and (self.top1 is None or self.top1 >= self.least_top1)
+        return self.max_abs <= self.limit and (self.top1 is None or self.top1 >= self.least_top1)
 
     def record(self) -> Parity:
         """For the contract, in three significant digits."""
@@ -61,6 +82,7 @@ class Figures:
             top1=self.top1,
             samples=self.samples,
             tolerance=self.tolerance,
+            scale=_three(self.scale),
         )
 
 
@@ -69,8 +91,11 @@ def measure(
 ) -> list[Figures]:
     """Run both over all batches and compare every output of the contract.
 
+    Args:
+        tolerance: before it is scaled; by the weights' type where None.
+
     Raises:
-        ParityError: the runtime lacks an output, or answers another shape or something not finite.
+        ParityError: the runtime lacks an output, or answers another shape; or either answers something not finite.
     """
     expected = [reference(batch.pixels) for batch in batches]
     answers = [runtime(batch.pixels) for batch in batches]
@@ -86,10 +111,14 @@ def measure(
                     f"{runtime.name}, output {output.name}, picture {name}: "
                     f"shape {b.shape}, {reference.name} says {a.shape}"
                 )
-            if not np.isfinite(b).all():
-                raise ParityError(f"{runtime.name}, output {output.name}, picture {name}: a value is not finite")
+            # An endless reference would allow anything.
+            for one, values in ((reference, a), (runtime, b)):
+                if not np.isfinite(values).all():
+                    raise ParityError(f"{one.name}, output {output.name}, picture {name}: a value is not finite")
         top1 = TOP1[dtype] if contract.labels and output.name in BY_LABEL else None
-        figures.append(_figures((runtime.name, reference.name, output.name), names, wanted, got, limit, top1))
+        scale = max(1.0, max(float(np.abs(row).max()) for row in wanted) / UNITS[dtype])
+        who = (runtime.name, reference.name, output.name)
+        figures.append(_figures(who, names, wanted, got, limit, scale, top1))
     return figures
 
 
@@ -103,11 +132,11 @@ def gate(figures: Sequence[Figures], *, hint: str | None = None) -> None:
         raise ParityError("nothing was compared")
     bad = [figure for figure in figures if not figure.ok]
     if bad:
-        worst = max(bad, key=lambda figure: figure.max_abs)
+        worst = max(bad, key=lambda figure: figure.max_abs / figure.scale)
         top1 = "" if worst.top1 is None else f", top-1 agreement {worst.top1:.1%}"
         raise ParityError(
             f"{worst.runtime} differs from its reference: output {worst.output}, picture {worst.worst}: "
-            f"{worst.max_abs:.2e}, and {worst.tolerance:.0e} is allowed{top1}",
+            f"{worst.max_abs:.2e}, and {worst.limit:.1e} is allowed{top1}",
             hint=hint,
         )
 
@@ -128,6 +157,7 @@ def _figures(
     wanted: Sequence[Values],
     got: Sequence[Values],
     tolerance: float,
+    scale: float,
     least_top1: float | None,
 ) -> Figures:
     apart = [np.abs(a.astype(np.float64) - b).max() for a, b in zip(wanted, got, strict=True)]
@@ -147,6 +177,7 @@ def _figures(
         samples=len(names),
         tolerance=tolerance,
         least_top1=least_top1 or 0.0,
+        scale=scale,
     )
 
 

@@ -11,45 +11,62 @@ from fer_export import checkpoint, parity
 from fer_export.artefact import kind, read_contract
 from fer_export.contract import Contract
 from fer_export.environments.worker import Worker
-from fer_export.errors import ContractError
+from fer_export.errors import ContractError, UsageError
 from fer_export.export import saved_model
-from fer_export.runtime import Answers, Pixels, Runtime, tensorflow
+from fer_export.runtime import Answers, Pixels, Runtime, onnxruntime_web, tensorflow
 from fer_export.runtime import litert as litert_runtime
+from fer_export.runtime.fixed_batch import fixed_batch, in_batches
 from fer_export.runtime.onnxruntime import OnnxRuntime
 from fer_export.runtime.tfjs import Browser
 from fer_export.runtime.torch import TorchRuntime
 from fer_export.samples import Batch
 
+#: What ONNX files run in.
+ENGINES = ("onnxruntime", onnxruntime_web.NAME)
+
 
 @contextmanager
-def opened(path: Path, *, worker: Worker, browser: Browser, backend: str = "wasm") -> Iterator[Runtime]:
-    """A runtime for any artefact, named by its file.
+def opened(
+    path: Path, *, worker: Worker, browser: Browser, backend: str = "wasm", engine: str = ENGINES[0]
+) -> Iterator[Runtime]:
+    """A runtime for any artefact, named by its file. It takes any number of pictures, whatever the artefact's batch.
 
     Args:
         worker: of the environment `tf`; it starts only where TensorFlow is needed.
-        browser: for TF.js models, on `backend`.
+        browser: for TF.js models, on `backend`, and for ONNX files in onnxruntime-web.
+        engine: for ONNX files, of `ENGINES`.
 
     Raises:
         InvalidInputError, ContractError, MissingDependencyError: it cannot be read or run.
+        ParityError: the backend cannot be had.
     """
+    with _opened(path, worker, browser, backend, engine) as runtime:
+        yield _Named(in_batches(runtime, fixed_batch(path)), path)
+
+
+@contextmanager
+def _opened(path: Path, worker: Worker, browser: Browser, backend: str, engine: str) -> Iterator[Runtime]:
     found = kind(path)
     if found == "torch":
         loaded = checkpoint.load(path)
-        yield _Named(TorchRuntime(loaded.module(), loaded.contract), path)
+        yield TorchRuntime(loaded.module(), loaded.contract)
+    elif found == "onnx" and engine == onnxruntime_web.NAME:
+        with onnxruntime_web.model(browser, path) as session:
+            yield session
     elif found == "onnx":
-        yield _Named(OnnxRuntime(path), path)
+        yield OnnxRuntime(path)
     elif found == "tfjs":
         with browser.open(path if path.is_dir() else path.parent, backend) as runtime:
-            yield _Named(runtime, path)
+            yield runtime
     elif found == "saved_model":
         with tensorflow.saved_model(worker, path) as opened_model:
-            yield _Named(opened_model, path)
+            yield opened_model
     elif found == "frozen":
         with tensorflow.frozen(worker, path, saved_model.load_frozen(path)) as opened_model:
-            yield _Named(opened_model, path)
+            yield opened_model
     else:
         with litert_runtime.model(worker, path) as opened_model:
-            yield _Named(opened_model, path)
+            yield opened_model
 
 
 def compare(
@@ -58,6 +75,8 @@ def compare(
     batches: Sequence[Batch],
     *,
     backends: Sequence[str] = ("wasm",),
+    engines: Sequence[str] = ENGINES[:1],
+    against: str | None = None,
     tolerance: float | None = None,
     started: Callable[[str], object] = lambda name: None,
 ) -> list[parity.Figures]:
@@ -65,29 +84,58 @@ def compare(
 
     Args:
         backends: of TF.js, one after the other where an artefact is a TF.js model.
+        engines: of `ENGINES`, one after the other where it is an ONNX file.
+        against: what runs the reference, of `fer_export.verify.RUNTIMES`. Where None, onnxruntime for an ONNX file,
+            and for a TF.js model the backend of the one that is held against it, or else wasm.
         tolerance: for all of them; by the weights' type where None.
         started: told each before its turn.
 
     Raises:
         ContractError: two were made from different weights.
         ParityError: a runtime cannot show numbers.
+        UsageError: there is nothing to run one of them in.
     """
+    turns = [(path, *turn) for path in paths for turn in _turns(path, backends, engines)]
+    chosen = None if against is None else _chosen(reference, against)
     expected = read_contract(reference)
     figures: list[parity.Figures] = []
     with Worker("tf") as worker, Browser() as browser:
-        for path in paths:
+        for path, backend, engine in turns:
+            started(f"running {path}")
             contract = read_contract(path)
             _same_weights(expected, reference, contract, path)
             loosest = max(expected, contract, key=lambda one: parity.TOLERANCES[one.weights_dtype])
-            for backend in backends if kind(path) == "tfjs" else ("wasm",):
-                started(f"running {path}")
-                with (
-                    # On the same backend, where both are TF.js models: a page has one at a time.
-                    opened(reference, worker=worker, browser=browser, backend=backend) as first,
-                    opened(path, worker=worker, browser=browser, backend=backend) as second,
-                ):
-                    figures += parity.measure(first, second, batches, loosest, tolerance)
+            first_backend, first_engine = chosen or (backend, ENGINES[0])
+            with (
+                opened(reference, worker=worker, browser=browser, backend=first_backend, engine=first_engine) as first,
+                opened(path, worker=worker, browser=browser, backend=backend, engine=engine) as second,
+            ):
+                figures += parity.measure(first, second, batches, loosest, tolerance)
     return figures
+
+
+def _turns(path: Path, backends: Sequence[str], engines: Sequence[str]) -> list[tuple[str, str]]:
+    """Backend and engine, for each time that an artefact is run."""
+    found = kind(path)
+    if found == "onnx":
+        return [("wasm", engine) for engine in engines]
+    if found != "tfjs":
+        return [("wasm", ENGINES[0])]
+    if not backends:
+        raise UsageError(
+            f"{path} is a TF.js model, and no runtime was asked for that runs it", hint="--runtime tfjs-wasm"
+        )
+    return [(backend, ENGINES[0]) for backend in backends]
+
+
+def _chosen(path: Path, runtime: str) -> tuple[str, str]:
+    """Backend and engine, for a runtime by its name."""
+    found, backend = kind(path), runtime.removeprefix("tfjs-")
+    if found == "onnx" and runtime in ENGINES:
+        return "wasm", runtime
+    if found == "tfjs" and backend != runtime:
+        return backend, ENGINES[0]
+    raise UsageError(f"{path} does not run in {runtime}")
 
 
 @dataclass(frozen=True)

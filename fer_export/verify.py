@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from torch import nn
@@ -11,12 +12,16 @@ from fer_export import parity
 from fer_export.checkpoint import Checkpoint
 from fer_export.contract import Contract
 from fer_export.errors import ContractError, UsageError
-from fer_export.export import onnx, tfjs
-from fer_export.runtime import Runtime
+from fer_export.export import onnx, saved_model, tfjs
+from fer_export.runtime import Runtime, onnxruntime_web
+from fer_export.runtime.fixed_batch import in_batches, of_tfjs
 from fer_export.runtime.onnxruntime import OnnxRuntime
-from fer_export.runtime.tfjs import Browser
+from fer_export.runtime.tfjs import BACKENDS, Browser
 from fer_export.runtime.torch import TorchRuntime
 from fer_export.samples import Batch
+
+#: All that a checkpoint's ONNX file and TF.js model run in.
+RUNTIMES = ("onnxruntime", onnxruntime_web.NAME, *(f"tfjs-{backend}" for backend in BACKENDS))
 
 
 def verify(
@@ -35,7 +40,8 @@ def verify(
     Args:
         checkpoint: the reference. Of code outside this project, and without `net`, torch cannot compute it:
             then the ONNX file is the reference, which the figures name.
-        runtimes: `onnxruntime`, or `tfjs-` and a backend.
+        batches: of any size, whatever batch the artefacts insist on.
+        runtimes: of `RUNTIMES`.
         tolerance: for all of them; by the weights' type where None.
         started: told the name of each runtime before its turn.
         net: of the checkpoint's architecture, where that is code outside this project.
@@ -54,24 +60,33 @@ def verify(
                 f"torch cannot compute {name} without its code: the ONNX file is the reference, and nothing is left",
                 hint="--runtime tfjs-wasm",
             )
-        _same_weights(checkpoint.contract, onnx.load(onnx_path)[1], onnx_path)
-        reference = OnnxRuntime(onnx_path)
+        model, contract = onnx.load(onnx_path)
+        _same_weights(checkpoint.contract, contract, onnx_path)
+        reference = in_batches(OnnxRuntime(onnx_path), saved_model.fixed_batch(model))
     else:
         reference = TorchRuntime(checkpoint.module(net), checkpoint.contract)
     figures: list[parity.Figures] = []
     with Browser() as browser:
         for name in runtimes:
             started(f"running {name}")
-            if name == "onnxruntime":
-                _, contract = onnx.load(onnx_path)
-                _same_weights(checkpoint.contract, contract, onnx_path)
-                figures += parity.measure(reference, OnnxRuntime(onnx_path), batches, contract, tolerance)
-                continue
-            _, contract = tfjs.load(tfjs_path)
-            _same_weights(checkpoint.contract, contract, tfjs_path)
-            with browser.open(tfjs_path, name.removeprefix("tfjs-")) as runtime:
-                figures += parity.measure(reference, runtime, batches, contract, tolerance)
+            if name.startswith("tfjs-"):
+                path, (document, contract) = tfjs_path, tfjs.load(tfjs_path)
+                size = of_tfjs(document, contract)
+            else:
+                path, (model, contract) = onnx_path, onnx.load(onnx_path)
+                size = saved_model.fixed_batch(model)
+            _same_weights(checkpoint.contract, contract, path)
+            with _opened(name, path, browser) as runtime:
+                figures += parity.measure(reference, in_batches(runtime, size), batches, contract, tolerance)
     return figures
+
+
+def _opened(name: str, path: Path, browser: Browser) -> AbstractContextManager[Runtime]:
+    if name == "onnxruntime":
+        return nullcontext(OnnxRuntime(path))
+    if name == onnxruntime_web.NAME:
+        return onnxruntime_web.model(browser, path)
+    return browser.open(path, name.removeprefix("tfjs-"))
 
 
 def _same_weights(reference: Contract, contract: Contract, path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from conftest import make_checkpoint, present
 
 from fer_export import checkpoint, parity, samples
-from fer_export.contract import Contract
+from fer_export.contract import Contract, Output, Parity
 from fer_export.errors import ParityError, UsageError
 from fer_export.export import detector, onnx, tfjs
 from fer_export.models import mtcnn
@@ -142,6 +142,101 @@ def test_the_gate_stops(small: checkpoint.Checkpoint, change: Callable[..., dict
     reference = TorchRuntime(small.module(), small.contract)
     with pytest.raises(ParityError, match=says):
         parity.gate(parity.measure(reference, Spoiled(reference, change), batches_of(small.contract), small.contract))
+
+
+def answering(*logits: float) -> Runtime:
+    """A runtime that answers the same for every picture."""
+
+    class Fixed:
+        name = "fixed"
+
+        def __call__(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
+            return {"values": np.tile(np.array(logits, np.float32), (len(pixels), 1))}
+
+    return Fixed()
+
+
+@pytest.mark.parametrize(
+    ("weights", "largest", "limit"),
+    [
+        ("float32", 0.5, 1e-4),
+        ("float32", 1.0, 1e-4),
+        ("float32", 1000.0, 0.1),
+        ("float16", 1.0, 1e-2),
+        ("float16", 30.0, 0.3),
+        ("uint8", 1.0, 0.2),
+        ("uint8", 10.0, 0.2),
+        ("uint8", 1000.0, 20.0),
+    ],
+)
+def test_the_limit_is_absolute_for_small_values_and_a_share_of_large_ones(
+    small: checkpoint.Checkpoint, weights: str, largest: float, limit: float
+) -> None:
+    contract = small.contract.but(
+        weights_dtype=weights, labels=(), outputs=(Output(name="values", shape=(2,), meaning="two"),)
+    )
+    batches = batches_of(small.contract)
+    # The smaller value is what differs: the limit is that of the whole output.
+    for apart, holds in ((0.9 * limit, True), (1.1 * limit, False)):
+        reference, other = answering(-largest, 0.0), answering(-largest, apart)
+        (figures,) = parity.measure(reference, other, batches, contract)
+        assert figures.limit == pytest.approx(limit)
+        assert figures.ok is holds
+        record = figures.record()
+        assert record.tolerance * record.scale == pytest.approx(limit)
+    # What is asked for is scaled too; what the runtime answers scales nothing.
+    assert parity.measure(reference, other, batches, contract, 1e-12)[0].ok is False
+    assert parity.measure(reference, answering(-largest, 1e9), batches, contract)[0].limit == pytest.approx(limit)
+
+
+def test_an_endless_reference_allows_nothing(small: checkpoint.Checkpoint) -> None:
+    contract = small.contract.but(labels=(), outputs=(Output(name="values", shape=(2,), meaning="two"),))
+    with pytest.raises(ParityError, match="not finite"):
+        parity.measure(answering(np.inf, 0), answering(5, 0), batches_of(small.contract), contract)
+
+
+@pytest.fixture(scope="module")
+def loud() -> checkpoint.Checkpoint:
+    """A net whose logits are in the thousands."""
+    small = make_checkpoint(widths=(8, 16, 24))
+    quiet = TorchRuntime(small.module(), small.contract)(batches_of(small.contract)[1].pixels)["logits"]
+    factor = 3000 / np.abs(quiet).max()
+    state = {name: value * factor if name.startswith("head.") else value for name, value in small.state.items()}
+    return checkpoint.Checkpoint(small.contract.but(weights_sha256=checkpoint.weights_sha256(state)), state)
+
+
+def test_large_logits_are_held_to_their_own_scale(loud: checkpoint.Checkpoint, tmp_path: Path) -> None:
+    exported = onnx.export(loud.module(), loud.contract, tmp_path / "loud.onnx")
+    probabilities, logits = exported.figures
+    assert 1e3 < logits.scale < 1e4
+    # float32 rounds numbers of this size by more than the tolerance.
+    assert logits.max_abs > parity.TOLERANCE
+    assert probabilities.limit == parity.TOLERANCE
+    record = next(each for each in onnx.load(tmp_path / "loud.onnx")[1].parity if each.output == "logits")
+    assert (record.tolerance, record.scale) == (parity.TOLERANCE, pytest.approx(logits.scale, rel=0.01))
+    assert record.max_abs < record.tolerance * record.scale
+
+
+@pytest.mark.parametrize("name", ["stem.0.0.weight", "stages.2.shortcut.0.weight", "head.weight"])
+def test_one_wrong_weight_is_seen_in_large_logits(loud: checkpoint.Checkpoint, name: str) -> None:
+    value = loud.state[name]
+    # One of middling size, a tenth too large.
+    wrong, order = value.clone().flatten(), value.abs().flatten().argsort()
+    wrong[order[len(order) // 2]] *= 1.1
+    module = checkpoint.Checkpoint(loud.contract, {**loud.state, name: wrong.view_as(value)}).module()
+    right, planted = TorchRuntime(loud.module(), loud.contract), TorchRuntime(module, loud.contract)
+    batches = batches_of(loud.contract)[1:]
+    with pytest.raises(ParityError, match="output logits"):
+        parity.gate(parity.measure(right, planted, batches, loud.contract))
+    # The softmax of such logits is full: it alone would let the weight through.
+    figures = parity.measure(right, planted, batches, loud.contract)
+    parity.gate([figure for figure in figures if figure.output == "probabilities"])
+
+
+def test_records_from_before_the_scale_are_read() -> None:
+    old = {"runtime": "tfjs-wasm", "reference": "torch", "output": "logits", "max_abs": 2e-6, "rmse": 1e-6,
+           "cosine": 1.0, "top1": 1.0, "samples": 13, "tolerance": 1e-4}  # fmt: skip
+    assert Parity.model_validate(old).scale == 1.0
 
 
 def test_nothing_compared_is_no_success() -> None:

@@ -136,4 +136,5 @@ def start(wide: nn.Module, state: Mapping[str, Tensor], labels: Sequence[str], f
 
 def _last(net: nn.Module) -> str:
     """The name of the last layer with weights of two and more dimensions."""
-    return [name for name, module in net.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)][-1]
+    names: list[str] = [name for name, module in net.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)]
+    return names[-1]

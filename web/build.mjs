@@ -5,13 +5,17 @@ import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
+import { build } from "esbuild";
+
 import { Failure } from "./build/failure.mjs";
+import { copy, write } from "./build/files.mjs";
 import { harness, page, testing } from "./build/targets.mjs";
 
 const HELP = `node build.mjs [page] [harness] [testing] [flags]    without a name: all three
 
   page      dist/fer.js: the page in one classic script, with worker, wasm and models inside
-  harness   fer_export/runtime/browser/harness.js and tfjs's wasm files, for parity checks
+  harness   fer_export/runtime/browser/harness.js with tfjs's wasm files, and harness-onnx.js
+            with onnxruntime's, for parity checks
   testing   dist/testing.js: the page's pure functions, for the tests
 
   --model DIR        classifier in DIR, detector in DIR/detector/{pnet,rnet,onet}   (web/model)
@@ -21,7 +25,7 @@ const HELP = `node build.mjs [page] [harness] [testing] [flags]    without a nam
   --no-minify        readable output`;
 
 const WEB = dirname(fileURLToPath(import.meta.url));
-const TARGETS = { page, harness, testing };
+const TARGETS = { page, harness: harnesses, testing };
 
 /** @param {string[]} argv */
 async function main(argv) {
@@ -48,6 +52,33 @@ async function main(argv) {
   for (const name of names) {
     for (const line of await TARGETS[name](options)) console.log(line);
   }
+}
+
+/**
+ * The scripts that parity checks drive in a browser: TF.js's, and ONNX Runtime's with the one wasm file it asks for.
+ *
+ * @param {import("./build/targets.mjs").Options} options
+ */
+async function harnesses(options) {
+  const { outputFiles } = await build({
+    entryPoints: [resolve(options.web, "src/harness-onnx.ts")],
+    bundle: true,
+    write: false,
+    format: "iife",
+    target: "es2022",
+    charset: "utf8",
+    minify: options.minify,
+    legalComments: "eof",
+    logLevel: "silent",
+  }).catch((error) => {
+    throw new Failure(error.errors?.[0]?.text ?? String(error));
+  });
+  const wasm = "ort-wasm-simd-threaded.wasm";
+  return [
+    ...(await harness(options)),
+    write(resolve(options.harnessOut, "harness-onnx.js"), outputFiles[0].contents),
+    copy(resolve(options.web, "node_modules/onnxruntime-web/dist", wasm), resolve(options.harnessOut, wasm)),
+  ];
 }
 
 /** @param {string[]} argv */

@@ -16,8 +16,8 @@ from rich.table import Table
 from fer_export.errors import FerExportError
 from fer_export.parity import Figures
 
-#: Columns that the parity table takes; narrower terminals get lines.
-_TABLE_WIDTH = 78
+#: Columns that the parity table takes beside its names; narrower terminals get lines.
+_TABLE_WIDTH = 52
 
 
 class Output:
@@ -47,7 +47,8 @@ class Output:
         self.document.setdefault("parity", []).extend(_as_record(figure) for figure in figures)
         if self.as_json:
             return
-        if self.console.width < _TABLE_WIDTH:
+        names = max(len(figure.runtime) for figure in figures) + max(len(figure.output) for figure in figures)
+        if self.console.width < names + _TABLE_WIDTH:
             self._parity_lines(figures, title)
             return
         table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
@@ -135,5 +136,7 @@ def _as_record(figure: Figures) -> dict[str, Any]:
         "worst": figure.worst,
         "samples": figure.samples,
         "tolerance": figure.tolerance,
+        "scale": figure.scale,
+        "limit": figure.limit,
         "ok": figure.ok,
     }

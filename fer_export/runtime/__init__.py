@@ -35,7 +35,9 @@ def by_input(pixels: Pixels, name: str) -> dict[str, Pixels]:
 
 def channels_first(pixels: Pixels) -> npt.NDArray[np.float32]:
     """[N, H, W, C] → float32 [N, C, H, W], contiguous."""
-    return np.ascontiguousarray(np.moveaxis(pixels.astype(np.float32), -1, 1))
+    # A copy: one channel moved is contiguous as it is, but with strides that torch takes for channels last, and
+    # after a convolution of those `view` fails.
+    return np.moveaxis(pixels, -1, 1).astype(np.float32, order="C")
 
 
 def channels_last(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

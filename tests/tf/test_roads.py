@@ -22,6 +22,7 @@ from fer_export.export.opset15 import made_again, to_opset15
 from fer_export.models import mtcnn
 from fer_export.parity import Figures
 from fer_export.runtime import Answers, Pixels
+from fer_export.runtime.fixed_batch import fixed_batch
 from fer_export.runtime.onnxruntime import OnnxRuntime
 from fer_export.runtime.tfjs import Browser
 from tf.conftest import files
@@ -126,6 +127,25 @@ def test_verify_takes_any_artefacts(made: Made, small: Checkpoint, tmp_path: Pat
     result = CliRunner().invoke(verify, [*arguments, "--tolerance", "1e-12"])
     assert result.exit_code == 1
     assert "differs from its reference" in result.stderr
+
+
+def test_models_of_a_fixed_batch_are_compared(worker: Worker, made: Made, tmp_path: Path) -> None:
+    # Its flattening is written for the batch: none of these takes another.
+    loaded = make_checkpoint("face_emotion_cnn")
+    checkpoint.save(loaded, tmp_path / "x.pth")
+    first, frozen, saved, tflite = (tmp_path / name for name in ("x.onnx", "x.pb", "saved", "x.tflite"))
+    onnx.export(loaded.module(), loaded.contract, first, batch=4)
+    saved_model.export(*onnx.load(first), saved, worker=worker, frozen=frozen)
+    litert.export(saved, tflite, worker=worker)
+    paths = [first, frozen, saved, tflite]
+    assert [fixed_batch(path) for path in paths] == [4] * 4
+    assert [fixed_batch(path) for path in (made.onnx, made.frozen, made.saved, made.tflite, made.official)] == [
+        None
+    ] * 5
+    batches = samples.samples_for(loaded.contract)
+    figures = roads.compare(tmp_path / "x.pth", paths, batches)
+    close(figures, {"onnxruntime x.onnx", "tf-frozen x.pb", "tensorflow saved", "litert x.tflite"})
+    assert {figure.samples for figure in figures} == {13}
 
 
 def test_verify_refuses_other_weights(made: Made) -> None:

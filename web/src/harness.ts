@@ -5,13 +5,9 @@ import { type GraphModel, loadGraphModel } from "@tensorflow/tfjs-converter";
 import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import "@tensorflow/tfjs-backend-cpu";
 import "@tensorflow/tfjs-backend-webgl";
+import "@tensorflow/tfjs-backend-webgpu";
 
-/** A tensor on its way to or from Python. */
-interface Packed {
-  shape: number[];
-  /** Little-endian float32, base64. */
-  data: string;
-}
+import { decode, encode, type Packed } from "./harness-packed";
 
 /** A loaded model by its address, and its inputs by name, channels last; the name of a single one does not matter. */
 type Job = [url: string, inputs: Record<string, Packed>];
@@ -108,20 +104,6 @@ function tensors(): number {
 function unload(url: string): void {
   models.get(url)?.dispose();
   models.delete(url);
-}
-
-function decode(text: string): Float32Array {
-  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-  return new Float32Array(bytes.buffer);
-}
-
-function encode(values: Float32Array): string {
-  const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-  let text = "";
-  for (let start = 0; start < bytes.length; start += 8192) {
-    text += String.fromCharCode(...bytes.subarray(start, start + 8192));
-  }
-  return btoa(text);
 }
 
 Object.assign(globalThis, { harness: { setup, load, run, time, renderer, tensors, unload, version: tf.version_core } });
