@@ -35,6 +35,8 @@ QUICK = ("onnxruntime", "tfjs-wasm", "tfjs-webgl")
 @click.option("--limit", type=click.IntRange(1), help="At most so many rows of --csv.")
 @click.option("--tolerance", type=click.FloatRange(0, min_open=True), help="Largest difference for values up to 1, and "
               "a share of larger ones; 1e-4 for float32.")  # fmt: skip
+@click.option("--bisect/--no-bisect", "bisecting", default=True, show_default=True, help="Name the first wrong "
+              "operator of what is out of tolerance.")  # fmt: skip
 @command
 def main(
     output: Output,
@@ -50,6 +52,7 @@ def main(
     split: str,
     limit: int | None,
     tolerance: float | None,
+    bisecting: bool,
 ) -> None:
     """Run the same pictures through torch and every other runtime, and print how far they differ.
 
@@ -81,12 +84,13 @@ def main(
         raise UsageError("--against-runtime is what runs the file of --against")
     if ALL in runtimes:
         runtimes = RUNTIMES
-    from fer_export import artefact, checkpoint, parity, roads, samples, verify
+    from fer_export import artefact, bisect, checkpoint, parity, roads, samples, verify
     from fer_export.foreign import assemble
 
     if arch is not None and (paths or ckpt is None):
         raise UsageError("--arch names the code of --ckpt, for the files of --onnx and --tfjs")
     reference = against or ckpt or checkpoint.PRETRAINED
+    module = None
     with output.working("loading torch") as say:
         # A checkpoint of somebody else's has no contract: the ONNX file made of it has.
         contract = artefact.read_contract(reference if arch is None else onnx_path)
@@ -103,6 +107,7 @@ def main(
             )  # fmt: skip
         else:
             loaded, net = assemble.rebuild(reference, arch, contract) if arch else (checkpoint.load(reference), None)
+            module = None if net is None else loaded.module(net)
             figures = verify.verify(
                 loaded, onnx_path, tfjs_path, batches, runtimes=runtimes, tolerance=tolerance, started=say, net=net
             )
@@ -113,4 +118,13 @@ def main(
     large = {figure.output: figure for figure in figures if figure.ok and figure.max_abs > figure.tolerance}
     for figure in large.values():
         output.text(f"{figure.output} has large values: {figure.limit:.1e} is allowed for it")
+    if bisecting and not all(figure.ok for figure in figures):
+        measured = bisect.of_paths(paths, figures) if paths else bisect.of_hops(onnx_path, tfjs_path, figures)
+        # Without its code torch cannot compute a net of somebody else's: its ONNX file was the reference.
+        first = onnx_path if not paths and figures[0].reference == "onnxruntime" else reference
+        with output.working("bisecting") as say:
+            found = bisect.findings(first, measured, batches, onnx_path=onnx_path, module=module, started=say)
+        for line in [line for finding in found for line in finding.text()]:
+            output.text(line)
+        output.add(bisect=[finding.record() for finding in found])
     parity.gate(figures, hint="export again: fer-export onnx, fer-export tfjs, fer-export tf")

@@ -76,7 +76,7 @@ def export(
         parity=tuple(figure.record() for figure in figures),
         graph_sha256=graph_sha256(model),
     )
-    _embed(contract, model)
+    embed(contract, model)
     with replacing(path) as temporary:
         temporary.write_bytes(model.SerializeToString(deterministic=True))
         written, _ = load(temporary)
@@ -88,7 +88,7 @@ def to_onnx(module: nn.Module, contract: Contract, *, opset: int, batch: int | N
     specs = (contract.input, *contract.more_inputs)
     count = 2 if batch is None else batch
     pixels = [torch.full((count, spec.channels, spec.height or 64, spec.width or 80), 127.0) for spec in specs]
-    dynamic = tuple(_dynamic(spec, batch) for spec in specs)
+    dynamic = tuple(dynamic_axes(spec, batch) for spec in specs)
     for noisy in ("torch.onnx", "torch.fx.experimental.symbolic_shapes", "onnxscript", "onnx_ir"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     # Of a net that it cannot trace, torch prints the whole graph.
@@ -112,7 +112,7 @@ def to_onnx(module: nn.Module, contract: Contract, *, opset: int, batch: int | N
             dynamic_shapes=(dynamic,) if isinstance(module, Wrapped) else dynamic,
         )
     assert program is not None
-    _distinct(program.model)
+    distinct(program.model)
     model: onnx.ModelProto = program.model_proto
     written = {entry.domain: entry.version for entry in model.opset_import}.get("")
     if written != opset:
@@ -174,7 +174,7 @@ def _named_failure(architecture: str) -> Iterator[None]:
         raise InvalidInputError(f"torch.onnx cannot export {architecture}: {first_line(cause)}", hint=hint) from error
 
 
-def _distinct(model: Any) -> None:
+def distinct(model: Any) -> None:
     """Rename the inner values that have the name of an input or output; torch looks at its own names alone."""
     ends = [*model.graph.inputs, *model.graph.outputs]
     taken = {value.name for value in ends}
@@ -184,12 +184,14 @@ def _distinct(model: Any) -> None:
                 value.name = f"{value.name}/inner"
 
 
-def _dynamic(spec: Input, batch: int | None) -> dict[int, Any]:
+def dynamic_axes(spec: Input, batch: int | None) -> dict[int, Any]:
+    """The axes of an input [N, C, H, W] that stay free, as torch.export wants them."""
     free = ([] if batch is not None else [0]) + ([] if spec.height is not None else [2, 3])
     return dict.fromkeys(free, torch.export.Dim.DYNAMIC)
 
 
-def _embed(contract: Contract, model: onnx.ModelProto) -> None:
+def embed(contract: Contract, model: onnx.ModelProto) -> None:
+    """Put the contract into the file's metadata, in the place of the one before."""
     del model.metadata_props[:]
     entry = model.metadata_props.add()
     entry.key, entry.value = KEY, contract.to_json()

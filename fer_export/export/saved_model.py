@@ -77,8 +77,8 @@ def export(
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         saved = stack.enter_context(replacing_directory(directory))
         graph = scratch / "frozen.pb"
-        job = _Job(model, contract, entry_of(contract, batch), scratch, saved, graph, worker)
-        tools = {"direct": _direct, "onnx2tf": _onnx2tf, "onnx-tf": _onnx_tf}[converter](job, opset15)
+        job = Job(model, contract, entry_of(contract, batch), scratch, saved, graph, worker)
+        tools = {"direct": by_direct, "onnx2tf": by_onnx2tf, "onnx-tf": by_onnx_tf}[converter](job, opset15)
         with tensorflow.saved_model(worker, saved) as runtime:
             figures = parity.measure(reference, runtime, batches, contract)
         if frozen:
@@ -155,7 +155,18 @@ def entry_of(contract: Contract, batch: int | None) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class _Job:
+class Job:
+    """One conversion.
+
+    Attributes:
+        model, contract: what is converted.
+        entry: name and shape of the input (`entry_of`).
+        scratch: a folder for what lies between.
+        saved: folder of the SavedModel.
+        graph: for the frozen graph, where the converter has one.
+        worker: of the converter's environment.
+    """
+
     model: onnx.ModelProto
     contract: Contract
     entry: dict[str, Any]
@@ -166,10 +177,11 @@ class _Job:
 
     @property
     def outputs(self) -> Sequence[str]:
+        """Names, in the contract's order."""
         return [output.name for output in self.contract.outputs]
 
 
-def _direct(job: _Job, _: bytes | None) -> dict[str, str]:
+def by_direct(job: Job, _: bytes | None) -> dict[str, str]:
     """The graph that the TF.js writer makes, before operators are fused into ones that TensorFlow lacks."""
     folder = job.scratch / "graph_model"
     folder.mkdir()
@@ -187,7 +199,8 @@ def _direct(job: _Job, _: bytes | None) -> dict[str, str]:
     return {}
 
 
-def _onnx2tf(job: _Job, _: bytes | None) -> dict[str, str]:
+def by_onnx2tf(job: Job, _: bytes | None) -> dict[str, str]:
+    """Convert with onnx2tf; answers its version."""
     path = job.scratch / "model.onnx"
     path.write_bytes(for_onnx2tf(job.model).SerializeToString())
     version = job.worker.call(
@@ -201,7 +214,8 @@ def _onnx2tf(job: _Job, _: bytes | None) -> dict[str, str]:
     return {"onnx2tf": version}
 
 
-def _onnx_tf(job: _Job, opset15: bytes | None) -> dict[str, str]:
+def by_onnx_tf(job: Job, opset15: bytes | None) -> dict[str, str]:
+    """Convert with onnx-tf; answers its version."""
     if opset15 is None:
         raise UsageError("onnx-tf needs the model in opset 15")
     path, raw = job.scratch / "opset15.onnx", job.scratch / "onnx_tf"

@@ -65,10 +65,10 @@ def export(
                 "fer-export": __version__,
             },
         )
-        document = _document(temporary)
-        _name_outputs(document, answer["tensors"])
-        _biases_of_rank_1(document, temporary)
-        _embed(document, contract, temporary)
+        document = read_document(temporary)
+        name_outputs(document, answer["tensors"])
+        biases_of_rank_1(document, temporary)
+        embed(document, contract, temporary)
         figures = []
         with tensorflow.saved_model(worker, source) as reference:
             for backend in backends:
@@ -76,7 +76,7 @@ def export(
                     figures += parity.measure(reference, runtime, batches, contract)
         parity.gate(figures, hint="fer-export tfjs --via direct" if weights == "float32" else "--weights float32")
         contract = contract.but(parity=tuple(figure.record() for figure in figures))
-        _embed(document, contract, temporary)
+        embed(document, contract, temporary)
         _, contract = tfjs.load(temporary)
         size = sum(path.stat().st_size for path in temporary.iterdir())
     nodes = Counter(node["op"] for node in document["modelTopology"]["node"])
@@ -84,7 +84,8 @@ def export(
     return tfjs.Written(directory, contract, operators, size, figures)
 
 
-def _document(directory: Path) -> dict[str, Any]:
+def read_document(directory: Path) -> dict[str, Any]:
+    """The model.json that the converter wrote."""
     path = directory / "model.json"
     if not path.is_file():
         raise InvalidInputError("tensorflowjs_converter ended well and wrote no model.json")
@@ -92,7 +93,7 @@ def _document(directory: Path) -> dict[str, Any]:
     return document
 
 
-def _name_outputs(document: dict[str, Any], tensors: dict[str, str]) -> None:
+def name_outputs(document: dict[str, Any], tensors: dict[str, str]) -> None:
     """Give the signature's outputs their names back.
 
     The converter looks for them by type and shape, and where two outputs have the same shape, as
@@ -105,7 +106,7 @@ def _name_outputs(document: dict[str, Any], tensors: dict[str, str]) -> None:
     document["signature"]["outputs"] = {name: found[tensor] for name, tensor in tensors.items()}
 
 
-def _biases_of_rank_1(document: dict[str, Any], directory: Path) -> None:
+def biases_of_rank_1(document: dict[str, Any], directory: Path) -> None:
     """Give each fused operator a bias for every channel, in a shard of their own.
 
     Grappler drops a bias of zeros and then fuses the addition of one number behind it (the half of a
@@ -147,7 +148,8 @@ def _weights(manifest: list[dict[str, Any]], directory: Path) -> Iterator[tuple[
             start = end
 
 
-def _embed(document: dict[str, Any], contract: Contract, directory: Path) -> None:
+def embed(document: dict[str, Any], contract: Contract, directory: Path) -> None:
+    """Write model.json with the contract, tied to its graph and shards."""
     payload = b"".join(
         (directory / name).read_bytes() for group in document["weightsManifest"] for name in group["paths"]
     )

@@ -66,10 +66,11 @@ def export(
         UnsupportedOperatorError: before anything is written.
         ParityError: the numbers do not hold; what was there stays.
     """
+    # Before the conversion: one that alters its input must not alter what it is held against.
+    reference = OnnxRuntime(model.SerializeToString())
     graph = convert(model)
     contract = contract.but(weights_dtype=weights, parity=(), tools={**contract.tools, "fer-export": __version__})
     batches = samples_for(contract, batch=_fixed_batch(graph))
-    reference = OnnxRuntime(model.SerializeToString())
     with replacing_directory(directory, keep=keep) as temporary:
         write(graph, contract, temporary, weights)
         figures = []

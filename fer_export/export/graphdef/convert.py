@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 import onnx
 
@@ -10,7 +11,7 @@ from fer_export.errors import InvalidInputError, UnsupportedOperatorError
 from fer_export.export.graphdef import operators  # noqa: F401  (fills the table)
 from fer_export.export.graphdef.builder import Builder
 from fer_export.export.graphdef.call import Call
-from fer_export.export.graphdef.graph import BOOL, FLOAT, INT32, DType, Graph, Node, producer
+from fer_export.export.graphdef.graph import BOOL, FLOAT, INT32, DType, Graph, Held, Node, producer
 from fer_export.export.graphdef.layout import Value, channels_last, constant
 from fer_export.export.graphdef.passes import run
 from fer_export.export.graphdef.prepare import Prepared, prepare
@@ -60,8 +61,13 @@ def convert(model: onnx.ModelProto, *, passes: bool | Collection[str] = True) ->
         answer = TABLE[node.op_type].function(call)
         results = answer if isinstance(answer, tuple) else (answer,)
         values.update(zip(node.output, results, strict=False))
-    _outputs(builder, {name: values[name] for name in prepared.outputs})
     graph = builder.graph
+    graph.values = {
+        name: Held(value.tensor, value.permutation, value.columns, value.dtype)
+        for name, value in values.items()
+        if value.constant is None
+    }
+    _outputs(builder, {name: values[name] for name in prepared.outputs})
     graph.prune()
     run(graph, passes)
     return graph
@@ -123,6 +129,11 @@ def _outputs(builder: Builder, values: Mapping[str, Value]) -> None:
         graph.outputs[final] = tuple(values[name].shape[axis] for axis in channels_last(values[name].rank))
         _note(graph, final, values[name].dtype)
     graph.nodes = [_renamed(node, renamed) for node in graph.nodes]
+    graph.values = {
+        name: replace(held, tensor=renamed.get(held.tensor, held.tensor)) for name, held in graph.values.items()
+    }
+    for name, value in values.items():
+        graph.values[name] = Held(builder.reserved(name), channels_last(value.rank), dtype=value.dtype)
 
 
 def _note(graph: Graph, name: str, dtype: DType) -> None:

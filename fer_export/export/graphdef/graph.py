@@ -46,6 +46,16 @@ class Node:
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Held:
+    """Where the graph holds an ONNX value, and how; `layout.Value` says what the fields mean."""
+
+    tensor: str
+    permutation: tuple[int, ...]
+    columns: Array | None = None
+    dtype: DType = FLOAT
+
+
 @dataclass
 class Graph:
     """Nodes in execution order.
@@ -54,6 +64,7 @@ class Graph:
         inputs, outputs: name → shape, `None` for a free size; each is also a node's name.
         constants: node name → array; their nodes have op `Const`.
         dtypes: the types of inputs and outputs that are not float32.
+        values: of the ONNX model, by name, those that a tensor holds; others are fused, folded or unread.
     """
 
     nodes: list[Node] = field(default_factory=list)
@@ -61,6 +72,7 @@ class Graph:
     outputs: dict[str, Shape] = field(default_factory=dict)
     constants: dict[str, Array] = field(default_factory=dict)
     dtypes: dict[str, DType] = field(default_factory=dict)
+    values: dict[str, Held] = field(default_factory=dict)
 
     def consumers(self) -> Counter[str]:
         """How often each node's outputs are read; the graph's own outputs count as one more."""
@@ -84,6 +96,11 @@ class Graph:
                 open_names += [producer(source) for source in by_name[name].inputs]
         self.nodes = [node for node in self.nodes if node.name in alive]
         self.constants = {name: array for name, array in self.constants.items() if name in alive}
+        self.values = {name: held for name, held in self.values.items() if producer(held.tensor) in alive}
+
+    def forget(self, node: str) -> None:
+        """A node holds another value than it did: no ONNX value is to be looked for in it."""
+        self.values = {name: held for name, held in self.values.items() if producer(held.tensor) != node}
 
 
 def producer(tensor: str) -> str:

@@ -18,7 +18,8 @@ def fold_batch_norm(graph: Graph) -> None:
     A factor or an offset is a constant with one value, or one for each channel along the last axis.
 
     1. A product that one Mul alone reads takes the factor into its weights.
-    2. So does a product behind a BiasAdd, whose bias is multiplied as well.
+    2. So does a product behind a BiasAdd, whose bias is multiplied as well. The product then holds no
+       ONNX value any more.
     3. A product that one AddV2 or Sub alone reads gets the offset as a BiasAdd.
     4. A BiasAdd that one AddV2 or Sub alone reads takes the offset into its bias.
 
@@ -59,6 +60,7 @@ def _folded(graph: Graph, made: dict[str, Node], counts: dict[str, int], node: N
             return replace(scaled, name=node.name)
         bias = graph.constants[source.inputs[1]] * values  # rule 2
         made[product.name] = scaled
+        graph.forget(product.name)
         return replace(source, name=node.name, inputs=(product.name, _new(graph, f"{node.name}/bias", bias)))
     values = -values if node.op == "Sub" else values
     if source is product:  # rule 3

@@ -1,0 +1,89 @@
+"""The bisection as `fer-export verify` asks for it: after the table, of each artefact that is out of tolerance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from torch import nn
+
+from fer_export.artefact import kind
+from fer_export.bisect.explain import explain
+from fer_export.bisect.finding import Finding
+from fer_export.environments.worker import Worker
+from fer_export.errors import FerExportError
+from fer_export.parity import Figures
+from fer_export.runtime.tfjs import Browser
+from fer_export.samples import Batch
+
+#: An artefact, and what parity measured of all its outputs in one runtime.
+Measured = tuple[Path, Sequence[Figures]]
+
+
+def of_hops(onnx_path: Path, tfjs_path: Path, figures: Sequence[Figures]) -> list[Measured]:
+    """Which figures of `fer_export.verify.verify` are whose."""
+    return [(tfjs_path if group[0].runtime.startswith("tfjs-") else onnx_path, group) for group in _by_runtime(figures)]
+
+
+def of_paths(paths: Sequence[Path], figures: Sequence[Figures]) -> list[Measured]:
+    """Which figures of `fer_export.roads.compare` are whose: they come in the order of the paths."""
+    measured: list[Measured] = []
+    left, seen = list(paths), set[str]()
+    for group in _by_runtime(figures):
+        name = group[0].runtime
+        # Two paths may end alike; the second one's turn has come when a runtime is there again.
+        while name in seen or not name.endswith(f" {left[0].name}"):
+            left.pop(0)
+            seen.clear()
+        seen.add(name)
+        measured.append((left[0], group))
+    return measured
+
+
+def findings(
+    reference: Path,
+    measured: Iterable[Measured],
+    batches: Sequence[Batch],
+    *,
+    onnx_path: Path | None = None,
+    module: nn.Module | None = None,
+    started: Callable[[str], object] = lambda step: None,
+) -> list[Finding]:
+    """Where each artefact goes wrong: in the first of its runtimes in which it is out of tolerance.
+
+    An ONNX file that torch is the reference of comes first, and where it is wrong nothing that is made of it is
+    looked at. A bisection that fails is a finding, too: it takes nothing away from what parity has shown.
+
+    Args:
+        reference, batches, onnx_path, module, started: as for `explain`.
+    """
+    wrong = [(path, group) for path, group in measured if not all(figure.ok for figure in group)]
+    hops = [(path, group) for path, group in wrong if path == onnx_path and group[0].runtime == "onnxruntime"]
+    once: dict[Path, Sequence[Figures]] = {}
+    for path, group in hops if hops and kind(reference) == "torch" else wrong:
+        once.setdefault(path, group)
+    found = []
+    with Worker("tf") as worker, Browser() as browser:
+        for path, group in once.items():
+            try:
+                one = explain(
+                    reference, path, batches, group,
+                    worker=worker, browser=browser, onnx_path=onnx_path, module=module, started=started,
+                )  # fmt: skip
+            except FerExportError as error:
+                note = f"the bisection itself failed: {error.reason}"
+                one = Finding(group[0].runtime, group[0].reference, group[0].worst, "broken off", notes=(note,))
+            found.append(one)
+    return found
+
+
+def _by_runtime(figures: Sequence[Figures]) -> Iterator[list[Figures]]:
+    """All outputs of one runtime in its turn."""
+    group: list[Figures] = []
+    for figure in figures:
+        if group and (figure.runtime != group[0].runtime or figure.output in {one.output for one in group}):
+            yield group
+            group = []
+        group.append(figure)
+    if group:
+        yield group

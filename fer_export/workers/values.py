@@ -1,0 +1,151 @@
+"""Tensors inside models, by name: SavedModel, frozen graph, LiteRT. For finding out where one goes wrong.
+
+Arguments that all functions take:
+    kind: `saved_model`, `frozen` or `litert`.
+    entry, outputs: names of input and outputs, which a frozen graph does not tell itself.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+#: What computes nothing. TensorFlow writes Identity nodes around each function that it puts in line.
+_SILENT = ("Const", "Placeholder", "NoOp", "Identity")
+
+
+def tensors(path: str, kind: str, entry: str, outputs: list[str]) -> list[str]:
+    """Names of the floating-point tensors that are computed, each node by its first output."""
+    if kind == "litert":
+        interpreter = _interpreter(path, None)
+        made = {index for operation in interpreter._get_ops_details() for index in operation["outputs"]}
+        details = [detail for detail in interpreter.get_tensor_details() if detail["index"] in made]
+        return [detail["name"] for detail in details if detail["dtype"] is np.float32]
+    return [node.name for node in _graph(path, kind, entry, outputs)[0].graph.get_operations() if _computes_float(node)]
+
+
+def read(path: str, kind: str, entry: str, outputs: list[str], pixels: Any, names: list[str]) -> dict[str, Any]:
+    """Run a model on float32 [N, H, W, C].
+
+    Returns:
+        Its `outputs` by name, and in `tensors` those named, in the order of `names`.
+    """
+    if kind == "litert":
+        return _read_litert(path, pixels, names)
+    import tensorflow as tf
+
+    function, entries, ends = _graph(path, kind, entry, outputs)
+    wanted = [function.graph.get_tensor_by_name(name if ":" in name else f"{name}:0") for name in names]
+    answers = function.prune(entries, [*ends.values(), *wanted])(tf.constant(pixels))
+    arrays = [answer.numpy() for answer in answers]
+    return {"outputs": dict(zip(ends, arrays, strict=False)), "tensors": arrays[len(ends) :]}
+
+
+def differences(first: str, second: str, kind: str, entry: str, outputs: list[str]) -> dict[str, Any]:
+    """What one model has otherwise than another of the same kind, by the names of nodes and constants.
+
+    Returns:
+        `nodes`: of each that is missing, new or changed, a list of its name and, for either model, its
+        operator with its inputs; None where it is not there. `constants`: of each that is in both and
+        has other numbers, a list of its name, size, how many differ, by how much at most (None where
+        the shapes do), and whether the numbers are the same in another order.
+    """
+    nodes, constants = zip(*(_content(path, kind, entry, outputs) for path in (first, second)), strict=True)
+    if kind == "litert" and nodes[0] != nodes[1]:
+        constants = ({}, {})  # it counts them: the same name is another constant where there are more or fewer
+    names = [name for name in nodes[0] if nodes[0][name] != nodes[1].get(name)]
+    names += [name for name in nodes[1] if name not in nodes[0]]
+    changed = [
+        [name, *_apart(array, constants[1][name])]
+        for name, array in constants[0].items()
+        if name in constants[1] and not np.array_equal(array, constants[1][name])
+    ]
+    listed = [[name, *((side.get(name) or [None])[0] for side in nodes)] for name in names]
+    return {"nodes": listed, "constants": changed}
+
+
+def _graph(path: str, kind: str, entry: str, outputs: list[str]) -> tuple[Any, list[Any], dict[str, Any]]:
+    """A function with all of its nodes in one graph, its inputs, and its outputs by name."""
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    if kind == "saved_model":
+        function = tf.saved_model.load(path).signatures["serving_default"]
+        flat = convert_variables_to_constants_v2(function)
+        # A dict's values are flattened in the order of its sorted keys (tf.nest).
+        return flat, flat.inputs, dict(zip(sorted(function.structured_outputs), flat.outputs, strict=True))
+    definition = tf.compat.v1.GraphDef()
+    definition.ParseFromString(Path(path).read_bytes())
+    flat = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(definition, name=""), [])
+    ends = {name: flat.graph.get_tensor_by_name(f"{name}:0") for name in outputs}
+    return flat, [flat.graph.get_tensor_by_name(f"{entry}:0")], ends
+
+
+def _computes_float(node: Any) -> bool:
+    return node.type not in _SILENT and bool(node.outputs) and node.outputs[0].dtype.name == "float32"
+
+
+def _interpreter(path: str, shape: Any) -> Any:
+    """LiteRT with its own kernels: a delegate does not write the tensors inside of what it takes over."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = Interpreter(path, experimental_preserve_all_tensors=True, experimental_op_resolver_type=plain)
+    if shape is not None:
+        interpreter.resize_tensor_input(interpreter.get_input_details()[0]["index"], shape)
+    interpreter.allocate_tensors()
+    return interpreter
+
+
+def _read_litert(path: str, pixels: Any, names: list[str]) -> dict[str, Any]:
+    interpreter = _interpreter(path, list(pixels.shape))
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], pixels)
+    interpreter.invoke()
+    runner = interpreter.get_signature_runner("serving_default")
+    ends = {name: detail["index"] for name, detail in runner.get_output_details().items()}
+    places = {detail["name"]: detail["index"] for detail in interpreter.get_tensor_details()}
+    return {
+        "outputs": {name: interpreter.get_tensor(index) for name, index in ends.items()},
+        "tensors": [interpreter.get_tensor(places[name]) for name in names],
+    }
+
+
+def _content(path: str, kind: str, entry: str, outputs: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Each node: its operator with its inputs, and its attributes; each constant: its numbers."""
+    if kind == "litert":
+        return _content_litert(path)
+    import tensorflow as tf
+
+    nodes, constants = {}, {}
+    for node in _graph(path, kind, entry, outputs)[0].graph.get_operations():
+        attributes = {name: str(value) for name, value in node.node_def.attr.items() if name != "value"}
+        sources = [source.name.removesuffix(":0") for source in node.inputs]
+        nodes[node.name] = [f"{node.type}({', '.join(sources)})", attributes]
+        if node.type == "Const":
+            array = tf.make_ndarray(node.get_attr("value"))
+            if array.dtype.kind in "fiu":
+                constants[node.name] = array
+    return nodes, constants
+
+
+def _content_litert(path: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    interpreter = _interpreter(path, None)
+    details = {detail["index"]: detail for detail in interpreter.get_tensor_details() if detail["name"]}
+    nodes, made = {}, {interpreter.get_input_details()[0]["index"]}
+    for operation in interpreter._get_ops_details():
+        name = details[operation["outputs"][0]]["name"]
+        made.update(int(index) for index in operation["outputs"])
+        sources = [details[index]["name"] for index in operation["inputs"] if index in made]
+        nodes[name] = [f"{operation['op_name']}({', '.join(sources)})", {}]
+    fixed = {detail["name"]: index for index, detail in details.items() if index not in made}
+    return nodes, {name: interpreter.get_tensor(index) for name, index in fixed.items()}
+
+
+def _apart(first: Any, second: Any) -> list[Any]:
+    if first.shape != second.shape:
+        return [int(first.size), int(first.size), None, False]
+    largest = float(np.abs(first.astype(np.float64) - second).max())
+    same = bool(np.array_equal(np.sort(first, axis=None), np.sort(second, axis=None)))
+    return [int(first.size), int((first != second).sum()), largest, same]
