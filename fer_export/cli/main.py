@@ -17,6 +17,8 @@ COMMANDS = {
     "verify": "Compare every runtime with torch, or any two roads.",
     "bench": "Time a model beside a plain CNN on every runtime.",
     "env": "Environments of their own for TensorFlow and onnx-tf.",
+    "bench-convert": "Time the direct writer beside TensorFlow's converters.",
+    "matrix": "Every model down every road, in every runtime.",
     "browser": "Find, or install, the browser that checks TF.js.",
     "info": "Show the contract of a checkpoint or any other artefact.",
 }

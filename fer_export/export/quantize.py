@@ -14,8 +14,8 @@ from fer_export.errors import InvalidInputError
 
 Weights = Literal["float32", "float16", "uint8"]
 
-#: Biases and other small tensors stay exact: they weigh little and shift everything.
-_SMALLEST = 128
+#: Biases, the first layer and other small tensors stay exact: they weigh little and shift everything.
+_SMALLEST = 1024
 
 
 def encode(name: str, array: npt.NDArray[Any], weights: Weights) -> tuple[bytes, dict[str, Any]]:

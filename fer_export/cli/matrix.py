@@ -1,0 +1,96 @@
+"""`fer-export matrix`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from fer_export.cli import options
+from fer_export.cli.output import Output, command
+from fer_export.errors import ParityError
+
+ROADS = (
+    *("onnx", "tfjs", "tfjs-float16", "tfjs-uint8", "tf", "frozen", "litert", "onnx2tf", "onnx-tf"),
+    *("tf-tensorflowjs", "onnx2tf-tensorflowjs"),
+)
+RUNTIMES = (
+    *("onnxruntime", "onnxruntime-web", "tfjs-wasm", "tfjs-webgl", "tfjs-webgpu", "tfjs-cpu"),
+    *("tensorflow", "litert"),
+)
+
+
+@click.command("matrix")
+@click.option("--model", "names", multiple=True, metavar="NAME", help="A packaged model, a checkpoint, an architecture "
+              "or torchvision:NAME with random weights; NAME@SIDE for its size. [the packaged ones, and every "
+              "architecture in its smallest form]")  # fmt: skip
+@click.option("--road", "roads", metavar="NAME", multiple=True, type=click.Choice(ROADS), help="Of the list above; "
+              "may be repeated. [all]")  # fmt: skip
+@click.option("--runtime", "runtimes", metavar="NAME", multiple=True, type=click.Choice(RUNTIMES),
+              help=f"{', '.join(RUNTIMES)}; may be repeated. [all]")  # fmt: skip
+@click.option("-o", "--output", "path", type=options.FilePath, help="Also write it as Markdown.")
+@click.option("--keep", type=options.FilePath, metavar="FOLDER", help="Keep finished cells there, and take up those "
+              "that are.")  # fmt: skip
+@command
+def main(
+    output: Output,
+    names: tuple[str, ...],
+    roads: tuple[str, ...],
+    runtimes: tuple[str, ...],
+    path: Path | None,
+    keep: Path | None,
+) -> None:
+    """Go every road with every model, and run what is at its end in every runtime for it.
+
+    A cell is the largest difference from torch on any output of any picture, or why there is none:
+    the error that the road or the runtime really raised. Exits 1 when a difference is over
+    tolerance. All of it takes hours: --keep, and go on another day.
+
+    \b
+    Roads:
+      onnx                  checkpoint -> ONNX
+      tfjs                  ONNX -> TF.js by the direct writer; also with
+                            float16 and uint8 weights
+      tf, frozen            ONNX -> TensorFlow by the direct writer
+      litert                tf -> .tflite
+      onnx2tf, onnx-tf      ONNX -> TensorFlow by others' converters
+      tf-tensorflowjs       tf -> TF.js by tensorflowjs_converter
+      onnx2tf-tensorflowjs  onnx2tf -> TF.js by tensorflowjs_converter
+
+    \b
+    Examples:
+      fer-export matrix --keep build/matrix -o build/matrix.md
+      fer-export matrix --model ferplus --road onnx --road tfjs
+      fer-export matrix --model torchvision:resnet18@64 --runtime tfjs-wasm
+    """
+    with output.working("loading torch") as say:
+        from fer_export import checkpoint, models
+        from fer_export.files import replacing
+        from fer_export.matrix import cells, measure, nets, show
+        from fer_export.runtime.tfjs import Browser
+
+        kept = cells.Kept(keep)
+        wanted = [road for road in ROADS if road in roads or not roads]
+        # All of them first, so that a name that is none is not found out after an hour.
+        say("building the models")
+        loaded = {name: nets.named(name, small=True) for name in names or (*checkpoint.packaged(), *models.names())}
+        filled: list[cells.Cell] = []
+        for name, one in loaded.items():
+            # A browser for each: what one model leaves in it is not the next one's burden.
+            with Browser() as browser:
+                found = measure.fill(
+                    name, one, browser=browser, wanted=wanted, runtimes=runtimes or None, kept=kept, started=say
+                )
+            output.text(f"{show.block(f'{name}, {nets.described(one)}', found)}\n")
+            filled += found
+        if path is not None:
+            with replacing(path) as temporary:
+                temporary.write_text(show.markdown(filled), "utf-8")
+    over = [cell for cell in filled if cell.over]
+    numbers = sum(cell.difference is not None for cell in filled)
+    output.add(cells=[cell.record() for cell in filled], path=str(path) if path else None)
+    output.text(f"{numbers} numbers, {len(filled) - numbers} refusals; over tolerance: {len(over)}")
+    if over:
+        first = over[0]
+        told = first.refusal or f"{first.difference:.1e} from torch"
+        raise ParityError(f"{first.model}, {first.road}, {first.runtime}: {told}")

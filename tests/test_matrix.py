@@ -1,0 +1,325 @@
+"""The matrix: numbers that were measured, refusals that were raised, and runs that go on where they ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from fer_export import checkpoint, environments, models, roads
+from fer_export.checkpoint import Checkpoint
+from fer_export.cli import matrix as command
+from fer_export.contract import Contract
+from fer_export.errors import InvalidInputError, MissingDependencyError, UsageError
+from fer_export.export import onnx, tfjs
+from fer_export.export.graphdef.registry import TABLE
+from fer_export.matrix import cells, measure, nets, show
+from fer_export.matrix.cells import Cell, Kept
+from fer_export.matrix.workshop import ROADS
+from fer_export.runtime import Answers, Pixels
+from fer_export.runtime.onnxruntime import OnnxRuntime
+from fer_export.runtime.tfjs import Browser
+from fer_export.runtime.torch import TorchRuntime
+from fer_export.samples import samples_for
+
+WEIGHTS = "0" * 64
+
+
+class Wrong(OnnxRuntime):
+    """onnxruntime, were it a little off."""
+
+    def __call__(self, pixels: Pixels) -> Answers:
+        return {name: values + np.float32(0.01) for name, values in super().__call__(pixels).items()}
+
+
+@pytest.fixture(autouse=True)
+def _no_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither an environment, as the tests' cache is empty, nor the extra [tf]."""
+    monkeypatch.setattr(environments, "_installed_here", lambda name: False)
+
+
+def call(*arguments: object) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of the command."""
+    result = CliRunner().invoke(command.main, [str(argument) for argument in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+# ---- models by name
+
+
+@pytest.mark.parametrize(
+    "name", ["fernet", "simple_cnn", "face_emotion_cnn_attention", "torchvision:mobilenet_v3_small"]
+)
+def test_answers_depend_on_the_picture(name: str) -> None:
+    """As they are drawn, weights make deep nets that answer the same whatever they see; nothing could be measured."""
+
+    def spread(loaded: Checkpoint) -> float:
+        pixels = samples_for(loaded.contract)[0].pixels
+        return float(TorchRuntime(loaded.module(), loaded.contract)(pixels)["logits"].std(0).mean())
+
+    loaded = nets.named(name, small=True)
+    torch.manual_seed(0)
+    fresh = checkpoint.registered(loaded.contract.architecture, loaded.contract.input.channels).state_dict()
+    assert spread(loaded) > 0.3
+    assert spread(Checkpoint(loaded.contract, fresh)) < 0.05 < spread(loaded)
+
+
+def test_random_weights_are_the_same_each_time() -> None:
+    before = torch.random.get_rng_state()
+    first, second = nets.named("fernet", small=True), nets.named("fernet", small=True)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert first.contract.weights_sha256 == second.contract.weights_sha256
+    assert first.contract.weights_sha256 == checkpoint.weights_sha256(first.state)
+    assert first.contract.weights_sha256 != nets.named("fernet").contract.weights_sha256
+
+
+def test_a_model_is_named_in_four_ways(small: Checkpoint, tmp_path: Path) -> None:
+    checkpoint.save(small, tmp_path / "small.pth")
+    assert nets.described(nets.named("ferplus")) == "1×48×48"
+    assert nets.named(str(tmp_path / "small.pth")).contract.weights_sha256 == small.contract.weights_sha256
+    assert nets.described(nets.named("torchvision:squeezenet1_1", small=True)) == "3×64×64"
+    assert nets.described(nets.named("resnet18@40")) == "3×40×40"
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "says"),
+    [
+        ("fernot", InvalidInputError, "no architecture is named 'fernot'"),
+        ("none.pth", InvalidInputError, "no checkpoint none.pth"),
+        ("simple_cnn@40", InvalidInputError, "simple_cnn does not take pictures of 40×40"),
+        ("fernet@large", UsageError, "a number of pixels"),
+    ],
+)
+def test_a_name_that_is_none(name: str, error: type[Exception], says: str) -> None:
+    with pytest.raises(error, match=says):
+        nets.named(name)
+
+
+# ---- cells
+
+
+@pytest.fixture(scope="module")
+def filled(small: Checkpoint, browser: Browser) -> list[Cell]:
+    """Of a small model, what the core and a browser can do."""
+    wanted = ("onnx", "tfjs", "tfjs-float16")
+    runtimes = (*roads.ENGINES, "tfjs-wasm", "tfjs-webgl")
+    return measure.fill("small", small, browser=browser, wanted=wanted, runtimes=runtimes)
+
+
+def test_every_road_runs_in_every_runtime_for_it(filled: list[Cell], small: Checkpoint) -> None:
+    assert [(cell.road, cell.runtime) for cell in filled] == [
+        *[("onnx", engine) for engine in roads.ENGINES],
+        *[(road, runtime) for road in ("tfjs", "tfjs-float16") for runtime in ("tfjs-wasm", "tfjs-webgl")],
+    ]
+    for cell in filled:
+        assert cell.refusal is None
+        assert cell.difference is not None
+        assert 0 < cell.difference < (1e-2 if "16" in cell.road else 1e-5)
+        assert not cell.over
+        assert cell.weights == small.contract.weights_sha256
+
+
+def test_a_number_is_the_largest_difference_from_torch(filled: list[Cell], small: Checkpoint, small_onnx: Path) -> None:
+    torch_runtime, other = TorchRuntime(small.module(), small.contract), OnnxRuntime(small_onnx)
+    apart = [
+        float(np.abs(values - other(batch.pixels)[name]).max())
+        for batch in samples_for(small.contract)
+        for name, values in torch_runtime(batch.pixels).items()
+    ]
+    assert filled[0].difference == pytest.approx(max(apart), rel=0.5)
+    assert filled[0].runtime == "onnxruntime"
+
+
+def test_without_its_environment_a_road_says_what_to_run(small: Checkpoint, browser: Browser) -> None:
+    found = measure.fill("small", small, browser=browser, wanted=("tf", "frozen", "onnx-tf", "onnx2tf-tensorflowjs"),
+                         runtimes=("tensorflow", "tfjs-wasm"))  # fmt: skip
+    refusals = {cell.road: cell.refusal for cell in found}
+    assert refusals["tf"] is not None
+    assert refusals["tf"].startswith("the environment tf")
+    assert refusals["tf"].endswith("is not there: fer-export env create tf")
+    assert refusals["frozen"] == f"no tf: {refusals['tf']}"
+    assert refusals["onnx2tf-tensorflowjs"] == f"no onnx2tf: {refusals['tf']}"
+    assert str(refusals["onnx-tf"]).endswith("fer-export env create onnx-tf")
+    assert all(cell.missing and not cell.over and cell.difference is None for cell in found)
+
+
+def test_an_operator_that_the_writer_lacks_is_named(
+    small: Checkpoint, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(TABLE, "Sigmoid")
+    found = measure.fill(
+        "small", small, browser=browser, wanted=("onnx", "tfjs"), runtimes=("onnxruntime", "tfjs-wasm")
+    )
+    assert [cell.difference is None for cell in found] == [False, True]
+    assert str(found[1].refusal).startswith("operator Sigmoid, node")
+    assert not found[1].missing
+    assert not found[1].over
+
+
+def test_a_runtime_that_fails_is_a_refusal_and_no_difference(
+    small: Checkpoint, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measure, "RUNTIMES", {"onnx": ("onnxruntime",), "tfjs": ("tfjs-webnn", "tfjs-wasm")})
+    found = measure.fill("small", small, browser=browser, wanted=("tfjs",))
+    assert "webnn" in str(found[0].refusal)
+    assert not found[0].over
+    assert found[1].difference is not None
+
+
+def test_what_is_wrong_is_over(small: Checkpoint, monkeypatch: pytest.MonkeyPatch, browser: Browser) -> None:
+    monkeypatch.setattr(roads, "OnnxRuntime", Wrong)
+    monkeypatch.setattr(tfjs, "OnnxRuntime", Wrong)
+    found = measure.fill(
+        "small", small, browser=browser, wanted=("onnx", "tfjs"), runtimes=("onnxruntime", "tfjs-wasm")
+    )
+    assert all(cell.over for cell in found)
+    assert found[0].difference == pytest.approx(0.01, rel=0.01)
+    assert all("differs from its reference" in str(cell.refusal) for cell in found[1:]), "the exporter has found it out"
+
+
+def test_a_reason_is_one_line_without_the_workers_task() -> None:
+    error = InvalidInputError("run_onnx_tf.convert: BackendIsNotSupposedToImplementIt: Unsqueeze\nversion 13")
+    assert cells.reason(error) == "BackendIsNotSupposedToImplementIt: Unsqueeze version 13"
+    assert cells.reason(MissingDependencyError("no Chromium", hint="install it")) == "no Chromium: install it"
+
+
+# ---- going on
+
+
+def test_finished_cells_are_not_measured_again(
+    small: Checkpoint, filled: list[Cell], browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Kept(tmp_path).add(filled[:2])
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("it is made again")
+
+    monkeypatch.setattr(onnx, "export", refuse)
+    again = measure.fill("small", small, browser=browser, wanted=("onnx",), kept=Kept(tmp_path))
+    assert again == filled[:2]
+    other = Checkpoint(small.contract.but(weights_sha256=WEIGHTS), small.state)
+    [cell, _] = measure.fill("small", other, browser=browser, wanted=("onnx",), kept=Kept(tmp_path))
+    assert cell.refusal == "AssertionError: it is made again"
+
+
+def test_what_may_be_installed_by_now_is_tried_again(tmp_path: Path) -> None:
+    lasting = Cell("m", WEIGHTS, "tfjs", "tfjs-wasm", refusal="operator X")
+    missing = Cell("m", WEIGHTS, "tf", "tensorflow", refusal="no environment", missing=True)
+    Kept(tmp_path).add([lasting, missing])
+    kept = Kept(tmp_path)
+    assert kept.get(lasting.key) == lasting
+    assert kept.get(missing.key) is None
+
+
+def test_cells_of_other_versions_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = Cell("m", WEIGHTS, "tfjs", "tfjs-wasm", 1e-6)
+    Kept(tmp_path).add([cell])
+    monkeypatch.setattr(cells, "__version__", "0.0.0")
+    assert Kept(tmp_path).get(cell.key) is None
+
+
+def test_damaged_cells_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "cells.json").write_text('{"cells": [{}]}')
+    with pytest.raises(InvalidInputError, match="holds no cells") as error:
+        Kept(tmp_path)
+    assert str(error.value.hint).startswith("remove it")
+
+
+# ---- what is shown
+
+
+def some() -> list[Cell]:
+    """Two models with every kind of cell."""
+    refusal = "BackendIsNotSupposedToImplementIt: Unsqueeze version 13 is not implemented. " * 2
+    return [
+        Cell("fernet", WEIGHTS, "onnx", "onnxruntime", 1.23e-6),
+        Cell("fernet", WEIGHTS, "onnx2tf-tensorflowjs", "tfjs-webgpu", 0.2, over=True),
+        Cell("fernet", WEIGHTS, "onnx-tf", "tensorflow", refusal=refusal),
+        Cell("other", WEIGHTS, "onnx", "onnxruntime", refusal="a|b"),
+        Cell("other", WEIGHTS, "tfjs", "tfjs-wasm", refusal="operator X, node 'y': none", over=True),
+        Cell("other", WEIGHTS, "tfjs", "tfjs-cpu", refusal="operator X, node 'y': none", over=True),
+    ]
+
+
+def test_a_block_fits_80_columns_and_leaves_nothing_out() -> None:
+    text = show.block("fernet, 1×48×48", some())
+    assert max(map(len, text.splitlines())) < 80
+    words = " ".join(text.split())
+    assert "onnx onnxruntime 1.2e-06" in words
+    assert "tfjs-webgpu 2.0e-01 OVER" in words
+    assert f"refused: {' '.join(str(some()[2].refusal).split())}" in words
+    assert "tfjs-cpu OVER: as above" in words
+
+
+def test_markdown_has_every_cell() -> None:
+    lines = show.markdown(some()).splitlines()
+    assert lines[0] == "| road | runtime | `fernet` | `other` |"
+    assert "| `onnx` | onnxruntime | 1.2e-06 | refused [1] |" in lines
+    assert "| `onnx2tf-tensorflowjs` | tfjs-webgpu | 2.0e-01 OVER | – |" in lines
+    assert "| `tfjs` | tfjs-wasm | – | OVER [3] |" in lines
+    assert "|  | tfjs-cpu | – | OVER [3] |" in lines
+    assert "- [1] a\\|b" in lines
+    assert len([line for line in lines if line.startswith("- [")]) == 3
+
+
+# ---- the command
+
+
+def test_the_command_knows_every_road_and_runtime() -> None:
+    assert tuple(ROADS) == command.ROADS
+    assert set(command.RUNTIMES) == {name for names in measure.RUNTIMES.values() for name in names}
+    assert {road.kind for road in ROADS.values()} == set(measure.RUNTIMES)
+
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+def test_the_command_prints_writes_and_keeps(tmp_path: Path) -> None:
+    runtimes = ("--runtime", "tensorflow", "--runtime", "onnxruntime")
+    places = ("--keep", tmp_path, "-o", tmp_path / "matrix.md")
+    arguments = ("--model", "plain_cnn", "--road", "onnx", "--road", "tf", *runtimes, *places)
+    code, out, _ = call(*arguments)
+    assert code == 0
+    assert "1 numbers, 1 refusals; over tolerance: 0" in out
+    assert max(map(len, out.splitlines())) < 80
+    assert len(json.loads((tmp_path / "cells.json").read_text())["cells"]) == 1
+    assert "| road | runtime | `plain_cnn` |" in (tmp_path / "matrix.md").read_text()
+    code, out, _ = call(*arguments, "--json")
+    document = json.loads(out)
+    assert code == 0
+    assert len(document["cells"]) == 2
+    assert all((cell["difference"] is None) == bool(cell["refusal"]) for cell in document["cells"])
+
+
+def test_over_tolerance_exits_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(roads, "OnnxRuntime", Wrong)
+    code, out, err = call("--model", "plain_cnn", "--road", "onnx", "--runtime", "onnxruntime")
+    assert code == 1
+    assert "1.0e-02 OVER" in out
+    assert "plain_cnn, onnx, onnxruntime: 1.0e-02 from torch" in err
+
+
+def test_a_wrong_name_is_found_before_anything_is_measured(tmp_path: Path) -> None:
+    code, out, err = call("--model", "fernet", "--model", "fernot", "--keep", tmp_path)
+    assert (code, out) == (4, "")
+    assert "fernot" in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_help_has_examples_and_is_narrow() -> None:
+    code, out, _ = call("--help")
+    assert code == 0
+    assert "Examples:" in out
+    assert all(len(line) <= 80 for line in out.splitlines())
+
+
+def test_the_default_models_are_all_that_there_are() -> None:
+    assert len(models.names()) + len(checkpoint.packaged()) > 10
+    assert isinstance(nets.named(checkpoint.packaged()[0]).contract, Contract)
