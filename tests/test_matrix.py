@@ -137,6 +137,13 @@ def test_a_number_is_the_largest_difference_from_torch(filled: list[Cell], small
     assert filled[0].runtime == "onnxruntime"
 
 
+@pytest.fixture
+def no_environments(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever else is tested in the same session."""
+    monkeypatch.setenv("FER_EXPORT_CACHE", str(tmp_path_factory.mktemp("empty")))
+
+
+@pytest.mark.usefixtures("no_environments")
 def test_without_its_environment_a_road_says_what_to_run(small: Checkpoint, browser: Browser) -> None:
     found = measure.fill("small", small, browser=browser, wanted=("tf", "frozen", "onnx-tf", "onnx2tf-tensorflowjs"),
                          runtimes=("tensorflow", "tfjs-wasm"))  # fmt: skip
@@ -281,6 +288,7 @@ def test_the_command_knows_every_road_and_runtime() -> None:
 Run = Callable[..., tuple[int, str, str]]
 
 
+@pytest.mark.usefixtures("no_environments")
 def test_the_command_prints_writes_and_keeps(tmp_path: Path) -> None:
     runtimes = ("--runtime", "tensorflow", "--runtime", "onnxruntime")
     places = ("--keep", tmp_path, "-o", tmp_path / "matrix.md")
