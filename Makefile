@@ -14,6 +14,8 @@ PY := $(BIN)/python
 #   make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 PORT ?= 8000
+# Test processes side by side, each with one thread.
+WORKERS ?= 2
 comma := ,
 
 # Node from PATH where it is 20 or newer, else from the package that ships it.
@@ -51,12 +53,12 @@ demo: $(PRETRAINED) $(PAGE) $(BROWSER) ## the whole road: install, export the pr
 		$(PY) -m webbrowser "file://$(abspath web/index.html)" >/dev/null; fi
 
 test: $(TESTING) $(PRETRAINED) $(PAGE) $(BROWSER) $(DRIVER) check ## everything: linters, types, and all tests, browser tests among them
-	$(PY) -m pytest $(PYTEST)
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) --dist worksteal $(PYTEST)
 
 test-tf: $(TESTING) $(HARNESS) $(BROWSER) ## the TensorFlow roads: make their two environments (4.4 GB) and test them
 	$(BIN)/fer-export env create tf
 	$(BIN)/fer-export env create onnx-tf
-	$(PY) -m pytest $(PYTEST) tests/tf
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) --dist worksteal $(PYTEST) tests/tf
 
 check: $(TESTING) $(MODULES) ## linters and type checkers alone
 	$(BIN)/ruff check .

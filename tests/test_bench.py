@@ -185,8 +185,10 @@ def test_the_page_has_a_fine_clock_one_thread_and_lets_all_tensors_go(
 
 
 def test_half_the_weights_are_half_the_download(measured: bench.Measured) -> None:
-    for files in measured.weights:
-        assert 0.5 <= files["float16"] / files["float32"] < 0.55
+    small, yardstick = measured.weights
+    # Tensors under 1,024 values stay float32: a large part of so small a net, next to nothing of the yardstick.
+    assert 0.5 < small["float16"] / small["float32"] < 0.6
+    assert 0.5 < yardstick["float16"] / yardstick["float32"] < 0.51
 
 
 def test_threads_are_given_back(nets: list[bench.Net], browser: Browser) -> None:

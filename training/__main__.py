@@ -15,6 +15,7 @@ COMMANDS = {
     "prepare": "Find, align and crop the faces of a folder of photos.",
     "fit": "Train by a recipe.",
     "tune": "Search a recipe's settings with Optuna.",
+    "widen": "Make a wider net that starts where a narrow one ended.",
     "reinforce": "Let teachers answer for stored views, for a student to learn from.",
     "evaluate": "Measure a checkpoint and write its report.",
     "calibrate": "Fit a temperature, so that the confidence means something.",

@@ -17,11 +17,12 @@ from fer_export.models import (
     torchvision_zoo,
 )
 from fer_export.models.classifier import Classifier
-from fer_export.models.registry import build, names, register
+from fer_export.models.registry import build, defaults, names, register
 
 __all__ = [
     "Classifier",
     "build",
+    "defaults",
     "emotion_cnn",
     "face_emotion_cnn",
     "face_emotion_cnn_attention",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -48,6 +49,16 @@ def build(name: str, **arguments: Any) -> nn.Module:
         return _factory(name)(**arguments)
     except (TypeError, ValueError, RuntimeError) as error:
         raise InvalidInputError(f"architecture {name}: {first_line(error)}") from error
+
+
+def defaults(name: str) -> dict[str, Any]:
+    """What the arguments of a registered architecture are where a contract does not name them.
+
+    Raises:
+        InvalidInputError: no such architecture.
+    """
+    parameters = inspect.signature(_factory(name)).parameters.values()
+    return {each.name: each.default for each in parameters if each.default is not each.empty}
 
 
 def _factory(name: str) -> Factory:

@@ -1,0 +1,92 @@
+"""A wider net that starts where a narrow one ended: Net2WiderNet, Chen et al. 2016, https://arxiv.org/abs/1511.05641.
+
+Every channel becomes `factor` of them, and what reads them reads each by that part of its weight. So the wide net
+answers as the narrow one does, until noise makes the copies differ and training makes use of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from fer_export import models
+from fer_export.checkpoint import Checkpoint, weights_sha256
+from fer_export.contract import Architecture
+from fer_export.errors import InvalidInputError, ParityError
+
+#: Of logits, without noise: what float32 loses by summing in another order.
+TOLERANCE = 1e-3
+
+
+def widen(narrow: Checkpoint, factor: int = 2, *, noise: float = 0.0, seed: int = 0) -> Checkpoint:
+    """A checkpoint of the same architecture with `factor` times the `widths`.
+
+    Args:
+        narrow: of an architecture that has `widths` among its arguments.
+        factor: 2 or more.
+        noise: standard deviation of what each copied weight is multiplied by, around 1.
+        seed: of the noise.
+
+    Raises:
+        InvalidInputError: the architecture has no widths, or is not one whose channels can be copied.
+        ParityError: without noise, the wide net answers otherwise than the narrow one.
+    """
+    old = narrow.contract.architecture
+    widths = {**models.defaults(old.name), **old.arguments}.get("widths")
+    if widths is None:
+        raise InvalidInputError(f"{old.name} has no widths to multiply")
+    wide = [int(width) * factor for width in widths]
+    architecture = Architecture(name=old.name, arguments={**old.arguments, "widths": wide})
+    net = models.build(architecture.name, **architecture.arguments)
+    state = {name: _copied(name, narrow.state[name], like, factor) for name, like in net.state_dict().items()}
+    made = _checkpoint(narrow, architecture, state, f"made {factor} times as wide")
+    _hold(narrow, made)
+    if not noise:
+        return made
+    generator = torch.Generator().manual_seed(seed)
+    noisy = {
+        name: value * (1 + noise * torch.randn(value.shape, generator=generator)) if value.ndim > 1 else value
+        for name, value in state.items()
+    }
+    return _checkpoint(narrow, architecture, noisy, f"made {factor} times as wide, noise {noise:g}, seed {seed}")
+
+
+def _copied(name: str, value: Tensor, like: Tensor, factor: int) -> Tensor:
+    """A tensor of the wide net from the narrow one's: copies along outputs, and equal parts of it along inputs."""
+    for axis, (old, new) in enumerate(zip(value.shape, like.shape, strict=True)):
+        if new == old:
+            continue
+        if new != old * factor or axis > 1:
+            raise InvalidInputError(f"{name} is {tuple(value.shape)}, and {tuple(like.shape)} in the wide net")
+        value = torch.cat([value] * factor, axis) / (factor if axis == 1 else 1)
+    return value.clone()
+
+
+def _checkpoint(narrow: Checkpoint, architecture: Architecture, state: Mapping[str, Tensor], how: str) -> Checkpoint:
+    """Nothing that was measured on the narrow net is said of this one."""
+    old = narrow.contract
+    training = old.training and old.training.model_copy(update={"note": f"{old.training.note}; {how}".lstrip("; ")})
+    contract = old.but(
+        architecture=architecture,
+        weights_sha256=weights_sha256(dict(state)),
+        training=training,
+        metrics=(),
+        calibration=None,
+        parity=(),
+        golden=(),
+    )
+    return Checkpoint(contract, dict(state))
+
+
+def _hold(narrow: Checkpoint, wide: Checkpoint) -> None:
+    """Both on noise for normalised pictures: nothing here knows what the net is for."""
+    spec = narrow.contract.input
+    shape = (4, spec.channels, spec.height or 48, spec.width or 48)
+    pictures = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        narrows, wides = (each.module().net(pictures) for each in (narrow, wide))
+    far = float((narrows - wides).abs().max())
+    if not far <= TOLERANCE:
+        raise ParityError(f"{narrow.contract.architecture.name} made wider answers otherwise: {far:.1e} apart")
