@@ -11,7 +11,7 @@ from fer_export import checkpoint, parity
 from fer_export.artefact import kind, read_contract
 from fer_export.contract import Contract
 from fer_export.environments.worker import Worker
-from fer_export.errors import ContractError, UsageError
+from fer_export.errors import ContractError, FerExportError, MissingDependencyError, ParityError, UsageError
 from fer_export.export import saved_model
 from fer_export.runtime import Answers, Pixels, Runtime, onnxruntime_web, tensorflow
 from fer_export.runtime import litert as litert_runtime
@@ -79,6 +79,7 @@ def compare(
     against: str | None = None,
     tolerance: float | None = None,
     started: Callable[[str], object] = lambda name: None,
+    refused: Callable[[str, FerExportError], object] | None = None,
 ) -> list[parity.Figures]:
     """Measure each artefact against the reference one; the caller decides with `parity.gate`.
 
@@ -89,10 +90,12 @@ def compare(
             and for a TF.js model the backend of the one that is held against it, or else wasm.
         tolerance: for all of them; by the weights' type where None.
         started: told each before its turn.
+        refused: told which runtime cannot be had or show numbers, and why; then the others have their turn. Where
+            None, the first of these errors ends it.
 
     Raises:
         ContractError: two were made from different weights.
-        ParityError: a runtime cannot show numbers.
+        MissingDependencyError, ParityError: a runtime cannot be had or show numbers, and nobody is told by `refused`.
         UsageError: there is nothing to run one of them in.
     """
     turns = [(path, *turn) for path in paths for turn in _turns(path, backends, engines)]
@@ -106,11 +109,18 @@ def compare(
             _same_weights(expected, reference, contract, path)
             loosest = max(expected, contract, key=lambda one: parity.TOLERANCES[one.weights_dtype])
             first_backend, first_engine = chosen or (backend, ENGINES[0])
-            with (
-                opened(reference, worker=worker, browser=browser, backend=first_backend, engine=first_engine) as first,
-                opened(path, worker=worker, browser=browser, backend=backend, engine=engine) as second,
-            ):
-                figures += parity.measure(first, second, batches, loosest, tolerance)
+            try:
+                with (
+                    opened(
+                        reference, worker=worker, browser=browser, backend=first_backend, engine=first_engine
+                    ) as first,
+                    opened(path, worker=worker, browser=browser, backend=backend, engine=engine) as second,
+                ):
+                    figures += parity.measure(first, second, batches, loosest, tolerance)
+            except (MissingDependencyError, ParityError) as error:
+                if refused is None:
+                    raise
+                refused(_told(path, backend, engine), error)
     return figures
 
 
@@ -126,6 +136,12 @@ def _turns(path: Path, backends: Sequence[str], engines: Sequence[str]) -> list[
             f"{path} is a TF.js model, and no runtime was asked for that runs it", hint="--runtime tfjs-wasm"
         )
     return [(backend, ENGINES[0]) for backend in backends]
+
+
+def _told(path: Path, backend: str, engine: str) -> str:
+    """A turn in words, as figures name it."""
+    runtime = {"onnx": engine, "tfjs": f"tfjs-{backend}"}.get(kind(path), kind(path))
+    return f"{runtime} {path.name}"
 
 
 def _chosen(path: Path, runtime: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from torch import nn
 from fer_export import parity
 from fer_export.checkpoint import Checkpoint
 from fer_export.contract import Contract
-from fer_export.errors import ContractError, UsageError
+from fer_export.errors import ContractError, FerExportError, MissingDependencyError, ParityError, UsageError
 from fer_export.export import onnx, saved_model, tfjs
 from fer_export.runtime import Runtime, onnxruntime_web
 from fer_export.runtime.fixed_batch import in_batches, of_tfjs
@@ -33,6 +33,7 @@ def verify(
     runtimes: Sequence[str],
     tolerance: float | None = None,
     started: Callable[[str], object] = lambda name: None,
+    refused: Callable[[str, FerExportError], object] | None = None,
     net: nn.Module | None = None,
 ) -> list[parity.Figures]:
     """Measure; the caller decides with `parity.gate`.
@@ -44,11 +45,13 @@ def verify(
         runtimes: of `RUNTIMES`.
         tolerance: for all of them; by the weights' type where None.
         started: told the name of each runtime before its turn.
+        refused: told which runtime cannot be had or show numbers, and why; then the others have their turn. Where
+            None, the first of these errors ends it.
         net: of the checkpoint's architecture, where that is code outside this project.
 
     Raises:
         ContractError: an artefact was made from other weights.
-        ParityError: a runtime cannot show numbers.
+        MissingDependencyError, ParityError: a runtime cannot be had or show numbers, and nobody is told by `refused`.
         UsageError: the ONNX file is the reference, and nothing else was asked for.
     """
     reference: Runtime
@@ -76,8 +79,13 @@ def verify(
                 path, (model, contract) = onnx_path, onnx.load(onnx_path)
                 size = saved_model.fixed_batch(model)
             _same_weights(checkpoint.contract, contract, path)
-            with _opened(name, path, browser) as runtime:
-                figures += parity.measure(reference, in_batches(runtime, size), batches, contract, tolerance)
+            try:
+                with _opened(name, path, browser) as runtime:
+                    figures += parity.measure(reference, in_batches(runtime, size), batches, contract, tolerance)
+            except (MissingDependencyError, ParityError) as error:
+                if refused is None:
+                    raise
+                refused(name, error)
     return figures
 
 

@@ -165,6 +165,26 @@ def test_what_cannot_be_had_is_named(small: Checkpoint, small_onnx: Path, small_
     assert not done.stdout
 
 
+@pytest.mark.parametrize("form", ["hops", "paths"])
+def test_the_others_have_their_turn_and_the_gate_stays_shut(
+    form: str, small: Checkpoint, small_onnx: Path, small_model: Path, tmp_path: Path
+) -> None:
+    checkpoint.save(small, tmp_path / "x.pth")
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\nexec "{chromium.find()}" "$@" --disable-gpu --disable-software-rasterizer\n')
+    browser.chmod(0o755)
+    model = ("--onnx", small_onnx, "--tfjs", small_model) if form == "hops" else (small_model,)
+    asked = ("--runtime", "tfjs-webgpu", "--runtime", "tfjs-wasm", "--json")
+    done = fer_export("verify", "--ckpt", tmp_path / "x.pth", *model, *asked, FER_EXPORT_CHROMIUM=str(browser))
+    assert done.returncode == 1
+    told = json.loads(done.stdout)
+    assert {record["runtime"].split()[0] for record in told["parity"]} == {"tfjs-wasm"}
+    assert all(record["ok"] for record in told["parity"])
+    ((name, reason),) = told["refused"].items()
+    assert name.startswith("tfjs-webgpu") and "cannot be had here" in reason
+    assert told["ok"] is False and told["error"] == reason
+
+
 def test_any_runtime_is_held_against_any_other(small_onnx: Path, small_model: Path) -> None:
     against = ("--against", small_model, "--against-runtime", "tfjs-cpu", "--json")
     chosen = ("--runtime", "tfjs-wasm", "--runtime", "onnxruntime-web")

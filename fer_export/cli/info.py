@@ -11,16 +11,18 @@ from fer_export.cli.output import Output, command
 
 
 @click.command("info")
-@click.argument("path", type=options.FilePath, required=False)
+@click.argument("path", type=options.Checkpoint(), required=False)
 @command
 def main(output: Output, path: Path | None) -> None:
     """Show what an artefact says about itself.
 
-    A checkpoint, an ONNX file, a TF.js folder, a SavedModel, a frozen graph (.pb), a .tflite.
+    A checkpoint, a packaged model's name, an ONNX file, a TF.js folder, a SavedModel, a frozen graph
+    (.pb), a .tflite.
 
     \b
     Examples:
       fer-export info
+      fer-export info fer2013
       fer-export info build/fer.onnx
       fer-export info web/model --json
     """

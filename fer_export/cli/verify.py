@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from fer_export.cli import options
 from fer_export.cli.output import Output, command
-from fer_export.errors import UsageError
+from fer_export.errors import FerExportError, UsageError
+
+if TYPE_CHECKING:
+    from fer_export.bisect import Finding
 
 RUNTIMES = ("onnxruntime", "onnxruntime-web", "tfjs-wasm", "tfjs-webgl", "tfjs-webgpu", "tfjs-cpu")
 ALL = "all"
@@ -57,7 +62,8 @@ def main(
     """Run the same pictures through torch and every other runtime, and print how far they differ.
 
     Pictures: a packaged public-domain portrait, turned, scaled and lit, with noise and flat ones;
-    with --csv also real FER2013 faces. Exits 1 when a difference is over the tolerance.
+    with --csv also real FER2013 faces. Exits 1 when a difference is over the tolerance, or a
+    runtime shows no numbers, whatever the others show.
 
     With PATHS, just these: ONNX files, TF.js folders, SavedModels, frozen graphs (.pb), .tflite files
     and checkpoints, of any road, also against another of them than torch. TF.js folders run on each
@@ -91,6 +97,7 @@ def main(
         raise UsageError("--arch names the code of --ckpt, for the files of --onnx and --tfjs")
     reference = against or ckpt or checkpoint.PRETRAINED
     module = None
+    refusals: dict[str, FerExportError] = {}
     with output.working("loading torch") as say:
         # A checkpoint of somebody else's has no contract: the ONNX file made of it has.
         contract = artefact.read_contract(reference if arch is None else onnx_path)
@@ -103,16 +110,21 @@ def main(
             engines = [name for name in roads.ENGINES if name == roads.ENGINES[0] or name in runtimes]
             figures = roads.compare(
                 reference, paths, batches, backends=backends, engines=engines, against=against_runtime,
-                tolerance=tolerance, started=say,
+                tolerance=tolerance, started=say, refused=refusals.__setitem__,
             )  # fmt: skip
         else:
             loaded, net = assemble.rebuild(reference, arch, contract) if arch else (checkpoint.load(reference), None)
             module = None if net is None else loaded.module(net)
             figures = verify.verify(
-                loaded, onnx_path, tfjs_path, batches, runtimes=runtimes, tolerance=tolerance, started=say, net=net
-            )
+                loaded, onnx_path, tfjs_path, batches, runtimes=runtimes, tolerance=tolerance, started=say,
+                refused=refusals.__setitem__, net=net,
+            )  # fmt: skip
     count = sum(len(batch.names) for batch in batches)
     output.add(**{"reference" if against else "checkpoint": str(reference)}, samples=count)
+    if refusals:
+        output.add(refused={name: error.reason for name, error in refusals.items()})
+        if not figures:
+            _end(refusals)
     tolerances = " and ".join(f"{value:.0e}" for value in sorted({figure.tolerance for figure in figures}))
     output.parity(figures, f"{count} pictures, reference {figures[0].reference}, tolerance {tolerances}")
     large = {figure.output: figure for figure in figures if figure.ok and figure.max_abs > figure.tolerance}
@@ -124,7 +136,21 @@ def main(
         first = onnx_path if not paths and figures[0].reference == "onnxruntime" else reference
         with output.working("bisecting") as say:
             found = bisect.findings(first, measured, batches, onnx_path=onnx_path, module=module, started=say)
-        for line in [line for finding in found for line in finding.text()]:
-            output.text(line)
-        output.add(bisect=[finding.record() for finding in found])
+        _tell(output, found)
+    for name, error in refusals.items():
+        output.text(f"{name}: no numbers: {error.reason}")
     parity.gate(figures, hint="export again: fer-export onnx, fer-export tfjs, fer-export tf")
+    _end(refusals)
+
+
+def _tell(output: Output, found: Sequence[Finding]) -> None:
+    """Where the first wrong operators are."""
+    for line in [line for finding in found for line in finding.text()]:
+        output.text(line)
+    output.add(bisect=[finding.record() for finding in found])
+
+
+def _end(refusals: Mapping[str, FerExportError]) -> None:
+    """A runtime without numbers has shown nothing, however good those of the others are."""
+    if refusals:
+        raise next(iter(refusals.values()))

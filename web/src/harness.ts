@@ -12,6 +12,9 @@ import { decode, encode, type Packed } from "./harness-packed";
 /** A loaded model by its address, and its inputs by name, channels last; the name of a single one does not matter. */
 type Job = [url: string, inputs: Record<string, Packed>];
 
+/** WebGPU may wait for ever for a device that was lost; the others compute on this thread, and end. */
+const PATIENCE_MS = 300_000;
+
 interface Signature {
   outputs: Record<string, { name: string }>;
 }
@@ -40,16 +43,24 @@ async function load(url: string): Promise<void> {
  */
 async function run(...job: Job): Promise<Record<string, Packed>> {
   const { model, input, names, nodes } = prepare(...job);
-  const result = await model.executeAsync(input, nodes);
+  const result = await patiently(model.executeAsync(input, nodes));
   const tensors = Array.isArray(result) ? result : [result];
   const answers: Record<string, Packed> = {};
   for (const [index, name] of names.entries()) {
     const tensor = tensors[index];
     if (!tensor) throw new Error(`no output ${name}`);
-    answers[name] = { shape: tensor.shape, data: encode((await tensor.data()) as Float32Array) };
+    answers[name] = { shape: tensor.shape, data: encode((await patiently(tensor.data())) as Float32Array) };
   }
   tf.dispose([input, tensors]);
   return answers;
+}
+
+/** A promise that fails when it has not been kept for `PATIENCE_MS`. */
+function patiently<T>(promise: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`no answer for ${PATIENCE_MS / 60_000} minutes`)), PATIENCE_MS);
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }
 
 /**
