@@ -56,19 +56,20 @@ class Architecture(Record):
 class Input(Record):
     """An input: pictures as they are, 0–255. `None` for a free height or width.
 
-    ONNX and torch take it as [N, C, H, W], TensorFlow and TF.js as [N, H, W, C].
+    ONNX and torch take it as [N, C, H, W], TensorFlow and TF.js as [N, H, W, C]. `bgr` is blue first, as OpenCV
+    reads pictures; `planes` are channels that are no colours.
     """
 
     name: str = "pixels"
     height: Size | None
     width: Size | None
-    channels: Literal[1, 3]
-    color: Literal["gray", "rgb"]
+    channels: Annotated[int, Field(ge=1, le=1024)]
+    color: Literal["gray", "rgb", "bgr", "planes"]
     range: tuple[float, float] = (0.0, 255.0)
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
-        if (self.color == "gray") != (self.channels == 1):
+        if self.channels != {"gray": 1, "rgb": 3, "bgr": 3}.get(self.color, self.channels):
             raise ValueError(f"{self.channels} channel(s) cannot be {self.color}")
         if (self.height is None) != (self.width is None):
             raise ValueError("height and width are both fixed or both free")
@@ -240,6 +241,8 @@ class Contract(Record):
         for entry, normalization in [(self.input, self.normalization), *more]:
             if {len(normalization.mean), len(normalization.std)} != {entry.channels}:
                 raise ValueError(f"normalization wants one mean and std for each of {entry.channels} channel(s)")
+        if self.crop and self.input.color == "planes":
+            raise ValueError("a crop gives gray, RGB or BGR, and the input takes planes")
         labelled = [output for output in self.outputs if output.name in BY_LABEL]
         if self.labels and not labelled:
             raise ValueError(f"there are {len(self.labels)} labels, and no output {' or '.join(BY_LABEL)}")

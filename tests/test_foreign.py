@@ -18,6 +18,8 @@ from fer_export.checkpoint import Checkpoint
 from fer_export.contract import Contract
 from fer_export.errors import ContractError, FerExportError, InvalidInputError, UsageError
 from fer_export.export import onnx, tfjs
+from fer_export.faces.align import crop
+from fer_export.faces.face import Face
 from fer_export.foreign import nearest
 from fer_export.foreign.answers import kind_of
 from fer_export.foreign.architecture import resolve
@@ -278,7 +280,7 @@ def test_labels_come_from_a_file_too(tmp_path: Path) -> None:
             parse_labels(text)
 
 
-@pytest.mark.parametrize("text", ["48x48", "2x48x48", "1x?x48", "1x0x48", "1x48x48x1", "1x9999x48", "x=y"])
+@pytest.mark.parametrize("text", ["48x48", "0x48x48", "1025x8x8", "1x?x48", "1x0x48", "1x48x48x1", "1x9999x48", "x=y"])
 def test_wrong_inputs(text: str) -> None:
     with pytest.raises(UsageError, match="--input"):
         parse_input(text)
@@ -628,6 +630,50 @@ def test_colours_any_size_and_many_outputs(code: Path, tmp_path: Path) -> None:
     assert all(figure.ok for figure in exported.figures)
     _, again = onnx.load(tmp_path / "x.onnx")
     assert (again.input.height, again.input.channels) == (None, 3)
+
+
+@pytest.mark.parametrize("channels", [2, 6])
+def test_channels_that_are_no_colours(code: Path, tmp_path: Path, channels: int) -> None:
+    net = build(code, channels=channels)
+    torch.save(net.state_dict(), tmp_path / "x.pth")
+    made = assemble(
+        tmp_path / "x.pth", f"{code}:Net", told(f"{channels}x40x40", labels=LABELS), arguments={"channels": channels}
+    )
+    contract = made.checkpoint.contract
+    # Labels of expressions, and no rule to cut such pictures from a photo by.
+    assert (contract.input.color, contract.crop) == ("planes", None)
+    onnx.export(made.module(), contract, tmp_path / "x.onnx")
+    with Browser() as browser:
+        written = tfjs.export(*onnx.load(tmp_path / "x.onnx"), tmp_path / "model", browser=browser)
+    assert all(figure.ok for figure in written.figures)
+    planes = samples_for(contract)[0].pixels
+    assert planes.shape[1:] == (40, 40, channels)
+    assert all((planes[0, ..., 0] != planes[0, ..., other]).any() for other in range(1, channels))
+    with pytest.raises(UsageError, match=f"--input has {channels} channels"):
+        assemble(
+            tmp_path / "x.pth", f"{code}:Net", told(f"{channels}x40x40", labels=LABELS, crop=True),
+            arguments={"channels": channels},
+        )  # fmt: skip
+
+
+def test_blue_first(code: Path, tmp_path: Path, cli: Call) -> None:
+    torch.save(build(code, channels=3).state_dict(), tmp_path / "x.pth")
+    asked = ("onnx", "--ckpt", tmp_path / "x.pth", "--arch", f"{code}:Net", "--arch-arg", "channels=3",
+             "--input", "3x40x40", "--labels", ",".join(LABELS), "--json")  # fmt: skip
+    contracts = []
+    for options in ((), ("--bgr",)):
+        exit_code, out, err = cli(*asked, *options, "-o", tmp_path / "x.onnx")
+        assert exit_code == 0, err
+        assert any("RGB, not BGR" in sentence for sentence in json.loads(out)["assumed"]) is not bool(options)
+        contracts.append(onnx.load(tmp_path / "x.onnx")[1])
+    rgb, bgr = contracts
+    assert (rgb.input.color, bgr.input.color) == ("rgb", "bgr")
+    first, second = (samples_for(contract)[0].pixels for contract in contracts)
+    faces = slice(0, -4)  # noise has no order
+    np.testing.assert_array_equal(first[faces], second[faces][..., ::-1])
+    photo = np.random.default_rng(0).integers(0, 256, (60, 60, 3), np.uint8)
+    face = Face(box=(10.0, 10.0, 50.0, 50.0))
+    np.testing.assert_array_equal(crop(photo, face, rgb), crop(photo, face, bgr)[::-1])
 
 
 def test_two_pictures_at_once(code: Path, tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ import pytest
 import skimage.data
 from playwright.sync_api import Page, sync_playwright
 
-from fer_export.contract import Cascade, Crop
-from fer_export.faces.align import TEMPLATE_48, grid_to_photo
+from fer_export.checkpoint import Checkpoint
+from fer_export.contract import Cascade, Crop, Input, Normalization
+from fer_export.faces.align import TEMPLATE_48, crop, grid_to_photo
 from fer_export.faces.boxes import iou, regress, squares, suppress, windows
 from fer_export.faces.cascade import scales
 from fer_export.faces.face import Face
@@ -116,6 +117,28 @@ def test_both_sides_place_a_face_alike(page: Page, landmarks: Any) -> None:
         grid={"height": 48, "width": 48, "color": "gray", "crop": rule.model_dump()},
     )
     np.testing.assert_allclose(theirs, flat(grid_to_photo(face, rule, 48, 48)), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("color", ["gray", "rgb", "bgr"])
+def test_both_sides_cut_in_the_contracts_colours(page: Page, small: Checkpoint, color: str) -> None:
+    photo = skimage.data.astronaut()[:256, 96:352]
+    face = Face((20.0, 20.0, 120.0, 140.0))
+    rule = Crop(template=TEMPLATE_48, margin=0.1)
+    channels = 1 if color == "gray" else 3
+    contract = small.contract.but(
+        input=Input.model_validate({"height": 48, "width": 48, "channels": channels, "color": color}),
+        normalization=Normalization(mean=(0.0,) * channels, std=(1.0,) * channels), crop=rule,
+    )  # fmt: skip
+    theirs = on_page(
+        page,
+        "[...t.cropFace(v.pixels, v.face, v.grid)]",
+        pixels=rgba(photo),
+        face={"box": face.box, "landmarks": None},
+        grid={"height": 48, "width": 48, "color": color, "crop": rule.model_dump()},
+    )
+    ours = crop(photo, face, contract).transpose(1, 2, 0)
+    np.testing.assert_allclose(np.array(theirs).reshape(ours.shape), ours, atol=1e-4)
+    assert channels == 1 or np.abs(ours[..., 0] - ours[..., 2]).max() > 20
 
 
 @pytest.mark.parametrize("size", [(12, 12), (31, 17), (90, 70)])

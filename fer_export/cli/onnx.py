@@ -29,7 +29,8 @@ KINDS = ("auto", "logits", "probabilities", "log-probabilities", "values")
               "or a registered name. Its code is run.")  # fmt: skip
 @click.option("--arch-arg", "arguments", multiple=True, metavar="NAME=VALUE", help="For the factory; may be repeated.")
 @click.option("--input", "inputs", multiple=True, metavar="CxHxW", help="Of the pictures: 3x224x224, or 3x?x? for any "
-              "size. NAME=CxHxW names it.")  # fmt: skip
+              "size. NAME=CxHxW names it; 1 channel is gray, 3 are RGB, others have no colour.")  # fmt: skip
+@click.option("--bgr", is_flag=True, help="Three channels are BGR, as OpenCV reads pictures.")
 @click.option("--scale", default="1/255", show_default=True, help="What the net's pixels of 0–255 are multiplied by.")
 @click.option("--mean", default="0", show_default=True, help="Subtracted after --scale; one number for each channel.")
 @click.option("--std", default="1", show_default=True, help="Divided by after --mean.")
@@ -125,7 +126,7 @@ def _foreign(source: Path, arch: str, told: dict[str, Any], given: list[str]) ->
     if not told["inputs"]:
         raise assemble.no_input(source, told["entry"])
     said = assemble.Told(
-        inputs=tuple(parse_input(text) for text in told["inputs"]),
+        inputs=tuple(parse_input(text, bgr=told["bgr"]) for text in told["inputs"]),
         scale=told["scale"], mean=told["mean"], std=told["std"],
         labels=parse_labels(told["labels"]),
         kind=None if told["kind"] == "auto" else told["kind"],

@@ -40,6 +40,8 @@ def crop(photo: Photo, face: Face, contract: Contract) -> npt.NDArray[np.float32
         raise ContractError("the contract of this model says nothing about cropping faces")
     affine = grid_to_photo(face, rule, height, width)
     pixels = sample(photo, affine, height, width, gray=contract.input.color == "gray")
+    if contract.input.color == "bgr":
+        pixels = pixels[..., ::-1]
     return np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32)
 
 

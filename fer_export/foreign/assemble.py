@@ -141,8 +141,8 @@ def _defaults(told: Told) -> list[str]:
     notes = []
     if (told.scale, told.mean, told.std) == (Told.scale, Told.mean, Told.std):
         notes.append("the net takes pixels / 255, without mean and std (--scale, --mean, --std)")
-    if any(each.channels == 3 for each in told.inputs):
-        notes.append("colours come as RGB, not BGR")
+    if any(each.color == "rgb" for each in told.inputs):
+        notes.append("colours come as RGB, not BGR (--bgr)")
     if told.license == NO_LICENSE:
         notes.append(f"the licence of the weights is {NO_LICENSE} (--license)")
     return notes
@@ -152,7 +152,9 @@ def _crop(told: Told, labels: Sequence[str]) -> tuple[Crop | None, list[str]]:
     """Where the landmarks go: as in FER2013's pictures, scaled onto the grid and centred."""
     expressions = sum(label.lower().startswith(_EXPRESSIONS) for label in labels)
     spec = told.inputs[0]
-    wanted = expressions >= 3 if told.crop is None else told.crop
+    if told.crop and spec.color == "planes":
+        raise UsageError(f"--crop face is for gray, RGB or BGR pictures, and --input has {spec.channels} channels")
+    wanted = expressions >= 3 and spec.color != "planes" if told.crop is None else told.crop
     if not wanted or spec.height is None or spec.width is None:
         if told.crop:
             raise UsageError("--crop face wants a fixed --input size")
@@ -180,4 +182,4 @@ def no_input(path: Path, entry: str | None) -> UsageError:
     known = f"the first convolution takes {count} channel(s): --input {count}x48x48, if that is the size"
     usual = "--input 1x48x48, or 3x?x? where height and width are free"
     return UsageError("--arch wants --input too: which pictures does the net take?",
-                      hint=known if count in (1, 3) else usual)  # fmt: skip
+                      hint=known if count else usual)  # fmt: skip

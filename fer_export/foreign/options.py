@@ -15,8 +15,10 @@ _SIZES = r"(?P<channels>\d+)[x×](?P<height>\d+|\?)[x×](?P<width>\d+|\?)"
 _INPUT = re.compile(rf"(?:(?P<name>[A-Za-z]\w*)=)?{_SIZES}", re.ASCII)
 
 
-def parse_input(text: str, *, default: str = "pixels") -> Input:
+def parse_input(text: str, *, bgr: bool = False, default: str = "pixels") -> Input:
     """`3x224x224`, `1x?x?` for a free size, or `face=1x48x48` with a name; channels, height, width.
+
+    One channel is gray, three are RGB (or BGR), any other number are planes without colours.
 
     Raises:
         UsageError: it is none of these.
@@ -27,15 +29,15 @@ def parse_input(text: str, *, default: str = "pixels") -> Input:
             f"--input {text}: it is channels x height x width", hint="--input 1x48x48, 3x?x? or face=1x48x48"
         )
     channels, height, width = found["channels"], found["height"], found["width"]
-    if channels not in ("1", "3"):
-        raise UsageError(f"--input {text}: {channels} channels; pictures have 1 (gray) or 3 (RGB)")
+    if not 1 <= int(channels) <= 1024:
+        raise UsageError(f"--input {text}: channels go from 1 to 1024")
     if (height == "?") != (width == "?"):
         raise UsageError(f"--input {text}: height and width are both fixed or both free")
     sizes = [None if size == "?" else int(size) for size in (height, width)]
     if any(size is not None and not 1 <= size <= 4096 for size in sizes):
         raise UsageError(f"--input {text}: sizes go from 1 to 4096")
     record = {"height": sizes[0], "width": sizes[1], "channels": int(channels)}
-    color = "gray" if channels == "1" else "rgb"
+    color = {1: "gray", 3: "bgr" if bgr else "rgb"}.get(int(channels), "planes")
     return Input.model_validate({"name": found["name"] or default, "color": color, **record})
 
 

@@ -12,8 +12,8 @@ const VERSION = 1;
 export interface Input {
   readonly height: number | null;
   readonly width: number | null;
-  readonly channels: 1 | 3;
-  readonly color: "gray" | "rgb";
+  readonly channels: number;
+  readonly color: "gray" | "rgb" | "bgr" | "planes";
 }
 
 export interface Crop {

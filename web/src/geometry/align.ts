@@ -13,7 +13,9 @@ export interface Grid {
 
 /** The classifier's input for one face: height · width · channels values, channels last, 0–255. */
 export function cropFace(pixels: Pixels, face: Pick<Face, "box" | "landmarks">, grid: Grid): Float32Array {
-  return sample(pixels, gridToPhoto(face, grid), grid.height, grid.width, grid.color === "gray");
+  const values = sample(pixels, gridToPhoto(face, grid), grid.height, grid.width, grid.color === "gray");
+  if (grid.color === "bgr") for (let at = 0; at < values.length; at += 3) values.subarray(at, at + 3).reverse();
+  return values;
 }
 
 /** The map from the input grid to the picture; from the landmarks, or else from the box. */
