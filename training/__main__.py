@@ -17,6 +17,7 @@ COMMANDS = {
     "tune": "Search a recipe's settings with Optuna.",
     "widen": "Make a wider net that starts where a narrow one ended.",
     "reinforce": "Let teachers answer for stored views, for a student to learn from.",
+    "average": "Average the weights of runs that set out from the same ones.",
     "evaluate": "Measure a checkpoint and write its report.",
     "calibrate": "Fit a temperature, so that the confidence means something.",
     "robustness": "Measure what changed light, blur, noise and geometry cost.",

@@ -1,0 +1,80 @@
+"""One net from several: the mean of their weights, for runs that set out from the same ones.
+
+Model soups, Wortsman et al. 2022, https://arxiv.org/abs/2203.05482. Batch statistics belong to weights and are not
+averaged but measured again, Izmailov et al. 2018, https://arxiv.org/abs/1803.05407.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from fer_export.checkpoint import Checkpoint, weights_sha256
+from fer_export.errors import InvalidInputError
+from training.evaluation import fitted
+
+_BATCH = 256
+
+
+def average(
+    checkpoints: Sequence[Checkpoint], pictures: Tensor, *, progress: Callable[[int], object] | None = None
+) -> Checkpoint:
+    """The mean of two and more checkpoints.
+
+    Args:
+        checkpoints: of one architecture, one set of labels and one normalisation.
+        pictures: that the batch statistics are measured on, [N, C, H, W], 0–255; not those it is judged by.
+        progress: called with the number of pictures that were just seen.
+
+    Returns:
+        The mean, without any figure that was measured on one of them.
+
+    Raises:
+        InvalidInputError: one alone, or two that do not compute the same from their weights.
+    """
+    if len(checkpoints) < 2:
+        raise InvalidInputError("an average takes two checkpoints or more")
+    first, *others = checkpoints
+    for other in others:
+        for what in ("architecture", "labels", "input", "normalization"):
+            mine, theirs = getattr(first.contract, what), getattr(other.contract, what)
+            if mine != theirs:
+                raise InvalidInputError(f"{what}: {mine} and {theirs} cannot be averaged")
+    state = {name: _mean([each.state[name] for each in checkpoints]) for name in first.state}
+    training = first.contract.training
+    names = ", ".join(f"{each.contract.weights_sha256[:12]}…" for each in checkpoints)
+    note = f"mean of {len(checkpoints)} nets ({names})"
+    contract = first.contract.but(
+        training=training and training.model_copy(update={"note": f"{note}; the first: {training.note}".rstrip(": ")}),
+        weights_sha256=weights_sha256(state), metrics=(), calibration=None, parity=(), golden=(),
+    )  # fmt: skip
+    state = _measured(Checkpoint(contract, state), pictures, progress)
+    return Checkpoint(contract.but(weights_sha256=weights_sha256(state)), state)
+
+
+def _mean(values: Sequence[Tensor]) -> Tensor:
+    """Of whole numbers, the first: they count batches."""
+    if not values[0].is_floating_point():
+        return values[0].clone()
+    return torch.stack([value.double() for value in values]).mean(0).to(values[0].dtype)
+
+
+def _measured(checkpoint: Checkpoint, pictures: Tensor, progress: Callable[[int], object] | None) -> dict[str, Tensor]:
+    """Its state with the batch statistics of these pictures; dropout rests."""
+    module = checkpoint.module()
+    norms = [layer for layer in module.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the mean over all batches
+        norm.train()
+    with torch.inference_mode():
+        # Whole batches alone: a small one would weigh as much as the others.
+        for start in range(0, max(len(pictures) - _BATCH, 0) + 1, _BATCH):
+            some = pictures[start : start + _BATCH]
+            module(fitted(some, checkpoint.contract))
+            if progress:
+                progress(len(some))
+    state = module.net.state_dict()
+    return {name: state[name].detach().clone() for name in checkpoint.state}
