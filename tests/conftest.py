@@ -29,7 +29,7 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """TF.js in headless Chromium. Of the module, since only one Playwright may run at a time."""
+    """TF.js in headless Chromium. Of the module: what one leaves in it is not the next one's burden."""
     with Browser() as running:
         yield running
 

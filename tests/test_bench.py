@@ -309,7 +309,7 @@ def test_the_fake_camera_shows_a_face(tmp_path: Path) -> None:
 
 
 def test_the_page_is_watched() -> None:
-    """In a process of its own, since only one Playwright may run in each."""
+    """In a process of its own, as the command runs it."""
     index = str(ROOT / "web" / "index.html")
     code = "import json, sys, pathlib; from fer_export.bench import page; " \
            "print(json.dumps(page.measure(pathlib.Path(sys.argv[1]), seconds=2)))"  # fmt: skip

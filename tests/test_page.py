@@ -22,13 +22,13 @@ import pytest
 import torch
 from conftest import ROOT
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from fer_export import checkpoint
 from fer_export.faces.align import crop
 from fer_export.faces.cascade import detect
 from fer_export.faces.photo import load_photo
-from fer_export.runtime import chromium
+from fer_export.runtime import chromium, driver
 
 WEB = ROOT / "web"
 FROM_DISK = (WEB / "index.html").as_uri()
@@ -117,7 +117,7 @@ class Visit:
 @contextmanager
 def visiting(address: str, *flags: str, **context: Any) -> Iterator[Visit]:
     """Open the page in a fresh Chromium with these flags."""
-    with sync_playwright() as playwright:
+    with driver.playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium.find(), args=[*chromium.ARGUMENTS, *flags])
         visit = Visit(browser.new_context(**context).new_page())
         visit.page.goto(address)

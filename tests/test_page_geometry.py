@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import skimage.data
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from fer_export.checkpoint import Checkpoint
 from fer_export.contract import Cascade, Crop, Input, Normalization
@@ -22,7 +22,7 @@ from fer_export.faces.face import Face
 from fer_export.faces.pooling import AreaTable
 from fer_export.faces.sampling import sample, subsamples
 from fer_export.faces.similarity import inverse, similarity
-from fer_export.runtime import chromium
+from fer_export.runtime import chromium, driver
 
 SCRIPT = Path(__file__).parent.parent / "web" / "dist" / "testing.js"
 
@@ -32,7 +32,7 @@ def page() -> Iterator[Page]:
     """A blank page with the page's pure functions on it."""
     if not SCRIPT.is_file():
         pytest.fail(f"{SCRIPT} is not built; next: make web")
-    with sync_playwright() as playwright:
+    with driver.playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium.find(), args=list(chromium.ARGUMENTS))
         try:
             blank = browser.new_page()

@@ -24,7 +24,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture(scope="module")
 def run(browser: Browser) -> Iterator[Run]:
-    """`fer-export` in this process, with this browser: only one Playwright may run at a time."""
+    """`fer-export` in this process, with this one browser, which starts once."""
 
     def call(*arguments: object) -> Result:
         return CliRunner().invoke(main, [str(argument) for argument in arguments])

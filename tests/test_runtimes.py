@@ -119,6 +119,15 @@ def test_webgpu_computes_what_torch_does(small: Checkpoint, small_model: Path, b
     parity.gate(figures)
 
 
+def test_browsers_are_open_at_once(small: Checkpoint, small_model: Path, browser: Browser) -> None:
+    pixels = few(small.contract)[0].pixels
+    with browser.open(small_model, "wasm") as first:
+        with Browser() as other, other.open(small_model, "wasm") as second:
+            np.testing.assert_array_equal(first(pixels)["logits"], second(pixels)["logits"])
+        # The other has gone, and this one still answers.
+        assert first(pixels)["logits"].shape == (3, 8)
+
+
 def test_backends_are_open_at_once(small: Checkpoint, small_model: Path, browser: Browser) -> None:
     pixels = few(small.contract)[0].pixels
     with browser.open(small_model, "wasm") as wasm, browser.open(small_model, "cpu") as plain:
@@ -129,7 +138,7 @@ def test_backends_are_open_at_once(small: Checkpoint, small_model: Path, browser
     assert (first != other).any()
 
 
-# The commands in processes of their own: only one Playwright may run at a time.
+# The commands in processes of their own, as people run them.
 def fer_export(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [str(Path(sys.executable).with_name("fer-export")), *map(str, arguments)]
     return subprocess.run(

@@ -12,7 +12,7 @@ from PIL import Image
 
 from fer_export.bench.timing import quartiles
 from fer_export.errors import InvalidInputError, MissingDependencyError
-from fer_export.runtime import chromium
+from fer_export.runtime import chromium, driver
 from fer_export.samples import PORTRAIT
 
 #: What Chromium's fake camera plays, at 30 frames a second unless the page is busy.
@@ -50,12 +50,8 @@ def measure(index: Path, *, seconds: float = 10.0) -> dict[str, Any]:
     """
     if not (index.parent / "dist" / "fer.js").is_file():
         raise MissingDependencyError(f"{index}: the page is not built", hint="make web")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError as error:
-        raise MissingDependencyError("playwright is not installed", hint="pip install 'fer-export[browser]'") from error
     path = chromium.find()
-    with TemporaryDirectory(prefix="fer-export-bench-") as temporary, sync_playwright() as playwright:
+    with TemporaryDirectory(prefix="fer-export-bench-") as temporary, driver.playwright() as playwright:
         video = Path(temporary, "face.mjpeg")
         film(video)
         flags = [*chromium.ARGUMENTS, *_CAMERA, f"--use-file-for-fake-video-capture={video}"]

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 
 from fer_export.errors import MissingDependencyError
-from fer_export.runtime import Answers, Pixels, chromium
+from fer_export.runtime import Answers, Pixels, chromium, driver
 
 #: Answered from files by `_serve`; no socket is opened and nothing else is let out.
 _ORIGIN = "http://localhost"
@@ -40,10 +40,12 @@ class Headless:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._chromium is not None:
-            self._chromium.close()
-        if self._playwright is not None:
-            self._playwright.stop()
+        try:
+            if self._chromium is not None:
+                self._chromium.close()
+        finally:
+            if self._playwright is not None:
+                driver.release()
 
     def page(self, name: str, script: str) -> Any:
         """The page of this name; a new one, isolated, runs a script of `fer_export/runtime/browser`.
@@ -67,14 +69,10 @@ class Headless:
 
     def _started(self) -> Any:
         if self._chromium is None:
-            try:
-                from playwright.sync_api import sync_playwright
-            except ImportError as error:
-                raise MissingDependencyError(
-                    "playwright is not installed", hint="pip install 'fer-export[browser]'"
-                ) from error
+            # Before anything is looked for: without Playwright no browser helps.
+            if self._playwright is None:
+                self._playwright = driver.acquire()
             path = chromium.find()
-            self._playwright = sync_playwright().start()
             flags = [*chromium.ARGUMENTS, *_FLAGS]
             self._chromium = self._playwright.chromium.launch(executable_path=path, args=flags)
         return self._chromium
