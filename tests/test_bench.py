@@ -308,6 +308,7 @@ def test_the_fake_camera_shows_a_face(tmp_path: Path) -> None:
         assert len(detect(frame)) == 1
 
 
+@pytest.mark.alone
 def test_the_page_is_watched() -> None:
     """In a process of its own, as the command runs it."""
     index = str(ROOT / "web" / "index.html")

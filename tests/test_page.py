@@ -30,6 +30,9 @@ from fer_export.faces.cascade import detect
 from fer_export.faces.photo import load_photo
 from fer_export.runtime import chromium, driver
 
+#: A face that is looked for once in two seconds has moved too far to be known again.
+pytestmark = pytest.mark.alone
+
 WEB = ROOT / "web"
 FROM_DISK = (WEB / "index.html").as_uri()
 FAKE_CAMERA = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")

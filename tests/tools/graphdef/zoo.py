@@ -76,7 +76,7 @@ def module_of(entry: Entry) -> Any:
             torch.nn.init.uniform_(layer.running_var, 0.8, 1.2)
             torch.nn.init.uniform_(layer.bias, -0.1, 0.1)
     for weights in net.parameters():
-        value = float(weights.flatten()[0])
+        value = weights.detach().flatten()[0].item()
         if weights.numel() > 1 and bool((weights == value).all()):
             low, high = (-0.05, 0.05) if value == 0 else (0.8 * max(value, 0.1), 1.2 * max(value, 0.1))
             torch.nn.init.uniform_(weights, low, high)
