@@ -14,7 +14,7 @@ PY := $(BIN)/python
 #   make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 PORT ?= 8000
-# Test processes side by side, each with one thread. What pytest ends with where PYTEST leaves nothing to run: 5.
+# Test processes side by side, each with one thread.
 WORKERS ?= 2
 comma := ,
 
@@ -52,6 +52,7 @@ demo: $(PRETRAINED) $(PAGE) $(BROWSER) ## the whole road: install, export the pr
 	@if [ -n "$${DISPLAY:-}$${WAYLAND_DISPLAY:-}" ] || [ "$$(uname)" = Darwin ]; then \
 		$(PY) -m webbrowser "file://$(abspath web/index.html)" >/dev/null; fi
 
+# Exit code 5 of pytest: PYTEST left one of its two calls nothing to run.
 test: $(TESTING) $(PRETRAINED) $(PAGE) $(BROWSER) $(DRIVER) check ## everything: linters, types, and all tests, browser tests among them
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not alone" $(PYTEST) || [ $$? = 5 ]
 	$(PY) -m pytest -m alone $(PYTEST) || [ $$? = 5 ]

@@ -13,16 +13,20 @@ counted in tens, since their tolerance is that of logits of about ten.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from fer_export.contract import BY_LABEL, Contract, Parity
-from fer_export.errors import ParityError
+from fer_export.errors import FerExportError, MissingDependencyError, ParityError
 from fer_export.runtime import Answers, Runtime
 from fer_export.samples import Batch
+
+#: Told which runtime cannot be had or show numbers, and why.
+Refused = Callable[[str, FerExportError], object]
 
 #: Largest difference allowed on any output of a float32 model whose values are at most 1.
 TOLERANCE = 1e-4
@@ -84,6 +88,21 @@ class Figures:
             tolerance=self.tolerance,
             scale=_three(self.scale),
         )
+
+
+@contextmanager
+def going_on(runtime: str, refused: Refused | None) -> Iterator[None]:
+    """Around one runtime's turn: where it cannot be had or show numbers, tell so and go on with the next.
+
+    Raises:
+        MissingDependencyError, ParityError: that it cannot, and nobody is to be told.
+    """
+    try:
+        yield
+    except (MissingDependencyError, ParityError) as error:
+        if refused is None:
+            raise
+        refused(runtime, error)
 
 
 def measure(

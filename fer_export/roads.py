@@ -11,7 +11,7 @@ from fer_export import checkpoint, parity
 from fer_export.artefact import kind, read_contract
 from fer_export.contract import Contract
 from fer_export.environments.worker import Worker
-from fer_export.errors import ContractError, FerExportError, MissingDependencyError, ParityError, UsageError
+from fer_export.errors import ContractError, UsageError
 from fer_export.export import saved_model
 from fer_export.runtime import Answers, Pixels, Runtime, onnxruntime_web, tensorflow
 from fer_export.runtime import litert as litert_runtime
@@ -79,7 +79,7 @@ def compare(
     against: str | None = None,
     tolerance: float | None = None,
     started: Callable[[str], object] = lambda name: None,
-    refused: Callable[[str, FerExportError], object] | None = None,
+    refused: parity.Refused | None = None,
 ) -> list[parity.Figures]:
     """Measure each artefact against the reference one; the caller decides with `parity.gate`.
 
@@ -109,18 +109,12 @@ def compare(
             _same_weights(expected, reference, contract, path)
             loosest = max(expected, contract, key=lambda one: parity.TOLERANCES[one.weights_dtype])
             first_backend, first_engine = chosen or (backend, ENGINES[0])
-            try:
-                with (
-                    opened(
-                        reference, worker=worker, browser=browser, backend=first_backend, engine=first_engine
-                    ) as first,
-                    opened(path, worker=worker, browser=browser, backend=backend, engine=engine) as second,
-                ):
-                    figures += parity.measure(first, second, batches, loosest, tolerance)
-            except (MissingDependencyError, ParityError) as error:
-                if refused is None:
-                    raise
-                refused(_told(path, backend, engine), error)
+            with (
+                parity.going_on(_told(path, backend, engine), refused),
+                opened(reference, worker=worker, browser=browser, backend=first_backend, engine=first_engine) as first,
+                opened(path, worker=worker, browser=browser, backend=backend, engine=engine) as second,
+            ):
+                figures += parity.measure(first, second, batches, loosest, tolerance)
     return figures
 
 

@@ -16,10 +16,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from fer_export import fer2013
-from fer_export.contract import Contract, Input, Point
+from fer_export.contract import Contract, Point
 from fer_export.errors import InvalidInputError
-from fer_export.faces.align import TEMPLATE_48
-from fer_export.faces.sampling import Floats, sample
+from fer_export.faces.align import TEMPLATE_48, coloured
+from fer_export.faces.sampling import Floats
 from fer_export.faces.similarity import inverse, similarity
 
 PORTRAIT = Path(__file__).parent / "portrait" / "portrait.png"
@@ -156,19 +156,16 @@ def _face(portrait: Pictures, variant: Variant, contract: Contract, height: int,
     onto_grid = similarity(LANDMARKS, template)
     assert onto_grid is not None
     affine = inverse(onto_grid) @ np.vstack([_about_centre(variant, height, width), [0, 0, 1]])
-    pixels = _as_fed(sample(portrait, affine, height, width, gray=contract.input.color == "gray"), contract.input)
+    pixels = coloured(portrait, affine, height, width, contract.input)
+    if contract.input.color == "planes":
+        pixels = _planes(pixels, contract.input.channels)
     lit = np.clip(pixels * variant.gain + variant.offset, 0, 255)
     return lit.round().astype(np.uint8)
 
 
-def _as_fed(pixels: Floats, spec: Input) -> Floats:
-    """Gray or RGB as the input wants it; planes are the colours over and over, each time darker."""
-    if spec.color == "bgr":
-        return pixels[..., ::-1]
-    if spec.color == "planes":
-        planes = [pixels[..., channel % 3] * 0.9 ** (channel // 3) for channel in range(spec.channels)]
-        return np.stack(planes, axis=-1)
-    return pixels
+def _planes(pixels: Floats, count: int) -> Floats:
+    """The colours over and over, each time darker."""
+    return np.stack([pixels[..., plane % 3] * 0.9 ** (plane // 3) for plane in range(count)], axis=-1)
 
 
 def _about_centre(variant: Variant, height: int, width: int) -> npt.NDArray[np.float64]:

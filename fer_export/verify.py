@@ -11,7 +11,7 @@ from torch import nn
 from fer_export import parity
 from fer_export.checkpoint import Checkpoint
 from fer_export.contract import Contract
-from fer_export.errors import ContractError, FerExportError, MissingDependencyError, ParityError, UsageError
+from fer_export.errors import ContractError, UsageError
 from fer_export.export import onnx, saved_model, tfjs
 from fer_export.runtime import Runtime, onnxruntime_web
 from fer_export.runtime.fixed_batch import in_batches, of_tfjs
@@ -33,7 +33,7 @@ def verify(
     runtimes: Sequence[str],
     tolerance: float | None = None,
     started: Callable[[str], object] = lambda name: None,
-    refused: Callable[[str, FerExportError], object] | None = None,
+    refused: parity.Refused | None = None,
     net: nn.Module | None = None,
 ) -> list[parity.Figures]:
     """Measure; the caller decides with `parity.gate`.
@@ -79,13 +79,8 @@ def verify(
                 path, (model, contract) = onnx_path, onnx.load(onnx_path)
                 size = saved_model.fixed_batch(model)
             _same_weights(checkpoint.contract, contract, path)
-            try:
-                with _opened(name, path, browser) as runtime:
-                    figures += parity.measure(reference, in_batches(runtime, size), batches, contract, tolerance)
-            except (MissingDependencyError, ParityError) as error:
-                if refused is None:
-                    raise
-                refused(name, error)
+            with parity.going_on(name, refused), _opened(name, path, browser) as runtime:
+                figures += parity.measure(reference, in_batches(runtime, size), batches, contract, tolerance)
     return figures
 
 

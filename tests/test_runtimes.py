@@ -162,13 +162,21 @@ def test_verify_runs_all_of_them(small: Checkpoint, small_onnx: Path, small_mode
     assert runtimes(done) == list(RUNTIMES)
 
 
-def test_what_cannot_be_had_is_named(small: Checkpoint, small_onnx: Path, small_model: Path, tmp_path: Path) -> None:
-    checkpoint.save(small, tmp_path / "x.pth")
+@pytest.fixture
+def without_gpu(tmp_path: Path) -> Path:
+    """A Chromium that has no WebGPU."""
     browser = tmp_path / "browser"
     browser.write_text(f'#!/bin/sh\nexec "{chromium.find()}" "$@" --disable-gpu --disable-software-rasterizer\n')
     browser.chmod(0o755)
+    return browser
+
+
+def test_what_cannot_be_had_is_named(
+    small: Checkpoint, small_onnx: Path, small_model: Path, tmp_path: Path, without_gpu: Path
+) -> None:
+    checkpoint.save(small, tmp_path / "x.pth")
     done = fer_export("verify", "--ckpt", tmp_path / "x.pth", "--onnx", small_onnx, "--tfjs", small_model,
-                      "--runtime", "tfjs-webgpu", FER_EXPORT_CHROMIUM=str(browser))  # fmt: skip
+                      "--runtime", "tfjs-webgpu", FER_EXPORT_CHROMIUM=str(without_gpu))  # fmt: skip
     assert done.returncode == 1
     assert done.stderr.startswith("error: tfjs-webgpu cannot be had here")
     assert not done.stdout
@@ -176,15 +184,12 @@ def test_what_cannot_be_had_is_named(small: Checkpoint, small_onnx: Path, small_
 
 @pytest.mark.parametrize("form", ["hops", "paths"])
 def test_the_others_have_their_turn_and_the_gate_stays_shut(
-    form: str, small: Checkpoint, small_onnx: Path, small_model: Path, tmp_path: Path
+    form: str, small: Checkpoint, small_onnx: Path, small_model: Path, tmp_path: Path, without_gpu: Path
 ) -> None:
     checkpoint.save(small, tmp_path / "x.pth")
-    browser = tmp_path / "browser"
-    browser.write_text(f'#!/bin/sh\nexec "{chromium.find()}" "$@" --disable-gpu --disable-software-rasterizer\n')
-    browser.chmod(0o755)
     model = ("--onnx", small_onnx, "--tfjs", small_model) if form == "hops" else (small_model,)
     asked = ("--runtime", "tfjs-webgpu", "--runtime", "tfjs-wasm", "--json")
-    done = fer_export("verify", "--ckpt", tmp_path / "x.pth", *model, *asked, FER_EXPORT_CHROMIUM=str(browser))
+    done = fer_export("verify", "--ckpt", tmp_path / "x.pth", *model, *asked, FER_EXPORT_CHROMIUM=str(without_gpu))
     assert done.returncode == 1
     told = json.loads(done.stdout)
     assert {record["runtime"].split()[0] for record in told["parity"]} == {"tfjs-wasm"}

@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from fer_export.checkpoint import Checkpoint, weights_sha256
+from fer_export.checkpoint import Checkpoint
 from fer_export.errors import InvalidInputError
 from training.evaluation import fitted
+from training.provenance import remade
 
 _BATCH = 256
 
@@ -43,15 +44,10 @@ def average(
             if mine != theirs:
                 raise InvalidInputError(f"{what}: {mine} and {theirs} cannot be averaged")
     state = {name: _mean([each.state[name] for each in checkpoints]) for name in first.state}
-    training = first.contract.training
     names = ", ".join(f"{each.contract.weights_sha256[:12]}…" for each in checkpoints)
     note = f"mean of {len(checkpoints)} nets ({names})"
-    contract = first.contract.but(
-        training=training and training.model_copy(update={"note": f"{note}; the first: {training.note}".rstrip(": ")}),
-        weights_sha256=weights_sha256(state), metrics=(), calibration=None, parity=(), golden=(),
-    )  # fmt: skip
-    state = _measured(Checkpoint(contract, state), pictures, progress)
-    return Checkpoint(contract.but(weights_sha256=weights_sha256(state)), state)
+    state = _measured(Checkpoint(first.contract, state), pictures, progress)
+    return remade(first, state, lambda before: f"{note}; the first: {before}".rstrip(": "))
 
 
 def _mean(values: Sequence[Tensor]) -> Tensor:

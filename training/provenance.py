@@ -7,14 +7,16 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from fer_export import __version__
-from fer_export.checkpoint import Checkpoint
+from fer_export.checkpoint import Checkpoint, weights_sha256
 from fer_export.contract import Architecture, Contract, Input, Normalization, Output, Training
 from fer_export.files import replacing
 from training.data.pictures import crop_rule
@@ -72,6 +74,30 @@ def started_from(before: Checkpoint) -> str:
         return ""
     weights = before.contract.weights_sha256[:12]
     return f"started from recipe {training.recipe}, seed {training.seed}, {training.note} (weights {weights}…); "
+
+
+def remade(
+    before: Checkpoint,
+    state: Mapping[str, Tensor],
+    note: Callable[[str], str],
+    *,
+    architecture: Architecture | None = None,
+) -> Checkpoint:
+    """Other weights made from a checkpoint's, without anything that was measured on those.
+
+    Args:
+        before: whose contract it is, but for what is given here.
+        state: the other weights.
+        note: from the note on the weights before, that on these.
+        architecture: where it is not the same.
+    """
+    old = before.contract
+    contract = old.but(
+        architecture=architecture or old.architecture,
+        training=old.training and old.training.model_copy(update={"note": note(old.training.note)}),
+        weights_sha256=weights_sha256(dict(state)), metrics=(), calibration=None, parity=(), golden=(),
+    )  # fmt: skip
+    return Checkpoint(contract, dict(state))
 
 
 def write_environment(path: Path) -> None:

@@ -6,15 +6,14 @@ answers as the narrow one does, until noise makes the copies differ and training
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 
 from fer_export import models
-from fer_export.checkpoint import Checkpoint, weights_sha256
+from fer_export.checkpoint import Checkpoint
 from fer_export.contract import Architecture
 from fer_export.errors import InvalidInputError, ParityError
+from training.provenance import remade
 
 #: Of logits, without noise: what float32 loses by summing in another order.
 TOLERANCE = 1e-3
@@ -41,7 +40,8 @@ def widen(narrow: Checkpoint, factor: int = 2, *, noise: float = 0.0, seed: int 
     architecture = Architecture(name=old.name, arguments={**old.arguments, "widths": wide})
     net = models.build(architecture.name, **architecture.arguments)
     state = {name: _copied(name, narrow.state[name], like, factor) for name, like in net.state_dict().items()}
-    made = _checkpoint(narrow, architecture, state, f"made {factor} times as wide")
+    how = f"made {factor} times as wide"
+    made = remade(narrow, state, lambda before: f"{before}; {how}".lstrip("; "), architecture=architecture)
     _hold(narrow, made)
     if not noise:
         return made
@@ -50,7 +50,7 @@ def widen(narrow: Checkpoint, factor: int = 2, *, noise: float = 0.0, seed: int 
         name: value * (1 + noise * torch.randn(value.shape, generator=generator)) if value.ndim > 1 else value
         for name, value in state.items()
     }
-    return _checkpoint(narrow, architecture, noisy, f"made {factor} times as wide, noise {noise:g}, seed {seed}")
+    return remade(made, noisy, lambda before: f"{before}, noise {noise:g}, seed {seed}")
 
 
 def _copied(name: str, value: Tensor, like: Tensor, factor: int) -> Tensor:
@@ -62,22 +62,6 @@ def _copied(name: str, value: Tensor, like: Tensor, factor: int) -> Tensor:
             raise InvalidInputError(f"{name} is {tuple(value.shape)}, and {tuple(like.shape)} in the wide net")
         value = torch.cat([value] * factor, axis) / (factor if axis == 1 else 1)
     return value.clone()
-
-
-def _checkpoint(narrow: Checkpoint, architecture: Architecture, state: Mapping[str, Tensor], how: str) -> Checkpoint:
-    """Nothing that was measured on the narrow net is said of this one."""
-    old = narrow.contract
-    training = old.training and old.training.model_copy(update={"note": f"{old.training.note}; {how}".lstrip("; ")})
-    contract = old.but(
-        architecture=architecture,
-        weights_sha256=weights_sha256(dict(state)),
-        training=training,
-        metrics=(),
-        calibration=None,
-        parity=(),
-        golden=(),
-    )
-    return Checkpoint(contract, dict(state))
 
 
 def _hold(narrow: Checkpoint, wide: Checkpoint) -> None:

@@ -90,10 +90,12 @@ def _hold(
     """What both wrote in their last turn, against onnxruntime; and that, against float64."""
     reference = OnnxRuntime(folder / "direct.onnx")
     batches = samples_for(contract)
+    exact = _exact(loaded)
     compared.rounding = max(
-        float(np.abs(exact - reference(batch.pixels)[name]).max())
+        float(np.abs(values - answers[name]).max())
         for batch in batches
-        for name, exact in _exact(loaded, batch.pixels).items()
+        for answers in [reference(batch.pixels)]
+        for name, values in exact(batch.pixels).items()
     )
     for road, side in compared.sides.items():
         if side.reason is None:
@@ -106,11 +108,16 @@ def _hold(
                 side.difference = max(figure.max_abs for figure in figures)
 
 
-def _exact(loaded: Checkpoint, pixels: Pixels) -> dict[str, npt.NDArray[np.float64]]:
-    """The net's answers in float64, by name."""
-    with torch.inference_mode():
-        answers = loaded.module().double()(torch.from_numpy(channels_first(pixels)).double())
-    return {output.name: answer.numpy() for output, answer in zip(loaded.contract.outputs, answers, strict=True)}
+def _exact(loaded: Checkpoint) -> Callable[[Pixels], dict[str, npt.NDArray[np.float64]]]:
+    """The net in float64: its answers by name."""
+    module = loaded.module().double()
+
+    def run(pixels: Pixels) -> dict[str, npt.NDArray[np.float64]]:
+        with torch.inference_mode():
+            answers = module(torch.from_numpy(channels_first(pixels)).double())
+        return {output.name: answer.numpy() for output, answer in zip(loaded.contract.outputs, answers, strict=True)}
+
+    return run
 
 
 @contextmanager

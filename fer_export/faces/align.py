@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fer_export.contract import Contract, Crop, Point
+from fer_export.contract import Contract, Crop, Input, Point
 from fer_export.errors import ContractError, InvalidInputError
 from fer_export.faces.face import Box, Face
 from fer_export.faces.photo import Photo
-from fer_export.faces.sampling import Affine, sample
+from fer_export.faces.sampling import Affine, Floats, sample
 from fer_export.faces.similarity import inverse, similarity
 
 #: Where MTCNN finds the landmarks on FER2013's 48×48 pictures, on average: left eye, right eye,
@@ -39,10 +39,14 @@ def crop(photo: Photo, face: Face, contract: Contract) -> npt.NDArray[np.float32
     if rule is None or height is None or width is None:
         raise ContractError("the contract of this model says nothing about cropping faces")
     affine = grid_to_photo(face, rule, height, width)
-    pixels = sample(photo, affine, height, width, gray=contract.input.color == "gray")
-    if contract.input.color == "bgr":
-        pixels = pixels[..., ::-1]
+    pixels = coloured(photo, affine, height, width, contract.input)
     return np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32)
+
+
+def coloured(photo: Photo, affine: Affine, height: int, width: int, spec: Input) -> Floats:
+    """`sample`, with the channels of an input: one of luma, or three of colour in its order; not for planes."""
+    pixels = sample(photo, affine, height, width, gray=spec.color == "gray")
+    return pixels[..., ::-1] if spec.color == "bgr" else pixels
 
 
 def grid_to_photo(face: Face, rule: Crop, height: int, width: int) -> Affine:
