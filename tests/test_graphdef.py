@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -252,3 +254,9 @@ class TestFuseBiasActivation:
         fuse_bias_activation(graph)
         graph.prune()
         assert graph.operators() == {"_FusedConv2D": 1, "Sigmoid": 1}
+
+
+def test_reading_onnx_and_writing_tfjs_want_no_torch() -> None:
+    code = "import sys; from fer_export.export import onnx, tfjs, graphdef; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

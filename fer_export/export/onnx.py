@@ -1,4 +1,7 @@
-"""torch → ONNX: pixels in, named outputs out, batch norm folded, contract embedded."""
+"""torch → ONNX: pixels in, named outputs out, batch norm folded, contract embedded.
+
+Only what exports imports torch: who reads an ONNX file, as the TF.js writer does, need not wait for it.
+"""
 
 from __future__ import annotations
 
@@ -10,23 +13,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
-import torch
 from google.protobuf.message import DecodeError
-from torch import nn
 
 from fer_export import __version__, parity
 from fer_export.contract import KEY, Contract, Input
 from fer_export.errors import ContractError, InvalidInputError, UsageError, first_line
 from fer_export.export.golden import with_golden
 from fer_export.files import replacing
-from fer_export.foreign.wrapper import Wrapped
 from fer_export.runtime import onnxruntime
-from fer_export.runtime.torch import TorchRuntime
 from fer_export.samples import samples_for
+
+if TYPE_CHECKING:
+    from torch import nn
 
 #: What torch's dynamo exporter can write, as tried with torch 2.14 and onnxruntime 1.31.
 DEFAULT_OPSET = 20
@@ -64,6 +66,10 @@ def export(
         ParityError: the numbers do not hold; what was at `path` stays.
         InvalidInputError: the checker refuses the graph, or `path` cannot be written.
     """
+    import torch
+
+    from fer_export.runtime.torch import TorchRuntime
+
     module = module.eval()
     model = to_onnx(module, contract, opset=opset, batch=batch)
     reference = TorchRuntime(module, contract)
@@ -85,6 +91,10 @@ def export(
 
 def to_onnx(module: nn.Module, contract: Contract, *, opset: int, batch: int | None) -> onnx.ModelProto:
     """The bare graph, without a contract: checked, stripped of the machine's traces, deterministic."""
+    import torch
+
+    from fer_export.foreign.wrapper import Wrapped
+
     specs = (contract.input, *contract.more_inputs)
     count = 2 if batch is None else batch
     pixels = [torch.full((count, spec.channels, spec.height or 64, spec.width or 80), 127.0) for spec in specs]
@@ -164,6 +174,8 @@ def graph_sha256(model: onnx.ModelProto) -> str:
 @contextmanager
 def _named_failure(architecture: str) -> Iterator[None]:
     """Turn the exporter's failure, many pages long, into its cause."""
+    import torch
+
     try:
         yield
     except torch.onnx.OnnxExporterError as error:
@@ -186,6 +198,8 @@ def distinct(model: Any) -> None:
 
 def dynamic_axes(spec: Input, batch: int | None) -> dict[int, Any]:
     """The axes of an input [N, C, H, W] that stay free, as torch.export wants them."""
+    import torch
+
     free = ([] if batch is not None else [0]) + ([] if spec.height is not None else [2, 3])
     return dict.fromkeys(free, torch.export.Dim.DYNAMIC)
 
