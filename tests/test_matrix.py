@@ -80,6 +80,20 @@ def test_random_weights_are_the_same_each_time() -> None:
     assert first.contract.weights_sha256 != nets.named("fernet").contract.weights_sha256
 
 
+def test_random_weights_do_not_depend_on_the_threads() -> None:
+    """Sums of one layer's answers over 13 pictures are another number in two parts: cells would not be found again."""
+    before = torch.get_num_threads()
+    try:
+        hashes = set()
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            hashes.add(nets.named("emotion_cnn").contract.weights_sha256)
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert len(hashes) == 1
+
+
 def test_a_model_is_named_in_four_ways(small: Checkpoint, tmp_path: Path) -> None:
     checkpoint.save(small, tmp_path / "small.pth")
     assert nets.described(nets.named("ferplus")) == "1×48×48"

@@ -107,7 +107,8 @@ def load(directory: Path) -> Contract:
         ContractError: no contract, or one that belongs to another graph.
     """
     if not (directory / "saved_model.pb").is_file():
-        raise InvalidInputError(f"no SavedModel in {directory}", hint="fer-export tf writes build/saved_model")
+        made = f"fer-export tf --from {directory}" if directory.suffix == ".onnx" else "fer-export tf"
+        raise InvalidInputError(f"no SavedModel in {directory}", hint=f"{made} writes build/saved_model")
     if not (directory / ASSET).is_file():
         raise ContractError(f"{directory} carries no contract ({ASSET})", hint="fer-export tf writes one that does")
     contract = Contract.from_json((directory / ASSET).read_bytes(), where=str(directory))

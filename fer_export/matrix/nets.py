@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
@@ -67,7 +69,7 @@ def _random(name: str, side: int, arguments: dict[str, Any]) -> Checkpoint:
         license="MIT",
         weights_sha256="0" * 64,
     )
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), _one_thread():
         torch.manual_seed(0)
         net = checkpoint.registered(architecture, channels)
         try:
@@ -77,6 +79,17 @@ def _random(name: str, side: int, arguments: dict[str, Any]) -> Checkpoint:
             raise InvalidInputError(reason) from error
     state = net.state_dict()
     return Checkpoint(contract.but(weights_sha256=weights_sha256(state)), state)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Sums, and so the weights and the name of kept cells, must not depend on how many threads torch has."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _settle(net: nn.Module, classifier: nn.Module, pixels: Pixels) -> None:
