@@ -233,7 +233,7 @@ class Contract(Record):
             raise ValueError("labels repeat")
         if not self.outputs:
             raise ValueError("no outputs")
-        names = [self.input.name, *(entry.name for entry in self.more_inputs), *(entry.name for entry in self.outputs)]
+        names = [*(entry.name for entry in self.inputs), *(entry.name for entry in self.outputs)]
         if len(set(names)) != len(names):
             raise ValueError("names of inputs and outputs repeat")
         channels = self.input.channels
@@ -256,6 +256,11 @@ class Contract(Record):
             if len(base64.b64decode(golden.pixels)) != wanted:
                 raise ValueError(f"golden picture {golden.name} is not {wanted} bytes")
         return self
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """All of them."""
+        return (self.input, *self.more_inputs)
 
     def to_json(self) -> str:
         """The contract as JSON, keys in the order of the fields: the same record, the same bytes."""

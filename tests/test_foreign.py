@@ -684,7 +684,7 @@ def test_two_pictures_at_once(code: Path, tmp_path: Path) -> None:
     exported = onnx.export(made.module(), made.checkpoint.contract, tmp_path / "x.onnx")
     assert all(figure.ok for figure in exported.figures)
     model, contract = onnx.load(tmp_path / "x.onnx")
-    assert [entry.name for entry in (contract.input, *contract.more_inputs)] == ["face", "eyes"]
+    assert [entry.name for entry in contract.inputs] == ["face", "eyes"]
     assert not contract.golden
     with Browser() as browser:
         written = tfjs.export(model, contract, tmp_path / "model", browser=browser)

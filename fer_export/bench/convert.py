@@ -140,7 +140,7 @@ def _job(road: str, folder: Path, contract: Contract) -> dict[str, Any]:
         "model": str(folder / f"{road}.onnx"),
         "folder": str(folder / road),
         "scratch": str(folder / "saved_model"),
-        "entry": saved_model.entry_of(contract, None),
+        "entries": saved_model.entries_of(contract, None),
         "outputs": [output.name for output in contract.outputs],
     }
 

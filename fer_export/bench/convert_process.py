@@ -57,7 +57,7 @@ def convert(job: dict[str, Any]) -> tuple[Cost, dict[str, Any]]:
     """Run one conversion.
 
     Args:
-        job: `road`, and what it takes: `model` and `folder`; for `official` also `scratch`, `entry` and `outputs`.
+        job: `road`, and what it takes: `model` and `folder`; for `official` also `scratch`, `entries` and `outputs`.
 
     Returns:
         Its cost, and what it said at its end.

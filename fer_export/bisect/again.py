@@ -16,7 +16,7 @@ from fer_export.contract import Contract
 from fer_export.environments.worker import Worker
 from fer_export.export import saved_model, tensorflowjs, tfjs
 from fer_export.export.graphdef import convert
-from fer_export.runtime import Answers, Pixels
+from fer_export.runtime import Answers, Pixels, by_input
 from fer_export.runtime.tfjs import Browser
 
 #: So many tensors are read at once: of a large net they are some megabytes each.
@@ -76,9 +76,9 @@ class Road:
             return folder
         scratch, saved, frozen = folder / "scratch", folder / "saved", folder / "frozen.pb"
         scratch.mkdir()
-        entry = saved_model.entry_of(contract, saved_model.fixed_batch(model))
+        entries = saved_model.entries_of(contract, saved_model.fixed_batch(model))
         worker = {"direct": self.worker, "onnx2tf": self.clean, "onnx-tf": self.older}[self.converter]
-        job = saved_model.Job(model, contract, entry, scratch, saved, frozen, worker)
+        job = saved_model.Job(model, contract, entries, scratch, saved, frozen, worker)
         run = {"direct": saved_model.by_direct, "onnx2tf": saved_model.by_onnx2tf, "onnx-tf": saved_model.by_onnx_tf}
         run[self.converter](job, model.SerializeToString())
         return self._onwards(job)
@@ -88,7 +88,7 @@ class Road:
         if self.kind == "frozen":
             if not job.graph.is_file():
                 self.worker.call(
-                    "saved_model.freeze", source=job.saved, path=job.graph, entry=job.entry, outputs=job.outputs
+                    "saved_model.freeze", source=job.saved, path=job.graph, entries=job.entries, outputs=job.outputs
                 )
             return job.graph
         if self.kind == "litert":
@@ -132,6 +132,7 @@ class Road:
         Raises:
             InvalidInputError, ParityError: it cannot be run.
         """
+        pictures = by_input(pixels, self.contract.input.name)
         answers: Answers = {}
         arrays: dict[str, Array] = {}
         for start in range(0, max(1, len(names)), _AT_ONCE):
@@ -139,7 +140,7 @@ class Road:
             if self.kind == "tfjs":
                 answers, found = tfjs_values.read(path, pixels, part, browser=self.browser, backend=self.backend)
             else:
-                reply = self.worker.call("values.read", pixels=pixels, names=list(part), **self._named(path))
+                reply = self.worker.call("values.read", pictures=pictures, names=list(part), **self._named(path))
                 answers, found = reply["outputs"], dict(zip(part, reply["tensors"], strict=True))
             arrays |= found
         return answers, arrays
@@ -153,5 +154,5 @@ class Road:
         return differences.of_answer(self.worker.call("values.differences", first=first, second=second, **named))
 
     def _named(self, path: Path) -> dict[str, object]:
-        outputs = [output.name for output in self.contract.outputs]
-        return {"path": path, "kind": self.kind, "entry": self.contract.input.name, "outputs": outputs}
+        inputs, outputs = ([each.name for each in ends] for ends in (self.contract.inputs, self.contract.outputs))
+        return {"path": path, "kind": self.kind, "inputs": inputs, "outputs": outputs}

@@ -6,10 +6,6 @@ The exporter names each ONNX value after the node of torch's exported program th
 
 from __future__ import annotations
 
-import io
-import logging
-import warnings
-from contextlib import redirect_stderr, redirect_stdout
 from typing import Any
 
 import onnx
@@ -19,8 +15,7 @@ from torch import nn
 from fer_export.bisect.finding import Array
 from fer_export.contract import Contract
 from fer_export.errors import InvalidInputError
-from fer_export.export import onnx as exporter
-from fer_export.foreign.wrapper import Wrapped
+from fer_export.export import dynamo
 from fer_export.runtime import Pixels, by_input, channels_first
 
 #: Where the exporter keeps, in each node's metadata, the names and classes of the modules around it.
@@ -36,27 +31,7 @@ class Program:
     """
 
     def __init__(self, module: nn.Module, contract: Contract, *, opset: int, batch: int | None) -> None:
-        specs = (contract.input, *contract.more_inputs)
-        count = 2 if batch is None else batch
-        pixels = [torch.full((count, spec.channels, spec.height or 64, spec.width or 80), 127.0) for spec in specs]
-        dynamic = tuple(exporter.dynamic_axes(spec, batch) for spec in specs)
-        for noisy in ("torch.onnx", "torch.fx.experimental.symbolic_shapes", "onnxscript", "onnx_ir"):
-            logging.getLogger(noisy).setLevel(logging.ERROR)
-        quiet = io.StringIO()
-        with warnings.catch_warnings(), redirect_stdout(quiet), redirect_stderr(quiet):
-            warnings.simplefilter("ignore")
-            program = torch.onnx.export(
-                module.eval(),
-                tuple(pixels),
-                dynamo=True,
-                verbose=False,
-                opset_version=opset,
-                input_names=[spec.name for spec in specs],
-                output_names=[output.name for output in contract.outputs],
-                dynamic_shapes=(dynamic,) if isinstance(module, Wrapped) else dynamic,
-            )
-        assert program is not None
-        exporter.distinct(program.model)
+        program = dynamo.program(module.eval(), contract, opset=opset, batch=batch)
         self.model: onnx.ModelProto = program.model_proto
         self.layers = {node.name: layer for node in self.model.graph.node if (layer := _layer(node))}
         self._exported: Any = program.exported_program

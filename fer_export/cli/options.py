@@ -31,6 +31,9 @@ class Checkpoint(click.Path):
 ckpt = click.option(
     "--ckpt", type=Checkpoint(), help="Checkpoint, .safetensors or .pth, or a packaged model's name. [ferplus]"
 )
+arch = click.option(
+    "--arch", metavar="NET", help="Code of --ckpt's net, where it is not of this project; as for fer-export onnx."
+)
 backends = click.option(
     "--backend",
     "backends",

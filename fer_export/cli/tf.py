@@ -9,6 +9,7 @@ import click
 
 from fer_export.cli import options
 from fer_export.cli.output import Output, command
+from fer_export.errors import UsageError
 
 if TYPE_CHECKING:
     from fer_export.export.saved_model import Converter
@@ -25,9 +26,16 @@ CONVERTERS = ("direct", "onnx2tf", "onnx-tf")
 @click.option("--converter", type=click.Choice(CONVERTERS), default="direct", show_default=True)
 @click.option("--frozen", type=options.FilePath, help="Also write a frozen graph: FILE.pb.")
 @options.ckpt
+@options.arch
 @command
 def main(
-    output: Output, source: Path, path: Path, converter: Converter, frozen: Path | None, ckpt: Path | None
+    output: Output,
+    source: Path,
+    path: Path,
+    converter: Converter,
+    frozen: Path | None,
+    ckpt: Path | None,
+    arch: str | None,
 ) -> None:
     """Write an ONNX file as a TensorFlow SavedModel, checked in TensorFlow.
 
@@ -41,7 +49,10 @@ def main(
       fer-export tf --frozen build/fer.pb
       fer-export tf --converter onnx2tf -o build/onnx2tf
       fer-export tf --converter onnx-tf -o build/onnx-tf
+      fer-export tf --converter onnx-tf --ckpt x.pth --arch net.py:Net
     """
+    if arch and not ckpt:
+        raise UsageError("--arch names the code of --ckpt")
     with output.working("reading the ONNX file") as say:
         from fer_export.environments.worker import Worker
         from fer_export.export import onnx, saved_model
@@ -51,10 +62,12 @@ def main(
         if converter == "onnx-tf":
             from fer_export import checkpoint
             from fer_export.export.opset15 import made_again
+            from fer_export.foreign.assemble import rebuild
 
             say("exporting again, in opset 15")
-            loaded = checkpoint.load(ckpt or checkpoint.PRETRAINED)
-            opset15 = made_again(loaded, contract, batch=saved_model.fixed_batch(model))
+            source_of = ckpt or checkpoint.PRETRAINED
+            loaded, net = rebuild(source_of, arch, contract) if arch else (checkpoint.load(source_of), None)
+            opset15 = made_again(loaded, contract, batch=saved_model.fixed_batch(model), net=net)
         say("starting TensorFlow, then converting and checking")
         with Worker(saved_model.ENVIRONMENT[converter]) as worker:
             written = saved_model.export(

@@ -25,8 +25,7 @@ QUICK = ("onnxruntime", "tfjs-wasm", "tfjs-webgl")
 @click.argument("paths", nargs=-1, type=options.FilePath)
 @click.option("--against", type=options.FilePath, help="Another reference than torch, for PATHS.")
 @options.ckpt
-@click.option("--arch", metavar="NET", help="Code of --ckpt's net, where it is not of this project; as for fer-export "
-              "onnx.")  # fmt: skip
+@options.arch
 @click.option("--onnx", "onnx_path", type=options.FilePath, default=options.ONNX_FILE, show_default=True)
 @click.option("--tfjs", "tfjs_path", type=options.FilePath, default=options.MODEL_FOLDER, show_default=True)
 @click.option(

@@ -6,22 +6,17 @@ Only what exports imports torch: who reads an ONNX file, as the TF.js writer doe
 from __future__ import annotations
 
 import hashlib
-import io
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 
 from fer_export import __version__, parity
-from fer_export.contract import KEY, Contract, Input
-from fer_export.errors import ContractError, InvalidInputError, UsageError, first_line
+from fer_export.contract import KEY, Contract
+from fer_export.errors import ContractError, InvalidInputError, UsageError
 from fer_export.export.golden import with_golden
 from fer_export.files import replacing
 from fer_export.runtime import onnxruntime
@@ -91,42 +86,11 @@ def export(
 
 def to_onnx(module: nn.Module, contract: Contract, *, opset: int, batch: int | None) -> onnx.ModelProto:
     """The bare graph, without a contract: checked, stripped of the machine's traces, deterministic."""
-    import torch
+    from fer_export.export import dynamo
 
-    from fer_export.foreign.wrapper import Wrapped
-
-    specs = (contract.input, *contract.more_inputs)
-    count = 2 if batch is None else batch
-    pixels = [torch.full((count, spec.channels, spec.height or 64, spec.width or 80), 127.0) for spec in specs]
-    dynamic = tuple(dynamic_axes(spec, batch) for spec in specs)
-    for noisy in ("torch.onnx", "torch.fx.experimental.symbolic_shapes", "onnxscript", "onnx_ir"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
-    # Of a net that it cannot trace, torch prints the whole graph.
-    quiet = io.StringIO()
-    with (
-        warnings.catch_warnings(),
-        redirect_stdout(quiet),
-        redirect_stderr(quiet),
-        _named_failure(contract.architecture.name),
-    ):
-        warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            module,
-            tuple(pixels),
-            dynamo=True,
-            verbose=False,
-            opset_version=opset,
-            input_names=[spec.name for spec in specs],
-            output_names=[output.name for output in contract.outputs],
-            # A module that takes any number of inputs wants the shapes of all of them as one argument.
-            dynamic_shapes=(dynamic,) if isinstance(module, Wrapped) else dynamic,
-        )
-    assert program is not None
-    distinct(program.model)
-    model: onnx.ModelProto = program.model_proto
+    model: onnx.ModelProto = dynamo.program(module, contract, opset=opset, batch=batch).model_proto
     written = {entry.domain: entry.version for entry in model.opset_import}.get("")
     if written != opset:
-        # Below opset 18 the dynamo exporter says nothing and writes 18.
         raise UsageError(f"opset {opset} was asked for, and the exporter writes {written}", hint="--opset 18 to 23")
     _strip(model, contract)
     try:
@@ -171,39 +135,6 @@ def graph_sha256(model: onnx.ModelProto) -> str:
     return hashlib.sha256(bare.SerializeToString(deterministic=True)).hexdigest()
 
 
-@contextmanager
-def _named_failure(architecture: str) -> Iterator[None]:
-    """Turn the exporter's failure, many pages long, into its cause."""
-    import torch
-
-    try:
-        yield
-    except torch.onnx.OnnxExporterError as error:
-        cause: BaseException = error
-        while cause.__cause__ is not None:
-            cause = cause.__cause__
-        hint = "where the net is written for one batch size: --batch 1" if "specialized" in str(cause) else None
-        raise InvalidInputError(f"torch.onnx cannot export {architecture}: {first_line(cause)}", hint=hint) from error
-
-
-def distinct(model: Any) -> None:
-    """Rename the inner values that have the name of an input or output; torch looks at its own names alone."""
-    ends = [*model.graph.inputs, *model.graph.outputs]
-    taken = {value.name for value in ends}
-    for node in model.graph:
-        for value in node.outputs:
-            if value.name in taken and not any(value is end for end in ends):
-                value.name = f"{value.name}/inner"
-
-
-def dynamic_axes(spec: Input, batch: int | None) -> dict[int, Any]:
-    """The axes of an input [N, C, H, W] that stay free, as torch.export wants them."""
-    import torch
-
-    free = ([] if batch is not None else [0]) + ([] if spec.height is not None else [2, 3])
-    return dict.fromkeys(free, torch.export.Dim.DYNAMIC)
-
-
 def embed(contract: Contract, model: onnx.ModelProto) -> None:
     """Put the contract into the file's metadata, in the place of the one before."""
     del model.metadata_props[:]
@@ -212,7 +143,7 @@ def embed(contract: Contract, model: onnx.ModelProto) -> None:
 
 
 def _check_against_graph(model: onnx.ModelProto, contract: Contract, path: Path) -> None:
-    specs = {spec.name: spec for spec in (contract.input, *contract.more_inputs)}
+    specs = {spec.name: spec for spec in contract.inputs}
     inputs = {value.name: _shape(value) for value in model.graph.input}
     outputs = {value.name: _shape(value) for value in model.graph.output}
     if set(inputs) != set(specs):

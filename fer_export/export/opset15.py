@@ -15,12 +15,18 @@ from torch import nn
 from fer_export.checkpoint import Checkpoint
 from fer_export.contract import Contract
 from fer_export.errors import ContractError, InvalidInputError, first_line
+from fer_export.export.dynamo import blank
 
 OPSET = 15
 
 
-def made_again(checkpoint: Checkpoint, contract: Contract, *, batch: int | None = None) -> bytes:
+def made_again(
+    checkpoint: Checkpoint, contract: Contract, *, batch: int | None = None, net: nn.Module | None = None
+) -> bytes:
     """The model of an ONNX file in opset 15, from the checkpoint that the file was made from.
+
+    Args:
+        net: of the checkpoint's architecture, where that is code outside this project.
 
     Raises:
         ContractError: it was made from another one.
@@ -29,27 +35,25 @@ def made_again(checkpoint: Checkpoint, contract: Contract, *, batch: int | None 
     if checkpoint.contract.weights_sha256 != contract.weights_sha256:
         raise ContractError(
             "onnx-tf needs opset 15, which is made from the checkpoint, and the ONNX file was made from another one",
-            hint="name it: --ckpt FILE",
+            hint="name it: --ckpt FILE, with --arch NET where its code is not of this project",
         )
-    return to_opset15(checkpoint.module(), contract, batch=batch)
+    return to_opset15(checkpoint.module(net), contract, batch=batch)
 
 
 def to_opset15(module: nn.Module, contract: Contract, *, batch: int | None = None) -> bytes:
     """The graph by torch's TorchScript exporter: the other one writes opset 18 and says nothing.
 
     Args:
-        module: maps [N, C, H, W], 0–255, to the contract's outputs in order.
+        module: maps [N, C, H, W], 0–255, of each input to the contract's outputs in order.
         batch: a fixed batch; None for a dynamic one.
 
     Raises:
         InvalidInputError: the exporter fails, or writes another opset.
     """
-    spec = contract.input
-    outputs = [output.name for output in contract.outputs]
-    pixels = torch.full((batch or 2, spec.channels, spec.height or 64, spec.width or 80), 127.0)
     free = {} if batch else {0: "N"}
-    sizes = {} if spec.height else {2: "H", 3: "W"}
-    grids = {output.name: {**free, **(sizes if 0 in output.shape else {})} for output in contract.outputs}
+    inputs = {spec.name: {**free, **({} if spec.height else {2: "H", 3: "W"})} for spec in contract.inputs}
+    sizes = {axis: size for axis, size in inputs[contract.input.name].items() if axis}
+    outputs = {output.name: {**free, **(sizes if 0 in output.shape else {})} for output in contract.outputs}
     # Its stubs know only paths.
     buffer: Any = io.BytesIO()
     with warnings.catch_warnings():
@@ -57,13 +61,13 @@ def to_opset15(module: nn.Module, contract: Contract, *, batch: int | None = Non
         try:
             torch.onnx.export(
                 module.eval(),
-                (pixels,),
+                blank(contract, batch),
                 buffer,
                 dynamo=False,
                 opset_version=OPSET,
-                input_names=[spec.name],
-                output_names=outputs,
-                dynamic_axes={spec.name: {**free, **sizes}, **grids},
+                input_names=list(inputs),
+                output_names=list(outputs),
+                dynamic_axes={**inputs, **outputs},
             )
         except (RuntimeError, torch.onnx.OnnxExporterError) as error:
             name = contract.architecture.name

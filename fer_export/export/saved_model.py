@@ -77,14 +77,14 @@ def export(
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         saved = stack.enter_context(replacing_directory(directory))
         graph = scratch / "frozen.pb"
-        job = Job(model, contract, entry_of(contract, batch), scratch, saved, graph, worker)
+        job = Job(model, contract, entries_of(contract, batch), scratch, saved, graph, worker)
         tools = {"direct": by_direct, "onnx2tf": by_onnx2tf, "onnx-tf": by_onnx_tf}[converter](job, opset15)
         with tensorflow.saved_model(worker, saved) as runtime:
             figures = parity.measure(reference, runtime, batches, contract)
         if frozen:
             if not graph.is_file():
                 outputs = [output.name for output in contract.outputs]
-                worker.call("saved_model.freeze", source=saved, path=graph, entry=job.entry, outputs=outputs)
+                worker.call("saved_model.freeze", source=saved, path=graph, entries=job.entries, outputs=outputs)
             with tensorflow.frozen(worker, graph, contract) as runtime:
                 figures += parity.measure(reference, runtime, batches, contract)
         parity.gate(figures, hint=None if converter == "direct" else "--converter direct")
@@ -149,10 +149,9 @@ def fixed_batch(model: onnx.ModelProto) -> int | None:
     return size.dim_value if size.HasField("dim_value") else None
 
 
-def entry_of(contract: Contract, batch: int | None) -> dict[str, Any]:
-    """The input as the workers take it: name and shape, channels last."""
-    spec = contract.input
-    return {"name": spec.name, "shape": [batch, spec.height, spec.width, spec.channels]}
+def entries_of(contract: Contract, batch: int | None) -> list[dict[str, Any]]:
+    """The inputs as the workers take them: name and shape of each, channels last."""
+    return [{"name": spec.name, "shape": [batch, spec.height, spec.width, spec.channels]} for spec in contract.inputs]
 
 
 @dataclass(frozen=True)
@@ -161,7 +160,7 @@ class Job:
 
     Attributes:
         model, contract: what is converted.
-        entry: name and shape of the input (`entry_of`).
+        entries: name and shape of each input (`entries_of`).
         scratch: a folder for what lies between.
         saved: folder of the SavedModel.
         graph: for the frozen graph, where the converter has one.
@@ -170,7 +169,7 @@ class Job:
 
     model: onnx.ModelProto
     contract: Contract
-    entry: dict[str, Any]
+    entries: list[dict[str, Any]]
     scratch: Path
     saved: Path
     graph: Path
@@ -193,7 +192,7 @@ def by_direct(job: Job, _: bytes | None) -> dict[str, str]:
         "saved_model.from_frozen",
         graph=job.graph,
         directory=job.saved,
-        entry=job.entry,
+        entries=job.entries,
         outputs=job.outputs,
         contract=job.contract.to_json(),
     )
@@ -208,7 +207,7 @@ def by_onnx2tf(job: Job, _: bytes | None) -> dict[str, str]:
         "run_onnx2tf.convert",
         model=path,
         directory=job.saved,
-        entry=job.entry,
+        entries=job.entries,
         outputs=job.outputs,
         contract=job.contract.to_json(),
     )
@@ -226,7 +225,7 @@ def by_onnx_tf(job: Job, opset15: bytes | None) -> dict[str, str]:
         "saved_model.from_channels_first",
         source=raw,
         directory=job.saved,
-        entry=job.entry,
+        entries=job.entries,
         outputs=job.outputs,
         contract=job.contract.to_json(),
     )

@@ -11,7 +11,7 @@ import numpy as np
 
 from fer_export.contract import Contract
 from fer_export.environments.worker import Worker
-from fer_export.runtime import Answers, Pixels
+from fer_export.runtime import Answers, Pixels, by_input
 
 
 class WorkerRuntime:
@@ -28,7 +28,9 @@ class WorkerRuntime:
         Raises:
             InvalidInputError: the model fails on it.
         """
-        answers: Answers = self._worker.call("infer.run", number=self._number, pixels=pixels.astype(np.float32))
+        # The worker knows the name of a single input.
+        pictures = {name: part.astype(np.float32) for name, part in by_input(pixels, "pixels").items()}
+        answers: Answers = self._worker.call("infer.run", number=self._number, pictures=pictures)
         return answers
 
 
@@ -55,13 +57,11 @@ def saved_model(worker: Worker, directory: Path) -> Iterator[WorkerRuntime]:
 
 @contextmanager
 def frozen(worker: Worker, path: Path, contract: Contract) -> Iterator[WorkerRuntime]:
-    """A runtime for a frozen graph whose nodes have the names of the contract's input and outputs.
+    """A runtime for a frozen graph whose nodes have the names of the contract's inputs and outputs.
 
     Raises:
         InvalidInputError, MissingDependencyError: as for `saved_model`.
     """
-    outputs = [output.name for output in contract.outputs]
-    with opened(
-        worker, "tf-frozen", "infer.open_frozen", path=path, entry=contract.input.name, outputs=outputs
-    ) as runtime:
+    inputs, outputs = ([each.name for each in ends] for ends in (contract.inputs, contract.outputs))
+    with opened(worker, "tf-frozen", "infer.open_frozen", path=path, inputs=inputs, outputs=outputs) as runtime:
         yield runtime

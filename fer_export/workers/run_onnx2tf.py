@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 
-def convert(model: str, directory: str, entry: dict[str, Any], outputs: list[str], contract: str) -> str:
+def convert(model: str, directory: str, entries: list[dict[str, Any]], outputs: list[str], contract: str) -> str:
     """Write a SavedModel of an ONNX file; its outputs come in the order of `outputs`.
 
     Returns:
@@ -30,11 +30,11 @@ def convert(model: str, directory: str, entry: dict[str, Any], outputs: list[str
     module = tf.Module()
     module.keras = keras
 
-    def answer(pixels: Any) -> dict[str, Any]:
-        answers = keras(pixels)
+    def answer(*pictures: Any) -> dict[str, Any]:
+        answers = keras(list(pictures) if len(pictures) > 1 else pictures[0])
         listed = answers if isinstance(answers, list | tuple) else [answers]
         return dict(zip(outputs, listed, strict=True))
 
     # Its neighbour: this folder is no package in the worker's process.
-    importlib.import_module("saved_model").write(module, answer, directory, entry, contract)
+    importlib.import_module("saved_model").write(module, answer, directory, entries, contract)
     return metadata.version("onnx2tf")

@@ -1,14 +1,14 @@
 """SavedModels with one signature, whoever made the graph: [N, H, W, C] in, outputs by name, channels last.
 
 Arguments that several functions take:
-    entry: name and shape of the input, `None` for a free size.
+    entries: name and shape of each input, `None` for a free size.
     contract: JSON, for `assets/contract.json`.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -30,37 +30,46 @@ def batch(source: str) -> int | None:
     return size
 
 
-def from_frozen(graph: str, directory: str, entry: Entry, outputs: list[str], contract: str) -> None:
-    """Write a SavedModel of a frozen graph whose nodes have the names of input and outputs."""
+def from_frozen(graph: str, directory: str, entries: list[Entry], outputs: list[str], contract: str) -> None:
+    """Write a SavedModel of a frozen graph whose nodes have the names of inputs and outputs."""
     module = tf.Module()
-    module.graph = _imported(_graph_def(graph), entry["name"], outputs)
-    write(module, lambda pixels: dict(zip(outputs, module.graph(pixels), strict=True)), directory, entry, contract)
+    module.graph = _imported(_graph_def(graph), [entry["name"] for entry in entries], outputs)
+
+    def answer(*pictures: Any) -> dict[str, Any]:
+        return dict(zip(outputs, module.graph(*pictures), strict=True))
+
+    write(module, answer, directory, entries, contract)
 
 
-def from_channels_first(source: str, directory: str, entry: Entry, outputs: list[str], contract: str) -> None:
+def from_channels_first(source: str, directory: str, entries: list[Entry], outputs: list[str], contract: str) -> None:
     """Write onnx-tf's SavedModel again, with our signature: its own takes [N, C, H, W] and answers channels first."""
     module = tf.Module()
     module.source = tf.saved_model.load(source)
     function = module.source.signatures["serving_default"]
 
-    def answer(pixels: Any) -> dict[str, Any]:
-        answers = function(**{entry["name"]: tf.transpose(pixels, (0, 3, 1, 2))})
+    def answer(*pictures: Any) -> dict[str, Any]:
+        first = {entry["name"]: tf.transpose(each, (0, 3, 1, 2)) for entry, each in zip(entries, pictures, strict=True)}
+        answers = function(**first)
         return {name: _channels_last(answers[name]) for name in outputs}
 
-    write(module, answer, directory, entry, contract)
+    write(module, answer, directory, entries, contract)
 
 
-def freeze(source: str, path: str, entry: Entry, outputs: list[str]) -> None:
-    """Write a SavedModel's signature as a frozen graph, whose nodes get the names of input and outputs."""
+def freeze(source: str, path: str, entries: list[Entry], outputs: list[str]) -> None:
+    """Write a SavedModel's signature as a frozen graph, whose nodes get the names of inputs and outputs."""
     function = tf.saved_model.load(source).signatures["serving_default"]
     frozen = convert_variables_to_constants_v2(function)
     # A dict's values are flattened in the order of its sorted keys (tf.nest).
     theirs = dict(zip(sorted(function.structured_outputs), frozen.outputs, strict=True))
+    read = dict(zip(sorted(function.structured_input_signature[1]), frozen.inputs, strict=True))
     with tf.Graph().as_default() as graph:
-        pixels = tf.compat.v1.placeholder(tf.float32, entry["shape"], name=entry["name"])
+        pictures = {
+            read[entry["name"]].name: tf.compat.v1.placeholder(tf.float32, entry["shape"], name=entry["name"])
+            for entry in entries
+        }
         answers = tf.graph_util.import_graph_def(
             frozen.graph.as_graph_def(),
-            input_map={frozen.inputs[0].name: pixels},
+            input_map=pictures,
             return_elements=[theirs[name].name for name in outputs],
             name="model",
         )
@@ -69,10 +78,10 @@ def freeze(source: str, path: str, entry: Entry, outputs: list[str]) -> None:
     Path(path).write_bytes(graph.as_graph_def().SerializeToString(deterministic=True))
 
 
-def open_frozen(path: str, entry: str, outputs: list[str]) -> Callable[[Any], dict[str, Any]]:
-    """A function from pixels to outputs by name."""
-    function = _imported(_graph_def(path), entry, outputs)
-    return lambda pixels: dict(zip(outputs, function(pixels), strict=True))
+def open_frozen(path: str, inputs: list[str], outputs: list[str]) -> Callable[[Iterable[Any]], dict[str, Any]]:
+    """A function from pictures, in the order of `inputs`, to outputs by name."""
+    function = _imported(_graph_def(path), inputs, outputs)
+    return lambda pictures: dict(zip(outputs, function(*pictures), strict=True))
 
 
 def _graph_def(path: str) -> Any:
@@ -81,17 +90,18 @@ def _graph_def(path: str) -> Any:
     return graph
 
 
-def _imported(graph: Any, entry: str, outputs: list[str]) -> Any:
+def _imported(graph: Any, inputs: list[str], outputs: list[str]) -> Any:
     wrapped = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(graph, name=""), [])
     return wrapped.prune(
-        wrapped.graph.get_tensor_by_name(f"{entry}:0"),
-        [wrapped.graph.get_tensor_by_name(f"{name}:0") for name in outputs],
+        *([wrapped.graph.get_tensor_by_name(f"{name}:0") for name in ends] for ends in (inputs, outputs))
     )
 
 
-def write(module: Any, answer: Callable[[Any], dict[str, Any]], directory: str, entry: Entry, contract: str) -> None:
-    """Save a function of pixels as the signature of a module that holds what the function needs."""
-    signature = [tf.TensorSpec(entry["shape"], tf.float32, name=entry["name"])]
+def write(
+    module: Any, answer: Callable[..., dict[str, Any]], directory: str, entries: list[Entry], contract: str
+) -> None:
+    """Save a function of one picture tensor for each entry as the signature of a module that holds what it needs."""
+    signature = [tf.TensorSpec(entry["shape"], tf.float32, name=entry["name"]) for entry in entries]
     module.answer = tf.function(answer, input_signature=signature)
     with tempfile.TemporaryDirectory() as folder:
         asset = Path(folder) / "contract.json"

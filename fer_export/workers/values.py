@@ -2,7 +2,7 @@
 
 Arguments that all functions take:
     kind: `saved_model`, `frozen` or `litert`.
-    entry, outputs: names of input and outputs, which a frozen graph does not tell itself.
+    inputs, outputs: their names, which a frozen graph does not tell itself.
 """
 
 from __future__ import annotations
@@ -16,34 +16,39 @@ import numpy as np
 _SILENT = ("Const", "Placeholder", "NoOp", "Identity")
 
 
-def tensors(path: str, kind: str, entry: str, outputs: list[str]) -> list[str]:
+def tensors(path: str, kind: str, inputs: list[str], outputs: list[str]) -> list[str]:
     """Names of the floating-point tensors that are computed, each node by its first output."""
     if kind == "litert":
-        interpreter = _interpreter(path, None)
+        interpreter = _interpreter(path)
         made = {index for operation in interpreter._get_ops_details() for index in operation["outputs"]}
         details = [detail for detail in interpreter.get_tensor_details() if detail["index"] in made]
         return [detail["name"] for detail in details if detail["dtype"] is np.float32]
-    return [node.name for node in _graph(path, kind, entry, outputs)[0].graph.get_operations() if _computes_float(node)]
+    return [
+        node.name for node in _graph(path, kind, inputs, outputs)[0].graph.get_operations() if _computes_float(node)
+    ]
 
 
-def read(path: str, kind: str, entry: str, outputs: list[str], pixels: Any, names: list[str]) -> dict[str, Any]:
-    """Run a model on float32 [N, H, W, C].
+def read(
+    path: str, kind: str, inputs: list[str], outputs: list[str], pictures: dict[str, Any], names: list[str]
+) -> dict[str, Any]:
+    """Run a model on float32 [N, H, W, C] of each input.
 
     Returns:
         Its `outputs` by name, and in `tensors` those named, in the order of `names`.
     """
     if kind == "litert":
-        return _read_litert(path, pixels, names)
+        return _read_litert(path, pictures, names)
     import tensorflow as tf
 
-    function, entries, ends = _graph(path, kind, entry, outputs)
+    function, entries, ends = _graph(path, kind, inputs, outputs)
     wanted = [function.graph.get_tensor_by_name(name if ":" in name else f"{name}:0") for name in names]
-    answers = function.prune(entries, [*ends.values(), *wanted])(tf.constant(pixels))
+    fed = [tf.constant(pictures[name]) for name in entries]
+    answers = function.prune(list(entries.values()), [*ends.values(), *wanted])(*fed)
     arrays = [answer.numpy() for answer in answers]
     return {"outputs": dict(zip(ends, arrays, strict=False)), "tensors": arrays[len(ends) :]}
 
 
-def differences(first: str, second: str, kind: str, entry: str, outputs: list[str]) -> dict[str, Any]:
+def differences(first: str, second: str, kind: str, inputs: list[str], outputs: list[str]) -> dict[str, Any]:
     """What one model has otherwise than another of the same kind, by the names of nodes and constants.
 
     Returns:
@@ -52,7 +57,7 @@ def differences(first: str, second: str, kind: str, entry: str, outputs: list[st
         has other numbers, a list of its name, size, how many differ, by how much at most (None where
         the shapes do), and whether the numbers are the same in another order.
     """
-    nodes, constants = zip(*(_content(path, kind, entry, outputs) for path in (first, second)), strict=True)
+    nodes, constants = zip(*(_content(path, kind, inputs, outputs) for path in (first, second)), strict=True)
     if kind == "litert" and nodes[0] != nodes[1]:
         constants = ({}, {})  # it counts them: the same name is another constant where there are more or fewer
     names = [name for name in nodes[0] if nodes[0][name] != nodes[1].get(name)]
@@ -66,8 +71,8 @@ def differences(first: str, second: str, kind: str, entry: str, outputs: list[st
     return {"nodes": listed, "constants": changed}
 
 
-def _graph(path: str, kind: str, entry: str, outputs: list[str]) -> tuple[Any, list[Any], dict[str, Any]]:
-    """A function with all of its nodes in one graph, its inputs, and its outputs by name."""
+def _graph(path: str, kind: str, inputs: list[str], outputs: list[str]) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+    """A function with all of its nodes in one graph, and its inputs and outputs by name."""
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
@@ -75,33 +80,42 @@ def _graph(path: str, kind: str, entry: str, outputs: list[str]) -> tuple[Any, l
         function = tf.saved_model.load(path).signatures["serving_default"]
         flat = convert_variables_to_constants_v2(function)
         # A dict's values are flattened in the order of its sorted keys (tf.nest).
-        return flat, flat.inputs, dict(zip(sorted(function.structured_outputs), flat.outputs, strict=True))
+        entries = dict(zip(sorted(function.structured_input_signature[1]), flat.inputs, strict=True))
+        return flat, entries, dict(zip(sorted(function.structured_outputs), flat.outputs, strict=True))
     definition = tf.compat.v1.GraphDef()
     definition.ParseFromString(Path(path).read_bytes())
     flat = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(definition, name=""), [])
-    ends = {name: flat.graph.get_tensor_by_name(f"{name}:0") for name in outputs}
-    return flat, [flat.graph.get_tensor_by_name(f"{entry}:0")], ends
+    entries, ends = ({name: flat.graph.get_tensor_by_name(f"{name}:0") for name in each} for each in (inputs, outputs))
+    return flat, entries, ends
 
 
 def _computes_float(node: Any) -> bool:
     return node.type not in _SILENT and bool(node.outputs) and node.outputs[0].dtype.name == "float32"
 
 
-def _interpreter(path: str, shape: Any) -> Any:
+def _interpreter(path: str, pictures: dict[str, Any] | None = None) -> Any:
     """LiteRT with its own kernels: a delegate does not write the tensors inside of what it takes over."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     interpreter = Interpreter(path, experimental_preserve_all_tensors=True, experimental_op_resolver_type=plain)
-    if shape is not None:
-        interpreter.resize_tensor_input(interpreter.get_input_details()[0]["index"], shape)
+    fed = {index: pictures[name] for name, index in _entries(interpreter).items()} if pictures else {}
+    for index, pixels in fed.items():
+        interpreter.resize_tensor_input(index, list(pixels.shape))
     interpreter.allocate_tensors()
+    for index, pixels in fed.items():
+        interpreter.set_tensor(index, pixels)
     return interpreter
 
 
-def _read_litert(path: str, pixels: Any, names: list[str]) -> dict[str, Any]:
-    interpreter = _interpreter(path, list(pixels.shape))
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], pixels)
+def _entries(interpreter: Any) -> dict[str, int]:
+    """Places of the inputs by name."""
+    details = interpreter.get_signature_runner("serving_default").get_input_details()
+    return {name: int(detail["index"]) for name, detail in details.items()}
+
+
+def _read_litert(path: str, pictures: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    interpreter = _interpreter(path, pictures)
     interpreter.invoke()
     runner = interpreter.get_signature_runner("serving_default")
     ends = {name: detail["index"] for name, detail in runner.get_output_details().items()}
@@ -112,14 +126,14 @@ def _read_litert(path: str, pixels: Any, names: list[str]) -> dict[str, Any]:
     }
 
 
-def _content(path: str, kind: str, entry: str, outputs: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _content(path: str, kind: str, inputs: list[str], outputs: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Each node: its operator with its inputs, and its attributes; each constant: its numbers."""
     if kind == "litert":
         return _content_litert(path)
     import tensorflow as tf
 
     nodes, constants = {}, {}
-    for node in _graph(path, kind, entry, outputs)[0].graph.get_operations():
+    for node in _graph(path, kind, inputs, outputs)[0].graph.get_operations():
         attributes = {name: str(value) for name, value in node.node_def.attr.items() if name != "value"}
         sources = [source.name.removesuffix(":0") for source in node.inputs]
         nodes[node.name] = [f"{node.type}({', '.join(sources)})", attributes]
@@ -131,9 +145,9 @@ def _content(path: str, kind: str, entry: str, outputs: list[str]) -> tuple[dict
 
 
 def _content_litert(path: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    interpreter = _interpreter(path, None)
+    interpreter = _interpreter(path)
     details = {detail["index"]: detail for detail in interpreter.get_tensor_details() if detail["name"]}
-    nodes, made = {}, {interpreter.get_input_details()[0]["index"]}
+    nodes, made = {}, {int(entry["index"]) for entry in interpreter.get_input_details()}
     for operation in interpreter._get_ops_details():
         name = details[operation["outputs"][0]]["name"]
         made.update(int(index) for index in operation["outputs"])

@@ -75,7 +75,7 @@ def worst(worker: Worker, tmp_path: Path) -> Worst:
             "run_onnx2tf.convert",
             model=tmp_path / "model.onnx",
             directory=tmp_path / "saved",
-            entry={"name": "pixels", "shape": [None, 9, 7, 3]},
+            entries=[{"name": "pixels", "shape": [None, 9, 7, 3]}],
             outputs=["y"],
             contract="{}",
         )

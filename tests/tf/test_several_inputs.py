@@ -1,0 +1,113 @@
+"""A net that takes two pictures goes every road, and no road changes which picture is which."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from fer_export import roads, samples
+from fer_export.cli.tf import main as tf
+from fer_export.environments.worker import Worker
+from fer_export.export import litert, onnx, saved_model, tensorflowjs
+from fer_export.foreign.architecture import resolve
+from fer_export.foreign.assemble import Told, assemble
+from fer_export.foreign.options import parse_input
+from fer_export.runtime import by_input
+from fer_export.runtime.tfjs import Browser
+from tf.conftest import needed
+
+# TensorFlow sorts by name what is kept by name: the first input is the last of the alphabet.
+INPUTS = ("zoomed=1x24x24", "face=3x40x32")
+CODE = """
+import torch
+from torch import nn
+
+
+class Pair(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(1, 4, 3), nn.Conv2d(3, 4, 3, padding=2, dilation=2)
+        self.head, self.share = nn.Linear(8, 3), nn.Linear(8, 1)
+
+    def forward(self, zoomed, face):
+        both = torch.cat([self.first(zoomed).relu().mean((2, 3)), self.second(face).relu().mean((2, 3))], 1)
+        return self.head(both), torch.sigmoid(self.share(both))
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`net.py`, `x.pth` and the ONNX file of the two."""
+    folder = tmp_path_factory.mktemp("pair")
+    (folder / "net.py").write_text(CODE)
+    torch.manual_seed(2)
+    net, _ = resolve(f"{folder / 'net.py'}:Pair", {}, state={}, classes=None, channels=1)
+    torch.save(net.state_dict(), folder / "x.pth")
+    told = Told(inputs=tuple(parse_input(each) for each in INPUTS), mean="0.5")
+    made = assemble(folder / "x.pth", f"{folder / 'net.py'}:Pair", told)
+    onnx.export(made.module(), made.checkpoint.contract, folder / "x.onnx")
+    return folder
+
+
+Make = Callable[[str], Path]
+
+
+@pytest.fixture(scope="module")
+def make(folder: Path, worker: Worker) -> Make:
+    """What a road makes of the ONNX file; each was held against its reference while it was made."""
+
+    def made(road: str) -> Path:
+        saved, target = folder / "saved", folder / road
+        if not saved.is_dir():
+            saved_model.export(*onnx.load(folder / "x.onnx"), saved, worker=worker, frozen=folder / "x.pb")
+        if not target.exists():
+            if road == "x.tflite":
+                litert.export(saved, target, worker=worker)
+            elif road == "official":
+                with Browser() as browser:
+                    tensorflowjs.export(saved, target, worker=worker, browser=browser)
+            else:
+                saved_model.export(*onnx.load(folder / "x.onnx"), target, worker=worker, converter="onnx2tf")
+        return target
+
+    return made
+
+
+@pytest.mark.parametrize("road", ["saved", "x.pb", "x.tflite", "official", "onnx2tf"])
+def test_it_goes_every_road(make: Make, folder: Path, road: str) -> None:
+    _, contract = onnx.load(folder / "x.onnx")
+    figures = roads.compare(folder / "x.onnx", [make(road)], samples.samples_for(contract))
+    assert len(figures) == 2
+    assert all(figure.ok for figure in figures)
+
+
+@pytest.mark.parametrize(("road", "kind"), [("saved", "saved_model"), ("x.pb", "frozen"), ("x.tflite", "litert")])
+def test_the_values_inside_can_be_read(make: Make, folder: Path, worker: Worker, road: str, kind: str) -> None:
+    """As the bisection does."""
+    _, contract = onnx.load(folder / "x.onnx")
+    ends = {"inputs": [each.name for each in contract.inputs], "outputs": [each.name for each in contract.outputs]}
+    path, pixels = make(road), samples.samples_for(contract)[0].pixels
+    names = worker.call("values.tensors", path=path, kind=kind, **ends)
+    pictures = by_input(pixels, "")
+    read = worker.call("values.read", path=path, kind=kind, pictures=pictures, names=names[:2], **ends)
+    assert len(read["tensors"]) == 2
+    with Browser() as browser, roads.opened(path, worker=worker, browser=browser) as runtime:
+        for name, answer in runtime(pixels).items():
+            np.testing.assert_allclose(read["outputs"][name], answer, atol=1e-4)
+
+
+def test_onnx_tf_gets_opset_15_of_other_peoples_code(folder: Path) -> None:
+    needed("onnx-tf")
+    arguments = ["--from", str(folder / "x.onnx"), "-o", str(folder / "onnx-tf"), "--frozen", str(folder / "older.pb")]
+    asked = [*arguments, "--converter", "onnx-tf"]
+    refused = CliRunner().invoke(tf, asked)
+    assert refused.exit_code == 4
+    assert "--arch NET" in refused.stderr
+    result = CliRunner().invoke(tf, [*asked, "--ckpt", str(folder / "x.pth"), "--arch", f"{folder / 'net.py'}:Pair"])
+    assert result.exit_code == 0, result.output
+    assert "tf-frozen" in result.stdout
