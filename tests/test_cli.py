@@ -16,7 +16,10 @@ from conftest import ROOT
 
 from fer_export import checkpoint
 from fer_export.checkpoint import Checkpoint
+from fer_export.cli import tfjs as tfjs_command
 from fer_export.cli.main import COMMANDS
+from fer_export.export import tfjs
+from fer_export.export.graphdef.passes import PASSES
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -91,6 +94,22 @@ def test_verify_refuses_artefacts_of_other_weights(road: Path) -> None:
     done = run("verify", "--onnx", road / "fer.onnx", "--tfjs", road / "model")
     assert done.returncode == 4
     assert "other weights" in done.stderr
+
+
+def test_passes_of_the_converter_can_be_left_out(road: Path, tmp_path: Path) -> None:
+    """The numbers hold without them, and the model tells."""
+    assert set(tfjs_command.PASSES) == set(PASSES)
+    off = [word for name in PASSES for word in ("--without", name)]
+    done = run("tfjs", "--from", road / "fer.onnx", "-o", tmp_path / "bare", *off, "--json")
+    assert done.returncode == 0, done.stderr
+    bare, usual = (tfjs.load(folder) for folder in (tmp_path / "bare", road / "model"))
+    operators = {node["op"] for node in bare[0]["modelTopology"]["node"]}
+    assert "Relu" in operators
+    assert "_FusedConv2D" not in operators
+    assert tfjs.passes_of(bare[1]) == set()
+    assert tfjs.passes_of(usual[1]) == set(PASSES)
+    refused = run("tfjs", "--via", "tensorflowjs", "--without", "fold_pads")
+    assert refused.returncode == 2
 
 
 def test_no_browser_is_a_missing_dependency_and_writes_nothing(road: Path, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -56,6 +56,11 @@ class Road:
         optimised = "tensorflowjs" in self.contract.tools or self.kind == "litert"
         return self.converter == "direct" and not optimised
 
+    @property
+    def passes(self) -> bool | Collection[str]:
+        """What the direct converter rewrites on this road: nothing of what TensorFlow gets."""
+        return tfjs.passes_of(self.contract) if self.kind == "tfjs" else False
+
     def make(self, model: onnx.ModelProto, folder: Path) -> Path:
         """Send a model down this road.
 
@@ -72,7 +77,7 @@ class Road:
         """
         contract = self.contract.but(graph_sha256=None, parity=(), golden=())
         if self.kind == "tfjs" and "tensorflowjs" not in contract.tools:
-            tfjs.write(convert(model), contract, folder, contract.weights_dtype)
+            tfjs.write(convert(model, passes=self.passes), contract, folder, contract.weights_dtype)
             return folder
         scratch, saved, frozen = folder / "scratch", folder / "saved", folder / "frozen.pb"
         scratch.mkdir()

@@ -65,7 +65,7 @@ class Candidate:
 
     def of_kept_names(self, road: Road, path: Path) -> Finding | None:
         """A graph of the direct converter; None where all values that it holds hold."""
-        entries = held(self.reference.model, passes=road.kind == "tfjs")
+        entries = held(self.reference.model, passes=road.passes)
         places = named(entries, road.tensors(path))
         candidate = {name: array for name, _, array in self._read(road, path, entries, places)}
         value = first(self.reference, candidate)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 import onnx
@@ -13,11 +13,11 @@ from fer_export.export.graphdef import convert
 from fer_export.export.graphdef.graph import FLOAT, Held
 
 
-def held(model: onnx.ModelProto, *, passes: bool) -> dict[str, Held]:
+def held(model: onnx.ModelProto, *, passes: bool | Collection[str]) -> dict[str, Held]:
     """Which tensor of the direct converter's graph holds which ONNX value; floating-point ones alone.
 
     Args:
-        passes: whether the graph is the one that TF.js gets, or the one that TensorFlow gets.
+        passes: those that the graph went through, as `convert` takes them; none for TensorFlow's.
 
     Raises:
         UnsupportedOperatorError: the converter does not know an operator.

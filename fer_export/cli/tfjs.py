@@ -8,7 +8,11 @@ import click
 
 from fer_export.cli import options
 from fer_export.cli.output import Output, command
+from fer_export.errors import UsageError
 from fer_export.export.quantize import Weights
+
+#: As in `fer_export/export/graphdef/passes/`, which is not read before it is needed.
+PASSES = ("fold_constants", "fold_pads", "sink_reshapes", "fold_batch_norm", "fuse_bias_activation")
 
 
 @click.command("tfjs")
@@ -20,6 +24,8 @@ from fer_export.export.quantize import Weights
 )  # fmt: skip
 @click.option("--weights", type=click.Choice(["float32", "float16", "uint8"]), default="float32", show_default=True)
 @options.backends
+@click.option("--without", metavar="PASS", multiple=True, type=click.Choice(PASSES), help="Leave out a pass of our "
+              f"writer: {', '.join(PASSES)}; may be repeated.")  # fmt: skip
 @click.option("--operators", is_flag=True, help="List the ONNX operators that are known, and stop.")
 @command
 def main(
@@ -29,6 +35,7 @@ def main(
     via: str,
     weights: Weights,
     backends: tuple[str, ...],
+    without: tuple[str, ...],
     operators: bool,
 ) -> None:
     """Write an ONNX file as a TF.js graph model, without TensorFlow, and check it in a browser.
@@ -41,6 +48,7 @@ def main(
       fer-export tfjs
       fer-export tfjs --from build/fer.onnx -o web/model --weights float16
       fer-export tfjs --backend wasm --backend webgl
+      fer-export tfjs --without fuse_bias_activation -o build/unfused
       fer-export tfjs --via tensorflowjs -o build/tensorflowjs
     """
     if operators:
@@ -50,6 +58,8 @@ def main(
         output.add(operators=sorted(TABLE))
         output.text("\n".join(sorted(TABLE)))
         return
+    if without and via != "direct":
+        raise UsageError("--without is of our own writer: --via direct")
     from fer_export.environments.worker import Worker
     from fer_export.export import onnx, tensorflowjs, tfjs
     from fer_export.runtime.tfjs import Browser
@@ -60,8 +70,9 @@ def main(
             model, contract = onnx.load(chosen)
             say("converting, then checking in headless Chromium")
             written = tfjs.export(
-                model, contract, path, browser=browser, weights=weights, backends=backends, keep=("detector",)
-            )
+                model, contract, path, browser=browser, weights=weights, backends=backends, without=without,
+                keep=("detector",),
+            )  # fmt: skip
         else:
             say("starting TensorFlow, then converting and checking in headless Chromium")
             written = tensorflowjs.export(

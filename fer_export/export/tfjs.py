@@ -10,7 +10,7 @@ import base64
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from fer_export.contract import KEY, Contract
 from fer_export.errors import ContractError, InvalidInputError
 from fer_export.export.graphdef import Graph, Node, convert
 from fer_export.export.graphdef.graph import FLOAT, Attribute, DType, Shape, dtype_of
+from fer_export.export.graphdef.passes import PASSES
 from fer_export.export.quantize import Weights, encode
 from fer_export.files import replacing_directory
 from fer_export.runtime.onnxruntime import OnnxRuntime
@@ -30,6 +31,8 @@ from fer_export.runtime.tfjs import Browser
 from fer_export.samples import samples_for
 
 SHARD_BYTES = 4 * 1024 * 1024
+#: In the contract's `tools`, where passes were left out.
+_WITHOUT = "converter without"
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ def export(
     browser: Browser,
     weights: Weights = "float32",
     backends: Sequence[str] = ("wasm",),
+    without: Collection[str] = (),
     keep: tuple[str, ...] = (),
 ) -> Written:
     """Convert, write, and move into place once TF.js in the browser computes what onnxruntime does.
@@ -61,6 +65,7 @@ def export(
         browser: where TF.js runs.
         weights: how they are kept on disk.
         backends: of TF.js, to check on.
+        without: names of the converter's `PASSES` to leave out; the contract tells, in `tools`.
 
     Raises:
         UnsupportedOperatorError: before anything is written.
@@ -68,8 +73,11 @@ def export(
     """
     # Before the conversion: one that alters its input must not alter what it is held against.
     reference = OnnxRuntime(model.SerializeToString())
-    graph = convert(model)
-    contract = contract.but(weights_dtype=weights, parity=(), tools={**contract.tools, "fer-export": __version__})
+    tools = {**contract.tools, "fer-export": __version__}
+    if without:
+        tools[_WITHOUT] = ", ".join(without)
+    contract = contract.but(weights_dtype=weights, parity=(), tools=tools)
+    graph = convert(model, passes=passes_of(contract))
     batches = samples_for(contract, batch=_fixed_batch(graph))
     with replacing_directory(directory, keep=keep) as temporary:
         write(graph, contract, temporary, weights)
@@ -86,6 +94,11 @@ def export(
         size = write(graph, contract, temporary, weights)
         _, contract = load(temporary)
     return Written(directory, contract, graph.operators(), size, figures)
+
+
+def passes_of(contract: Contract) -> set[str]:
+    """Names of the passes that the converter ran, by what the contract tells."""
+    return set(PASSES) - set(contract.tools.get(_WITHOUT, "").split(", "))
 
 
 def write(graph: Graph, contract: Contract, directory: Path, weights: Weights) -> int:
