@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,11 +27,18 @@ ENGINES = ("onnxruntime", onnxruntime_web.NAME)
 
 @contextmanager
 def opened(
-    path: Path, *, worker: Worker, browser: Browser, backend: str = "wasm", engine: str = ENGINES[0]
+    path: Path,
+    *,
+    worker: Worker,
+    browser: Browser,
+    backend: str = "wasm",
+    engine: str = ENGINES[0],
+    title: str | None = None,
 ) -> Iterator[Runtime]:
     """A runtime for any artefact, named by its file. It takes any number of pictures, whatever the artefact's batch.
 
     Args:
+        title: of the file; its name where None.
         worker: of the environment `tf`; it starts only where TensorFlow is needed.
         browser: for TF.js models, on `backend`, and for ONNX files in onnxruntime-web.
         engine: for ONNX files, of `ENGINES`.
@@ -41,7 +48,7 @@ def opened(
         ParityError: the backend cannot be had.
     """
     with _opened(path, worker, browser, backend, engine) as runtime:
-        yield _Named(in_batches(runtime, fixed_batch(path)), path)
+        yield _Named(in_batches(runtime, fixed_batch(path)), title or path.name)
 
 
 @contextmanager
@@ -101,6 +108,7 @@ def compare(
     turns = [(path, *turn) for path in paths for turn in _turns(path, backends, engines)]
     chosen = None if against is None else _chosen(reference, against)
     expected = read_contract(reference)
+    named = titles([reference, *paths])
     figures: list[parity.Figures] = []
     with Worker("tf") as worker, Browser() as browser:
         for path, backend, engine in turns:
@@ -110,9 +118,18 @@ def compare(
             loosest = max(expected, contract, key=lambda one: parity.TOLERANCES[one.weights_dtype])
             first_backend, first_engine = chosen or (backend, ENGINES[0])
             with (
-                parity.going_on(_told(path, backend, engine), refused),
-                opened(reference, worker=worker, browser=browser, backend=first_backend, engine=first_engine) as first,
-                opened(path, worker=worker, browser=browser, backend=backend, engine=engine) as second,
+                parity.going_on(f"{_runtime(path, backend, engine)} {named[path]}", refused),
+                opened(
+                    reference,
+                    worker=worker,
+                    browser=browser,
+                    backend=first_backend,
+                    engine=first_engine,
+                    title=named[reference],
+                ) as first,
+                opened(
+                    path, worker=worker, browser=browser, backend=backend, engine=engine, title=named[path]
+                ) as second,
             ):
                 figures += parity.measure(first, second, batches, loosest, tolerance)
     return figures
@@ -132,10 +149,22 @@ def _turns(path: Path, backends: Sequence[str], engines: Sequence[str]) -> list[
     return [(backend, ENGINES[0]) for backend in backends]
 
 
-def _told(path: Path, backend: str, engine: str) -> str:
-    """A turn in words, as figures name it."""
-    runtime = {"onnx": engine, "tfjs": f"tfjs-{backend}"}.get(kind(path), kind(path))
-    return f"{runtime} {path.name}"
+def titles(paths: Iterable[Path]) -> dict[Path, str]:
+    """Each path's name or, where another ends so too, as many of its last parts as tell it from the others."""
+    others = {path: path.absolute().parts for path in paths}
+    found = {}
+    for path, parts in others.items():
+        rest = [each for each in others.values() if each != parts]
+        counts = range(1, len(parts) + 1)
+        count = next((count for count in counts if all(each[-count:] != parts[-count:] for each in rest)), len(parts))
+        found[path] = str(Path(*parts[-count:]))
+    return found
+
+
+def _runtime(path: Path, backend: str, engine: str) -> str:
+    """What runs it, by the name that figures give it."""
+    names = {"onnx": engine, "tfjs": f"tfjs-{backend}", "saved_model": "tensorflow", "frozen": "tf-frozen"}
+    return names.get(kind(path), kind(path))
 
 
 def _chosen(path: Path, runtime: str) -> tuple[str, str]:
@@ -151,11 +180,11 @@ def _chosen(path: Path, runtime: str) -> tuple[str, str]:
 @dataclass(frozen=True)
 class _Named:
     runtime: Runtime
-    path: Path
+    title: str
 
     @property
     def name(self) -> str:
-        return f"{self.runtime.name} {self.path.name}"
+        return f"{self.runtime.name} {self.title}"
 
     def __call__(self, pixels: Pixels) -> Answers:
         return self.runtime(pixels)

@@ -405,16 +405,15 @@ class TestOfVerify:
     def test_whose_figures_are_whose(self) -> None:
         a, b, c = Path("one/model"), Path("two/model"), Path("fer.onnx")
         runtimes = [
-            "tfjs-wasm model",
-            "tfjs-webgl model",
-            "tfjs-wasm model",
-            "tfjs-webgl model",
+            "tfjs-wasm one/model",
+            "tfjs-webgl one/model",
+            "tfjs-webgl two/model",
             "onnxruntime fer.onnx",
         ]
         figures = [figure(runtime, output) for runtime in runtimes for output in ("y", "z")]
-        measured = bisect.of_paths([a, b, c], figures)
-        assert [path for path, _ in measured] == [a, a, b, b, c]
-        assert [[one.output for one in group] for _, group in measured] == [["y", "z"]] * 5
+        measured = bisect.of_paths(Path("net.pth"), [a, b, c], figures)
+        assert [path for path, _ in measured] == [a, a, b, c]
+        assert [[one.output for one in group] for _, group in measured] == [["y", "z"]] * 4
         hops = bisect.of_hops(c, a, [figure("onnxruntime"), figure("onnxruntime-web"), figure("tfjs-wasm")])
         assert [path for path, _ in hops] == [c, c, a]
 

@@ -15,7 +15,7 @@ import torch
 from conftest import make_checkpoint
 from onnx import TensorProto, helper
 
-from fer_export import checkpoint, parity, samples, verify
+from fer_export import checkpoint, parity, roads, samples, verify
 from fer_export.checkpoint import Checkpoint
 from fer_export.cli.verify import RUNTIMES
 from fer_export.contract import Contract
@@ -63,6 +63,14 @@ def test_onnxruntime_web_computes_what_torch_does(
     assert {figure.runtime for figure in figures} == {"onnxruntime-web"}
     assert max(figure.max_abs for figure in figures) <= TOLERANCE
     parity.gate(figures)
+
+
+def test_titles_tell_paths_apart() -> None:
+    one, two, three = Path("/a/one/model"), Path("/a/two/model"), Path("/a/fer.onnx")
+    assert list(roads.titles([one, two, three]).values()) == ["one/model", "two/model", "fer.onnx"]
+    assert roads.titles([one, three, one]) == {one: "model", three: "fer.onnx"}
+    # All of the second one's parts are the first one's last.
+    assert roads.titles([Path("/a/model"), Path("/b/a/model")])[Path("/b/a/model")] == "b/a/model"
 
 
 def test_onnxruntime_web_takes_several_inputs_by_name(browser: Browser, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from fer_export.bisect.finding import Finding
 from fer_export.environments.worker import Worker
 from fer_export.errors import FerExportError
 from fer_export.parity import Figures
+from fer_export.roads import titles
 from fer_export.runtime.tfjs import Browser
 from fer_export.samples import Batch
 
@@ -25,18 +26,14 @@ def of_hops(onnx_path: Path, tfjs_path: Path, figures: Sequence[Figures]) -> lis
     return [(tfjs_path if group[0].runtime.startswith("tfjs-") else onnx_path, group) for group in _by_runtime(figures)]
 
 
-def of_paths(paths: Sequence[Path], figures: Sequence[Figures]) -> list[Measured]:
-    """Which figures of `fer_export.roads.compare` are whose: they come in the order of the paths."""
+def of_paths(reference: Path, paths: Sequence[Path], figures: Sequence[Figures]) -> list[Measured]:
+    """Which figures of `fer_export.roads.compare` are whose: it names their runtimes by their titles."""
+    named = titles([reference, *paths])
     measured: list[Measured] = []
-    left, seen = list(paths), set[str]()
     for group in _by_runtime(figures):
-        name = group[0].runtime
-        # Two paths may end alike; the second one's turn has come when a runtime is there again.
-        while name in seen or not name.endswith(f" {left[0].name}"):
-            left.pop(0)
-            seen.clear()
-        seen.add(name)
-        measured.append((left[0], group))
+        ends = [path for path in paths if group[0].runtime.endswith(f" {named[path]}")]
+        # A name may have a space in it.
+        measured.append((max(ends, key=lambda path: len(named[path])), group))
     return measured
 
 

@@ -130,7 +130,9 @@ def main(
     for figure in large.values():
         output.text(f"{figure.output} has large values: {figure.limit:.1e} is allowed for it")
     if bisecting and not all(figure.ok for figure in figures):
-        measured = bisect.of_paths(paths, figures) if paths else bisect.of_hops(onnx_path, tfjs_path, figures)
+        measured = (
+            bisect.of_paths(reference, paths, figures) if paths else bisect.of_hops(onnx_path, tfjs_path, figures)
+        )
         # Without its code torch cannot compute a net of somebody else's: its ONNX file was the reference.
         first = onnx_path if not paths and figures[0].reference == "onnxruntime" else reference
         with output.working("bisecting") as say:
