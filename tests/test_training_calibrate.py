@@ -18,6 +18,7 @@ from fer_export.checkpoint import Checkpoint
 from fer_export.contract import Calibration
 from training.__main__ import main
 from training.calibrate import fit_temperature
+from training.cli.options import made_of
 from training.report.figures import calibration
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -75,6 +76,8 @@ def test_the_command_keeps_the_answers_and_says_what_it_found(tmp_path: Path) ->
     assert done.exit_code == 0, done.output
     found = json.loads(done.output)
     assert Path(found["checkpoint"]) == tmp_path / "x-calibrated.safetensors"
+    # What it is made of may not be a place to write to.
+    assert made_of(checkpoint.PRETRAINED, "calibrated") == Path("ferplus-calibrated.safetensors")
     warm = checkpoint.load(tmp_path / "x-calibrated.safetensors")
     assert warm.contract.calibration is not None
     assert warm.contract.weights_sha256 == labelled.contract.weights_sha256

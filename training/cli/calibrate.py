@@ -9,6 +9,7 @@ import click
 from fer_export.cli import options
 from fer_export.cli.output import Output, command
 from training.cli import rows
+from training.cli.options import made_of
 
 
 @click.command("calibrate")
@@ -17,7 +18,11 @@ from training.cli import rows
 @click.option("--kind", type=click.Choice(rows.KINDS), help="What DATA is; otherwise what the checkpoint is for.")
 @click.option("--protocol", type=click.Choice(["majority", "argmax", "soft"]), help="FER+ labels. [majority]")
 @click.option(
-    "-o", "--output", "path", type=options.FilePath, help="Checkpoint to write; CKPT-calibrated.safetensors otherwise."
+    "-o",
+    "--output",
+    "path",
+    type=options.FilePath,
+    help="Checkpoint to write; otherwise CKPT-calibrated, in this folder for a packaged model.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the five parts.")
 @command
@@ -51,7 +56,7 @@ def main(
     faces = rows.choose(loaded.contract, data, kind, "PublicTest", protocol=protocol)
     with rows.bar(output, len(faces.labelled())) as progress:
         done = calibrate(loaded, faces, seed=seed, progress=progress)
-    path = path or source.with_name(f"{source.stem}-calibrated{source.suffix}")
+    path = path or made_of(source, "calibrated")
     checkpoint.save(done, path)
     found = done.contract.calibration
     assert found is not None

@@ -10,6 +10,14 @@ FilePath = click.Path(path_type=Path, dir_okay=False)
 Folder = click.Path(path_type=Path, file_okay=False)
 
 
+def made_of(source: Path, ending: str) -> Path:
+    """Where a checkpoint made of another one goes if nobody says: beside it, but not among the packaged ones."""
+    from fer_export import checkpoint
+
+    packaged = source.parent == checkpoint.PRETRAINED.parent
+    return (Path() if packaged else source.parent) / f"{source.stem}-{ending}{source.suffix}"
+
+
 def _named(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Path]:
     """FOLDER or NAME=FOLDER, each name once."""
     found: dict[str, Path] = {}

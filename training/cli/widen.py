@@ -8,6 +8,7 @@ import click
 
 from fer_export.cli import options
 from fer_export.cli.output import Output, command
+from training.cli.options import made_of
 
 
 @click.command("widen")
@@ -17,7 +18,11 @@ from fer_export.cli.output import Output, command
               help="Deviation of what each copied weight is multiplied by.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the noise.")
 @click.option(
-    "-o", "--output", "path", type=options.FilePath, help="Checkpoint to write; CKPT-wide.safetensors otherwise."
+    "-o",
+    "--output",
+    "path",
+    type=options.FilePath,
+    help="Checkpoint to write; otherwise CKPT-wide, in this folder for a packaged model.",
 )
 @command
 def main(output: Output, ckpt: Path | None, factor: int, noise: float, seed: int, path: Path | None) -> None:
@@ -39,7 +44,7 @@ def main(output: Output, ckpt: Path | None, factor: int, noise: float, seed: int
 
     source = ckpt or checkpoint.PRETRAINED
     made = widen(checkpoint.load(source), factor, noise=noise, seed=seed)
-    path = path or source.with_name(f"{source.stem}-wide{source.suffix}")
+    path = path or made_of(source, "wide")
     checkpoint.save(made, path)
     arguments, weights = made.contract.architecture.arguments, sum(value.numel() for value in made.state.values())
     output.add(checkpoint=str(path), arguments=arguments, values=weights)
