@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx as onnx_library
@@ -252,8 +253,8 @@ def test_a_planted_wrong_weight_stops_the_tfjs_hop(
     tfjs.export(model, contract, good, browser=browser)
     before = {file.name: file.read_bytes() for file in good.iterdir()}
 
-    def convert_wrongly(model: onnx_library.ModelProto) -> object:
-        graph = real(model)
+    def convert_wrongly(model: onnx_library.ModelProto, **how: Any) -> object:
+        graph = real(model, **how)
         name = max(graph.constants, key=lambda name: graph.constants[name].size)
         graph.constants[name] = graph.constants[name].transpose(1, 0, 2, 3).copy()
         return graph

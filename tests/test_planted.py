@@ -74,7 +74,7 @@ def test_the_tfjs_command_writes_no_wrong_model(
     run: Run, good: Path, monkeypatch: pytest.MonkeyPatch, error: str
 ) -> None:
     real = tfjs.convert
-    monkeypatch.setattr(tfjs, "convert", lambda model: real(planted.spoiled(error, model)))
+    monkeypatch.setattr(tfjs, "convert", lambda model, **kw: real(planted.spoiled(error, model), **kw))
     before = contents(good)
     refused(run("tfjs", "--from", good / "net.onnx", "-o", good / "model"), "tfjs-wasm")
     assert contents(good) == before
@@ -133,7 +133,8 @@ def test_verify_finds_a_wrong_artefact_and_the_operator(
         ),
         runtime,
     )  # fmt: skip
-    refused(run("verify", path, "--against", good / "net.onnx", "--runtime", "tfjs-wasm"), f"{runtime} {path.name}")
+    title = roads.titles([good / "net.onnx", path])[path]
+    refused(run("verify", path, "--against", good / "net.onnx", "--runtime", "tfjs-wasm"), f"{runtime} {title}")
 
     finding = explain(good / "net.onnx", path)
     assert finding.value is not None
