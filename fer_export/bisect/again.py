@@ -17,6 +17,7 @@ from fer_export.environments.worker import Worker
 from fer_export.export import saved_model, tensorflowjs, tfjs
 from fer_export.export.graphdef import convert
 from fer_export.runtime import Answers, Pixels, by_input
+from fer_export.runtime.tensorflow import ends_of
 from fer_export.runtime.tfjs import Browser
 
 #: So many tensors are read at once: of a large net they are some megabytes each.
@@ -159,5 +160,4 @@ class Road:
         return differences.of_answer(self.worker.call("values.differences", first=first, second=second, **named))
 
     def _named(self, path: Path) -> dict[str, object]:
-        inputs, outputs = ([each.name for each in ends] for ends in (self.contract.inputs, self.contract.outputs))
-        return {"path": path, "kind": self.kind, "inputs": inputs, "outputs": outputs}
+        return {"path": path, "kind": self.kind, **ends_of(self.contract)}

@@ -62,11 +62,10 @@ def main(
         if converter == "onnx-tf":
             from fer_export import checkpoint
             from fer_export.export.opset15 import made_again
-            from fer_export.foreign.assemble import rebuild
+            from fer_export.foreign import assemble
 
             say("exporting again, in opset 15")
-            source_of = ckpt or checkpoint.PRETRAINED
-            loaded, net = rebuild(source_of, arch, contract) if arch else (checkpoint.load(source_of), None)
+            loaded, net = assemble.load(ckpt or checkpoint.PRETRAINED, arch, contract)
             opset15 = made_again(loaded, contract, batch=saved_model.fixed_batch(model), net=net)
         say("starting TensorFlow, then converting and checking")
         with Worker(saved_model.ENVIRONMENT[converter]) as worker:

@@ -112,7 +112,7 @@ def main(
                 tolerance=tolerance, started=say, refused=refusals.__setitem__,
             )  # fmt: skip
         else:
-            loaded, net = assemble.rebuild(reference, arch, contract) if arch else (checkpoint.load(reference), None)
+            loaded, net = assemble.load(reference, arch, contract)
             module = None if net is None else loaded.module(net)
             figures = verify.verify(
                 loaded, onnx_path, tfjs_path, batches, runtimes=runtimes, tolerance=tolerance, started=say,

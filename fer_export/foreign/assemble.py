@@ -114,6 +114,14 @@ def assemble(
     return Assembled(Checkpoint(contract, state), net, tuple(notes))
 
 
+def load(path: Path, arch: str | None, contract: Contract) -> tuple[Checkpoint, nn.Module | None]:
+    """A checkpoint and, where `arch` names code outside this project, its net.
+
+    Args and errors as for `rebuild`; without `arch`, errors as for `checkpoint.load`.
+    """
+    return rebuild(path, arch, contract) if arch else (checkpoint.load(path), None)
+
+
 def rebuild(path: Path, arch: str, contract: Contract) -> tuple[Checkpoint, nn.Module]:
     """The net of a contract again: weights from a file, with or without that contract, and code from `arch`.
 

@@ -62,6 +62,10 @@ def frozen(worker: Worker, path: Path, contract: Contract) -> Iterator[WorkerRun
     Raises:
         InvalidInputError, MissingDependencyError: as for `saved_model`.
     """
-    inputs, outputs = ([each.name for each in ends] for ends in (contract.inputs, contract.outputs))
-    with opened(worker, "tf-frozen", "infer.open_frozen", path=path, inputs=inputs, outputs=outputs) as runtime:
+    with opened(worker, "tf-frozen", "infer.open_frozen", path=path, **ends_of(contract)) as runtime:
         yield runtime
+
+
+def ends_of(contract: Contract) -> dict[str, list[str]]:
+    """Names of `inputs` and `outputs`, as the workers take them for what does not tell them itself."""
+    return {"inputs": [each.name for each in contract.inputs], "outputs": [each.name for each in contract.outputs]}

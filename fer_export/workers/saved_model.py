@@ -33,7 +33,7 @@ def batch(source: str) -> int | None:
 def from_frozen(graph: str, directory: str, entries: list[Entry], outputs: list[str], contract: str) -> None:
     """Write a SavedModel of a frozen graph whose nodes have the names of inputs and outputs."""
     module = tf.Module()
-    module.graph = _imported(_graph_def(graph), [entry["name"] for entry in entries], outputs)
+    module.graph = _pruned(graph_of(graph), [entry["name"] for entry in entries], outputs)
 
     def answer(*pictures: Any) -> dict[str, Any]:
         return dict(zip(outputs, module.graph(*pictures), strict=True))
@@ -57,11 +57,7 @@ def from_channels_first(source: str, directory: str, entries: list[Entry], outpu
 
 def freeze(source: str, path: str, entries: list[Entry], outputs: list[str]) -> None:
     """Write a SavedModel's signature as a frozen graph, whose nodes get the names of inputs and outputs."""
-    function = tf.saved_model.load(source).signatures["serving_default"]
-    frozen = convert_variables_to_constants_v2(function)
-    # A dict's values are flattened in the order of its sorted keys (tf.nest).
-    theirs = dict(zip(sorted(function.structured_outputs), frozen.outputs, strict=True))
-    read = dict(zip(sorted(function.structured_input_signature[1]), frozen.inputs, strict=True))
+    frozen, read, theirs = signature(source)
     with tf.Graph().as_default() as graph:
         pictures = {
             read[entry["name"]].name: tf.compat.v1.placeholder(tf.float32, entry["shape"], name=entry["name"])
@@ -80,21 +76,33 @@ def freeze(source: str, path: str, entries: list[Entry], outputs: list[str]) -> 
 
 def open_frozen(path: str, inputs: list[str], outputs: list[str]) -> Callable[[Iterable[Any]], dict[str, Any]]:
     """A function from pictures, in the order of `inputs`, to outputs by name."""
-    function = _imported(_graph_def(path), inputs, outputs)
+    function = _pruned(graph_of(path), inputs, outputs)
     return lambda pictures: dict(zip(outputs, function(*pictures), strict=True))
 
 
-def _graph_def(path: str) -> Any:
+def signature(source: str) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+    """A SavedModel's signature as one graph of constants, and its inputs and outputs by name."""
+    function = tf.saved_model.load(source).signatures["serving_default"]
+    flat = convert_variables_to_constants_v2(function)
+    # A dict's values are flattened in the order of its sorted keys (tf.nest).
+    inputs, outputs = sorted(function.structured_input_signature[1]), sorted(function.structured_outputs)
+    return flat, dict(zip(inputs, flat.inputs, strict=True)), dict(zip(outputs, flat.outputs, strict=True))
+
+
+def graph_of(path: str) -> Any:
+    """All nodes of a frozen graph, to be pruned."""
     graph = tf.compat.v1.GraphDef()
     graph.ParseFromString(Path(path).read_bytes())
-    return graph
+    return tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(graph, name=""), [])
 
 
-def _imported(graph: Any, inputs: list[str], outputs: list[str]) -> Any:
-    wrapped = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(graph, name=""), [])
-    return wrapped.prune(
-        *([wrapped.graph.get_tensor_by_name(f"{name}:0") for name in ends] for ends in (inputs, outputs))
-    )
+def by_name(wrapped: Any, names: list[str]) -> dict[str, Any]:
+    """Nodes of a graph, each by its first output."""
+    return {name: wrapped.graph.get_tensor_by_name(f"{name}:0") for name in names}
+
+
+def _pruned(wrapped: Any, inputs: list[str], outputs: list[str]) -> Any:
+    return wrapped.prune(*(list(by_name(wrapped, ends).values()) for ends in (inputs, outputs)))
 
 
 def write(

@@ -7,7 +7,7 @@ Arguments that all functions take:
 
 from __future__ import annotations
 
-from pathlib import Path
+import importlib
 from typing import Any
 
 import numpy as np
@@ -73,20 +73,13 @@ def differences(first: str, second: str, kind: str, inputs: list[str], outputs: 
 
 def _graph(path: str, kind: str, inputs: list[str], outputs: list[str]) -> tuple[Any, dict[str, Any], dict[str, Any]]:
     """A function with all of its nodes in one graph, and its inputs and outputs by name."""
-    import tensorflow as tf
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
+    # Its neighbour: this folder is no package in the worker's process.
+    module = importlib.import_module("saved_model")
     if kind == "saved_model":
-        function = tf.saved_model.load(path).signatures["serving_default"]
-        flat = convert_variables_to_constants_v2(function)
-        # A dict's values are flattened in the order of its sorted keys (tf.nest).
-        entries = dict(zip(sorted(function.structured_input_signature[1]), flat.inputs, strict=True))
-        return flat, entries, dict(zip(sorted(function.structured_outputs), flat.outputs, strict=True))
-    definition = tf.compat.v1.GraphDef()
-    definition.ParseFromString(Path(path).read_bytes())
-    flat = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(definition, name=""), [])
-    entries, ends = ({name: flat.graph.get_tensor_by_name(f"{name}:0") for name in each} for each in (inputs, outputs))
-    return flat, entries, ends
+        found: tuple[Any, dict[str, Any], dict[str, Any]] = module.signature(path)
+        return found
+    flat = module.graph_of(path)
+    return flat, module.by_name(flat, inputs), module.by_name(flat, outputs)
 
 
 def _computes_float(node: Any) -> bool:

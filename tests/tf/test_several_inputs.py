@@ -18,6 +18,7 @@ from fer_export.foreign.architecture import resolve
 from fer_export.foreign.assemble import Told, assemble
 from fer_export.foreign.options import parse_input
 from fer_export.runtime import by_input
+from fer_export.runtime.tensorflow import ends_of
 from fer_export.runtime.tfjs import Browser
 from tf.conftest import needed
 
@@ -58,7 +59,7 @@ Make = Callable[[str], Path]
 
 
 @pytest.fixture(scope="module")
-def make(folder: Path, worker: Worker) -> Make:
+def make(folder: Path, worker: Worker, browser: Browser) -> Make:
     """What a road makes of the ONNX file; each was held against its reference while it was made."""
 
     def made(road: str) -> Path:
@@ -69,8 +70,7 @@ def make(folder: Path, worker: Worker) -> Make:
             if road == "x.tflite":
                 litert.export(saved, target, worker=worker)
             elif road == "official":
-                with Browser() as browser:
-                    tensorflowjs.export(saved, target, worker=worker, browser=browser)
+                tensorflowjs.export(saved, target, worker=worker, browser=browser)
             else:
                 saved_model.export(*onnx.load(folder / "x.onnx"), target, worker=worker, converter="onnx2tf")
         return target
@@ -87,16 +87,18 @@ def test_it_goes_every_road(make: Make, folder: Path, road: str) -> None:
 
 
 @pytest.mark.parametrize(("road", "kind"), [("saved", "saved_model"), ("x.pb", "frozen"), ("x.tflite", "litert")])
-def test_the_values_inside_can_be_read(make: Make, folder: Path, worker: Worker, road: str, kind: str) -> None:
+def test_the_values_inside_can_be_read(
+    make: Make, folder: Path, worker: Worker, browser: Browser, road: str, kind: str
+) -> None:
     """As the bisection does."""
     _, contract = onnx.load(folder / "x.onnx")
-    ends = {"inputs": [each.name for each in contract.inputs], "outputs": [each.name for each in contract.outputs]}
+    ends = ends_of(contract)
     path, pixels = make(road), samples.samples_for(contract)[0].pixels
     names = worker.call("values.tensors", path=path, kind=kind, **ends)
     pictures = by_input(pixels, "")
     read = worker.call("values.read", path=path, kind=kind, pictures=pictures, names=names[:2], **ends)
     assert len(read["tensors"]) == 2
-    with Browser() as browser, roads.opened(path, worker=worker, browser=browser) as runtime:
+    with roads.opened(path, worker=worker, browser=browser) as runtime:
         for name, answer in runtime(pixels).items():
             np.testing.assert_allclose(read["outputs"][name], answer, atol=1e-4)
 
