@@ -82,7 +82,8 @@ class Checkpoint:
             name = contract.architecture.name
             raise InvalidInputError(f"the weights do not fit {name}: {reason[0].strip()}") from error
         temperature = contract.calibration.temperature if contract.calibration else 1.0
-        if contract.more_inputs or tuple(output.name for output in contract.outputs) != BY_LABEL:
+        plain = contract.input.picture and not contract.more_inputs
+        if not plain or tuple(output.name for output in contract.outputs) != BY_LABEL:
             return Wrapped(net, contract, temperature).eval()
         return models.Classifier(net, contract.normalization, temperature).eval()
 

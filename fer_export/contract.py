@@ -57,14 +57,17 @@ class Input(Record):
     """An input: pictures as they are, 0–255. `None` for a free height or width.
 
     ONNX and torch take it as [N, C, H, W], TensorFlow and TF.js as [N, H, W, C]. `bgr` is blue first, as OpenCV
-    reads pictures; `planes` are channels that are no colours.
+    reads pictures; `planes` are channels that are no colours. `values` are no picture and have no height or width:
+    numbers [N, C, *sizes], as a vector [N, C], a signal [N, C, L] or a volume [N, C, D, H, W]; `range` is what
+    parity is measured within.
     """
 
     name: str = "pixels"
     height: Size | None
     width: Size | None
-    channels: Annotated[int, Field(ge=1, le=1024)]
-    color: Literal["gray", "rgb", "bgr", "planes"]
+    channels: Annotated[int, Field(ge=1)]
+    color: Literal["gray", "rgb", "bgr", "planes", "values"]
+    sizes: tuple[Size, ...] = ()
     range: tuple[float, float] = (0.0, 255.0)
 
     @model_validator(mode="after")
@@ -73,11 +76,35 @@ class Input(Record):
             raise ValueError(f"{self.channels} channel(s) cannot be {self.color}")
         if (self.height is None) != (self.width is None):
             raise ValueError("height and width are both fixed or both free")
+        if self.picture and (self.sizes or self.channels > 1024):
+            raise ValueError("a picture has at most 1024 channels, a height, a width and no other sizes")
+        if not self.picture and self.height is not None:
+            raise ValueError("values have sizes, and no height and width")
         return self
+
+    @property
+    def picture(self) -> bool:
+        """Whether it has a height and a width, and pixels of 0–255."""
+        return self.color != "values"
+
+    @property
+    def free(self) -> bool:
+        """Whether it is a picture of any size."""
+        return self.picture and self.height is None
+
+    @property
+    def axes(self) -> tuple[int | None, ...]:
+        """Sizes without the batch, channels first; `None` for a free one."""
+        return (self.channels, *((self.height, self.width) if self.picture else self.sizes))
+
+    @property
+    def axes_last(self) -> tuple[int | None, ...]:
+        """Sizes without the batch, channels last."""
+        return (*self.axes[1:], self.channels)
 
 
 class Normalization(Record):
-    """(pixel - mean) / std per channel, in units of 0–255. It is done inside the graph."""
+    """(pixel - mean) / std per channel, in units of 0–255, done inside the graph. Values are not normalised: none."""
 
     mean: tuple[float, ...]
     std: tuple[Annotated[float, Field(gt=0)], ...]
@@ -239,10 +266,11 @@ class Contract(Record):
         channels = self.input.channels
         more = [(entry, entry.normalization) for entry in self.more_inputs]
         for entry, normalization in [(self.input, self.normalization), *more]:
-            if {len(normalization.mean), len(normalization.std)} != {entry.channels}:
-                raise ValueError(f"normalization wants one mean and std for each of {entry.channels} channel(s)")
-        if self.crop and self.input.color == "planes":
-            raise ValueError("a crop gives gray, RGB or BGR, and the input takes planes")
+            wanted = entry.channels if entry.picture else 0
+            if {len(normalization.mean), len(normalization.std)} != {wanted}:
+                raise ValueError(f"normalization wants one mean and std for each of {wanted} channel(s) of a picture")
+        if self.crop and self.input.color in ("planes", "values"):
+            raise ValueError(f"a crop gives gray, RGB or BGR, and the input takes {self.input.color}")
         labelled = [output for output in self.outputs if output.name in BY_LABEL]
         if self.labels and not labelled:
             raise ValueError(f"there are {len(self.labels)} labels, and no output {' or '.join(BY_LABEL)}")

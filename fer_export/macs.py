@@ -42,10 +42,11 @@ def of(contract: Contract) -> Cost | None:
     except InvalidInputError:
         return None
     parameters = sum(parameter.numel() for parameter in net.parameters())
-    if spec.height is None or spec.width is None:
+    axes = [size for size in spec.axes if size is not None]
+    if spec.free:
         return Cost(parameters, None)
     try:
-        return Cost(parameters, count(net, (spec.channels, spec.height, spec.width)))
+        return Cost(parameters, count(net, axes))
     except RuntimeError:
         # The net does not take what its contract says: for whoever runs it to refuse, not for who asks its cost.
         return Cost(parameters, None)

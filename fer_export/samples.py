@@ -1,7 +1,8 @@
 """The pictures that parity is measured on: a real face turned, scaled and lit, and hard cases.
 
 The face is cut from a packaged public-domain portrait through the contract's own crop geometry, so
-that the measurement covers the pictures that the model will see.
+that the measurement covers the pictures that the model will see. Inputs that are no pictures get
+drawn values, and their range's ends and middle.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from fer_export import fer2013
-from fer_export.contract import Contract, Point
+from fer_export.contract import Contract, Crop, Input, Point
 from fer_export.errors import InvalidInputError
 from fer_export.faces.align import TEMPLATE_48, coloured
 from fer_export.faces.sampling import Floats
@@ -39,13 +41,13 @@ Pictures = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures of one size, uint8 [N, H, W, C], and a name for each.
+    """Pictures of one size, uint8 [N, H, W, C], or values, float32 [N, …, C], and a name for each.
 
     Of a net with several inputs: a structured array [N], as `fer_export/runtime/` takes it.
     """
 
     names: tuple[str, ...]
-    pixels: Pictures
+    pixels: npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ VARIANTS = (
     Variant("low contrast", gain=0.25, offset=100),
     Variant("upside down", rotate=180),
 )
+#: Of the pictures.
+NAMES = (*(variant.name for variant in VARIANTS), "noise", "black", "gray", "white")
 
 
 def samples_for(contract: Contract, *, batch: int | None = None) -> list[Batch]:
@@ -79,11 +83,10 @@ def samples_for(contract: Contract, *, batch: int | None = None) -> list[Batch]:
         contract: of the model.
         batch: the model's fixed batch; pictures are then handed over in such batches.
     """
-    spec = contract.input
-    sizes = FREE_SIZES if spec.height is None or spec.width is None else ((spec.height, spec.width),)
+    free = any(spec.free for spec in contract.inputs)
     batches = []
-    for height, width in sizes:
-        made = _for_all_inputs(contract, height, width)
+    for size in FREE_SIZES if free else FREE_SIZES[:1]:
+        made = _for_all_inputs(contract, *size)
         batches += (
             _split(_filled(made, batch), batch)
             if batch
@@ -99,7 +102,7 @@ def fer2013_samples(contract: Contract, path: Path, split: str, limit: int | Non
         InvalidInputError: the file does not hold, or the model takes other pictures.
     """
     spec = contract.input
-    if (spec.height, spec.width, spec.channels) != (fer2013.SIZE, fer2013.SIZE, 1):
+    if spec.axes != (1, fer2013.SIZE, fer2013.SIZE):
         raise InvalidInputError("FER2013's pictures are 48×48 gray, and this model takes others")
     faces = fer2013.read(path, usage=split, limit=limit)
     names = tuple(f"{split} {index}" for index in range(len(faces.pixels)))
@@ -122,43 +125,49 @@ def _filled(batch: Batch, size: int) -> Batch:
 
 def _for_all_inputs(contract: Contract, height: int, width: int) -> Batch:
     """The pictures at each input's own size, or at this one where that is free; no two inputs get the same ones."""
-    made = _pictures(contract, height, width)
-    if not contract.more_inputs:
-        return made
-    parts = {contract.input.name: made.pixels}
-    for turn, entry in enumerate(contract.more_inputs, 1):
-        alone = contract.but(
-            input=entry.model_dump(exclude={"normalization"}), normalization=entry.normalization,
-            more_inputs=(), crop=None, golden=(),
-        )  # fmt: skip
-        other = _pictures(alone, entry.height or height, entry.width or width)
-        parts[entry.name] = np.roll(other.pixels, turn, axis=0)
-    kinds = [(name, pixels.dtype, pixels.shape[1:]) for name, pixels in parts.items()]
-    together = np.empty(len(made.names), kinds)
-    for name, pixels in parts.items():
-        together[name] = pixels
-    return Batch(made.names, together)
+    parts: dict[str, npt.NDArray[Any]] = {}
+    for turn, entry in enumerate(contract.inputs):
+        if entry.picture:
+            crop = None if turn else contract.crop
+            parts[entry.name] = _pictures(entry, crop, entry.height or height, entry.width or width)
+        else:
+            parts[entry.name] = _values(entry, len(NAMES))
+        parts[entry.name] = np.roll(parts[entry.name], turn, axis=0)
+    if len(parts) == 1:
+        names = NAMES if contract.input.picture else tuple(f"values {row}" for row in range(1, len(NAMES) + 1))
+        return Batch(names, parts[contract.input.name])
+    together = np.empty(len(NAMES), [(name, rows.dtype, rows.shape[1:]) for name, rows in parts.items()])
+    for name, rows in parts.items():
+        together[name] = rows
+    return Batch(NAMES, together)
 
 
-def _pictures(contract: Contract, height: int, width: int) -> Batch:
+def _pictures(spec: Input, crop: Crop | None, height: int, width: int) -> Pictures:
+    """Those of `NAMES`."""
     portrait = np.asarray(Image.open(PORTRAIT).convert("RGB"))
-    faces = [_face(portrait, variant, contract, height, width) for variant in VARIANTS]
-    channels = contract.input.channels
+    faces = [_face(portrait, variant, spec, crop, height, width) for variant in VARIANTS]
     rng = np.random.default_rng(48)
-    noise = rng.integers(0, 256, (height, width, channels), np.uint8)
-    flats = [np.full((height, width, channels), level, np.uint8) for level in (0, 128, 255)]
-    names = [variant.name for variant in VARIANTS] + ["noise", "black", "gray", "white"]
-    return Batch(tuple(names), np.stack([*faces, noise, *flats]))
+    noise = rng.integers(0, 256, (height, width, spec.channels), np.uint8)
+    flats = [np.full((height, width, spec.channels), level, np.uint8) for level in (0, 128, 255)]
+    return np.stack([*faces, noise, *flats])
 
 
-def _face(portrait: Pictures, variant: Variant, contract: Contract, height: int, width: int) -> Pictures:
-    template: Sequence[Point] = contract.crop.template if contract.crop else _stretched(height, width)
+def _values(spec: Input, count: int) -> npt.NDArray[np.float32]:
+    """Uniform over the range, but for three rows: its lower end, its middle, its upper end."""
+    low, high = spec.range
+    shape = [size for size in spec.axes_last if size is not None]
+    drawn = np.random.default_rng(48).uniform(low, high, (count - 3, *shape))
+    return np.concatenate([drawn, *(np.full((1, *shape), flat) for flat in (low, (low + high) / 2, high))], dtype="f4")
+
+
+def _face(portrait: Pictures, variant: Variant, spec: Input, crop: Crop | None, height: int, width: int) -> Pictures:
+    template: Sequence[Point] = crop.template if crop else _stretched(height, width)
     onto_grid = similarity(LANDMARKS, template)
     assert onto_grid is not None
     affine = inverse(onto_grid) @ np.vstack([_about_centre(variant, height, width), [0, 0, 1]])
-    pixels = coloured(portrait, affine, height, width, contract.input)
-    if contract.input.color == "planes":
-        pixels = _planes(pixels, contract.input.channels)
+    pixels = coloured(portrait, affine, height, width, spec)
+    if spec.color == "planes":
+        pixels = _planes(pixels, spec.channels)
     lit = np.clip(pixels * variant.gain + variant.offset, 0, 255)
     return lit.round().astype(np.uint8)
 

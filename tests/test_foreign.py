@@ -280,7 +280,9 @@ def test_labels_come_from_a_file_too(tmp_path: Path) -> None:
             parse_labels(text)
 
 
-@pytest.mark.parametrize("text", ["48x48", "0x48x48", "1025x8x8", "1x?x48", "1x0x48", "1x48x48x1", "1x9999x48", "x=y"])
+@pytest.mark.parametrize(
+    "text", ["0x48x48", "1025x8x8", "1x?x48", "1x0x48", "1x9999x48", "x=y", "0", "8x?", "?", "8x0", "8xx8"]
+)
 def test_wrong_inputs(text: str) -> None:
     with pytest.raises(UsageError, match="--input"):
         parse_input(text)

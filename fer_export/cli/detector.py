@@ -41,7 +41,7 @@ def main(output: Output, path: Path, onnx_path: Path, backends: tuple[str, ...])
         figures = [*stage.onnx.figures, *stage.tfjs.figures]
         output.parity(
             figures,
-            f"{stage.name}: {figures[0].samples} pictures, onnxruntime against torch, TF.js against onnxruntime",
+            f"{stage.name}: {figures[0].samples} samples, onnxruntime against torch, TF.js against onnxruntime",
         )
     output.add(path=str(path), onnx=str(onnx_path))
     output.next("make web")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from fer_export.cli import options
 from fer_export.cli.output import Output, command
+
+if TYPE_CHECKING:
+    from fer_export.contract import Input
 
 
 @click.command("info")
@@ -33,14 +37,13 @@ def main(output: Output, path: Path | None) -> None:
     path = path or PRETRAINED
     contract = read_contract(path)
     output.add(path=str(path), contract=contract.model_dump(mode="json"))
-    spec, training, calibration = contract.input, contract.training, contract.calibration
-    size = "free size" if spec.height is None else f"{spec.width}×{spec.height}"
+    training, calibration = contract.training, contract.calibration
     lines = {
         "file": str(path),
         "architecture": contract.architecture.name,
         "cost": str(macs.of(contract) or ""),
         "labels": ", ".join(contract.labels) or "none",
-        "input": f"{spec.name}: {size} {spec.color}, {spec.range[0]:g}–{spec.range[1]:g}",
+        "input": "; ".join(_input(each) for each in contract.inputs),
         "outputs": ", ".join(entry.name for entry in contract.outputs),
         "weights": f"{contract.weights_dtype}, sha256 {contract.weights_sha256[:16]}…",
         "license": contract.license,
@@ -62,3 +65,10 @@ def main(output: Output, path: Path | None) -> None:
         output.text(
             f"{'parity':<13}{record.runtime}, {record.output}: max abs {record.max_abs:.1e} over {record.samples}"
         )
+
+
+def _input(spec: Input) -> str:
+    if not spec.picture:
+        return f"{spec.name}: {'×'.join(map(str, spec.axes))} values"
+    size = "free size" if spec.free else f"{spec.width}×{spec.height}"
+    return f"{spec.name}: {size} {spec.color}, {spec.range[0]:g}–{spec.range[1]:g}"

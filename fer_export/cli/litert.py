@@ -34,6 +34,6 @@ def main(output: Output, source: Path, path: Path) -> None:
         with Worker("tf") as worker:
             written = litert.export(source, path, worker=worker)
     output.text(f"{source} -> {path}  ({written.bytes / 1e6:.2f} MB)")
-    output.parity(written.figures, f"{written.figures[0].samples} pictures, reference TensorFlow")
+    output.parity(written.figures, f"{written.figures[0].samples} samples, reference TensorFlow")
     output.add(path=str(path), bytes=written.bytes)
     output.next(f"fer-export verify {path}")

@@ -29,7 +29,8 @@ KINDS = ("auto", "logits", "probabilities", "log-probabilities", "values")
               "or a registered name. Its code is run.")  # fmt: skip
 @click.option("--arch-arg", "arguments", multiple=True, metavar="NAME=VALUE", help="For the factory; may be repeated.")
 @click.option("--input", "inputs", multiple=True, metavar="CxHxW", help="Of the pictures: 3x224x224, or 3x?x? for any "
-              "size. NAME=CxHxW names it; 1 channel is gray, 3 are RGB, others have no colour.")  # fmt: skip
+              "size; 1 channel is gray, 3 are RGB, others have no colour. Of what is no picture: 10 for a vector, "
+              "8x100, 1x16x32x32. NAME=CxHxW names it; repeat it for further inputs.")  # fmt: skip
 @click.option("--bgr", is_flag=True, help="Three channels are BGR, as OpenCV reads pictures.")
 @click.option("--scale", default="1/255", show_default=True, help="What the net's pixels of 0–255 are multiplied by.")
 @click.option("--mean", default="0", show_default=True, help="Subtracted after --scale; one number for each channel.")
@@ -99,7 +100,7 @@ def main(
     output.text(f"{source} -> {path}  (opset {opset}, batch {batch}, {size / 1e6:.2f} MB)")
     for sentence in assumed:
         output.text(f"assumed: {sentence}")
-    output.parity(exported.figures, f"{exported.figures[0].samples} pictures, reference torch")
+    output.parity(exported.figures, f"{exported.figures[0].samples} samples, reference torch")
     output.add(source=str(source), path=str(path), opset=opset, bytes=size, operators=exported.operators)
     if arch is not None:
         output.add(assumed=list(assumed), saved=str(save) if save else None)

@@ -75,6 +75,6 @@ def main(
     output.text(f"{source} -> {path}  ({converter}, {written.bytes / 1e6:.2f} MB)")
     if frozen:
         output.text(f"{source} -> {frozen}  ({frozen.stat().st_size / 1e6:.2f} MB)")
-    output.parity(written.figures, f"{written.figures[0].samples} pictures, reference onnxruntime")
+    output.parity(written.figures, f"{written.figures[0].samples} samples, reference onnxruntime")
     output.add(path=str(path), converter=converter, bytes=written.bytes, frozen=str(frozen) if frozen else None)
     output.next("fer-export litert, or fer-export tfjs --via tensorflowjs")

@@ -83,9 +83,12 @@ def main(
     output.text(
         f"{chosen} -> {path}  ({nodes} nodes, {transposes} transposes, {weights}, {written.bytes / 1e6:.2f} MB)"
     )
-    output.parity(written.figures, f"{written.figures[0].samples} pictures, reference {written.figures[0].reference}")
+    output.parity(written.figures, f"{written.figures[0].samples} samples, reference {written.figures[0].reference}")
     output.add(path=str(path), via=via, weights=weights, bytes=written.bytes, operators=dict(written.operators))
     if via == "tensorflowjs":
         output.next(f"fer-export verify {path} --against {options.MODEL_FOLDER}")
+        return
+    if contract.crop is None:  # the page has no faces for it
+        output.next(f"fer-export verify {path} --against {chosen}")
         return
     output.next("make web" if (path / "detector").is_dir() else "fer-export detector")

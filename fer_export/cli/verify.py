@@ -125,7 +125,7 @@ def main(
         if not figures:
             _end(refusals)
     tolerances = " and ".join(f"{value:.0e}" for value in sorted({figure.tolerance for figure in figures}))
-    output.parity(figures, f"{count} pictures, reference {figures[0].reference}, tolerance {tolerances}")
+    output.parity(figures, f"{count} samples, reference {figures[0].reference}, tolerance {tolerances}")
     large = {figure.output: figure for figure in figures if figure.ok and figure.max_abs > figure.tolerance}
     for figure in large.values():
         output.text(f"{figure.output} has large values: {figure.limit:.1e} is allowed for it")

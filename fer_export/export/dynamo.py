@@ -23,7 +23,7 @@ def program(module: nn.Module, contract: Contract, *, opset: int, batch: int | N
     """A module as the exporter writes it; no two of its values have the same name.
 
     Args:
-        module: maps [N, C, H, W], 0–255, of each input to the contract's outputs in order.
+        module: maps all inputs, channels first, to the contract's outputs in order.
         opset: below 18 the exporter says nothing and writes 18.
         batch: a fixed batch; None for a dynamic one.
 
@@ -59,15 +59,18 @@ def program(module: nn.Module, contract: Contract, *, opset: int, batch: int | N
 
 
 def blank(contract: Contract, batch: int | None) -> tuple[Tensor, ...]:
-    """Gray pictures [N, C, H, W], for each input, to trace a module with."""
-    return tuple(
-        torch.full((batch or 2, spec.channels, spec.height or 64, spec.width or 80), 127.0) for spec in contract.inputs
-    )
+    """Gray pictures [N, C, H, W] or the middle of the values' range, for each input, to trace a module with."""
+    return tuple(torch.full([batch or 2, *_sizes(spec)], float(int(sum(spec.range) / 2))) for spec in contract.inputs)
+
+
+def _sizes(spec: Input) -> list[int]:
+    """Of an input, channels first; where they are free they are no square, so that a mixed-up axis shows."""
+    return [spec.channels, 64, 80] if spec.free else [size for size in spec.axes if size is not None]
 
 
 def _free_axes(spec: Input, batch: int | None) -> dict[int, Any]:
-    """The axes of an input [N, C, H, W] that stay free, as torch.export wants them."""
-    free = ([] if batch is not None else [0]) + ([] if spec.height is not None else [2, 3])
+    """The axes of an input, channels first, that stay free, as torch.export wants them."""
+    free = ([] if batch is not None else [0]) + ([2, 3] if spec.free else [])
     return dict.fromkeys(free, torch.export.Dim.DYNAMIC)
 
 

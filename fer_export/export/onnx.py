@@ -149,7 +149,7 @@ def _check_against_graph(model: onnx.ModelProto, contract: Contract, path: Path)
     if set(inputs) != set(specs):
         raise ContractError(f"{path}: the graph's inputs are {sorted(inputs)}, the contract's {sorted(specs)}")
     for name, spec in specs.items():
-        wanted = [spec.channels, spec.height, spec.width]
+        wanted = list(spec.axes)
         if inputs[name][1:] != wanted:
             raise ContractError(f"{path}: input {name} is {inputs[name]}, the contract says [N, *{wanted}]")
     for output in contract.outputs:

@@ -44,14 +44,14 @@ def to_opset15(module: nn.Module, contract: Contract, *, batch: int | None = Non
     """The graph by torch's TorchScript exporter: the other one writes opset 18 and says nothing.
 
     Args:
-        module: maps [N, C, H, W], 0–255, of each input to the contract's outputs in order.
+        module: maps all inputs, channels first, to the contract's outputs in order.
         batch: a fixed batch; None for a dynamic one.
 
     Raises:
         InvalidInputError: the exporter fails, or writes another opset.
     """
     free = {} if batch else {0: "N"}
-    inputs = {spec.name: {**free, **({} if spec.height else {2: "H", 3: "W"})} for spec in contract.inputs}
+    inputs = {spec.name: {**free, **({2: "H", 3: "W"} if spec.free else {})} for spec in contract.inputs}
     sizes = {axis: size for axis, size in inputs[contract.input.name].items() if axis}
     outputs = {output.name: {**free, **(sizes if 0 in output.shape else {})} for output in contract.outputs}
     # Its stubs know only paths.

@@ -151,7 +151,7 @@ def fixed_batch(model: onnx.ModelProto) -> int | None:
 
 def entries_of(contract: Contract, batch: int | None) -> list[dict[str, Any]]:
     """The inputs as the workers take them: name and shape of each, channels last."""
-    return [{"name": spec.name, "shape": [batch, spec.height, spec.width, spec.channels]} for spec in contract.inputs]
+    return [{"name": spec.name, "shape": [batch, *spec.axes_last]} for spec in contract.inputs]
 
 
 @dataclass(frozen=True)

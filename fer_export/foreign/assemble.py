@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from fer_export import __version__, checkpoint
 from fer_export.checkpoint import Checkpoint
-from fer_export.contract import Contract, Crop, FurtherInput, Input, Output, Point
+from fer_export.contract import Contract, Crop, FurtherInput, Input, Normalization, Output, Point
 from fer_export.errors import ContractError, UsageError
 from fer_export.faces.align import TEMPLATE_48
 from fer_export.foreign import answers, nearest, weights
@@ -90,7 +90,7 @@ def assemble(
         arch, arguments or {}, state=found.state, classes=len(told.labels) or None, channels=spec.channels
     )
     notes = [*found.notes, *fit(net, found.state, where=str(path), name=arch, ignore=ignore)]
-    normalizations = [parse_normalization(told.scale, told.mean, told.std, each.channels) for each in told.inputs]
+    normalizations = [_normalization(told, each) for each in told.inputs]
     more = tuple(
         FurtherInput(**dict(each), normalization=normalization)
         for each, normalization in list(zip(told.inputs, normalizations, strict=True))[1:]
@@ -144,10 +144,25 @@ def rebuild(path: Path, arch: str, contract: Contract) -> tuple[Checkpoint, nn.M
     return Checkpoint(contract, own), net
 
 
+def _normalization(told: Told, spec: Input) -> Normalization:
+    if spec.picture:
+        return parse_normalization(told.scale, told.mean, told.std, spec.channels)
+    return Normalization(mean=(), std=())
+
+
 def _defaults(told: Told) -> list[str]:
     """What nobody said and nothing can measure."""
-    notes = []
-    if (told.scale, told.mean, told.std) == (Told.scale, Told.mean, Told.std):
+    usual = (told.scale, told.mean, told.std) == (Told.scale, Told.mean, Told.std)
+    notes = [
+        f"input {each.name} is no picture: it goes into the net as it is, and parity is measured on values from "
+        f"{each.range[0]:g} to {each.range[1]:g}"
+        for each in told.inputs
+        if not each.picture
+    ]
+    if len(notes) == len(told.inputs):
+        if not usual:
+            raise UsageError("--scale, --mean and --std are for pictures, and no --input is one")
+    elif usual:
         notes.append("the net takes pixels / 255, without mean and std (--scale, --mean, --std)")
     if any(each.color == "rgb" for each in told.inputs):
         notes.append("colours come as RGB, not BGR (--bgr)")
@@ -160,9 +175,10 @@ def _crop(told: Told, labels: Sequence[str]) -> tuple[Crop | None, list[str]]:
     """Where the landmarks go: as in FER2013's pictures, scaled onto the grid and centred."""
     expressions = sum(label.lower().startswith(_EXPRESSIONS) for label in labels)
     spec = told.inputs[0]
-    if told.crop and spec.color == "planes":
+    coloured = spec.color not in ("planes", "values")
+    if told.crop and not coloured:
         raise UsageError(f"--crop face is for gray, RGB or BGR pictures, and --input has {spec.channels} channels")
-    wanted = expressions >= 3 and spec.color != "planes" if told.crop is None else told.crop
+    wanted = expressions >= 3 and coloured if told.crop is None else told.crop
     if not wanted or spec.height is None or spec.width is None:
         if told.crop:
             raise UsageError("--crop face wants a fixed --input size")

@@ -11,14 +11,16 @@ from fer_export.contract import Input, Normalization
 from fer_export.errors import InvalidInputError, UsageError
 from fer_export.foreign.architecture import Argument
 
-_SIZES = r"(?P<channels>\d+)[x×](?P<height>\d+|\?)[x×](?P<width>\d+|\?)"
-_INPUT = re.compile(rf"(?:(?P<name>[A-Za-z]\w*)=)?{_SIZES}", re.ASCII)
+_INPUT = re.compile(r"(?:(?P<name>[A-Za-z]\w*)=)?(?P<sizes>\d+(?:[x×](?:\d+|\?))*)", re.ASCII)
+#: What parity of inputs that are no pictures is measured within; nets take such values near 0.
+_VALUES = (-1.0, 1.0)
 
 
-def parse_input(text: str, *, bgr: bool = False, default: str = "pixels") -> Input:
+def parse_input(text: str, *, bgr: bool = False) -> Input:
     """`3x224x224`, `1x?x?` for a free size, or `face=1x48x48` with a name; channels, height, width.
 
-    One channel is gray, three are RGB (or BGR), any other number are planes without colours.
+    One channel is gray, three are RGB (or BGR), any other number are planes without colours. Other than three
+    numbers are no picture: `10` is a vector, `8x100` a signal (channels, length), `1x16x32x32` a volume.
 
     Raises:
         UsageError: it is none of these.
@@ -26,19 +28,27 @@ def parse_input(text: str, *, bgr: bool = False, default: str = "pixels") -> Inp
     found = _INPUT.fullmatch(text)
     if not found:
         raise UsageError(
-            f"--input {text}: it is channels x height x width", hint="--input 1x48x48, 3x?x? or face=1x48x48"
+            f"--input {text}: it is channels x height x width, or a vector's length",
+            hint="--input 1x48x48, 3x?x?, face=1x48x48 or landmarks=10",
         )
-    channels, height, width = found["channels"], found["height"], found["width"]
-    if not 1 <= int(channels) <= 1024:
+    parts = re.split("[x×]", found["sizes"])
+    channels, sizes = int(parts[0]), [None if size == "?" else int(size) for size in parts[1:]]
+    picture = len(sizes) == 2
+    if channels < 1 or (picture and channels > 1024):
         raise UsageError(f"--input {text}: channels go from 1 to 1024")
-    if (height == "?") != (width == "?"):
-        raise UsageError(f"--input {text}: height and width are both fixed or both free")
-    sizes = [None if size == "?" else int(size) for size in (height, width)]
     if any(size is not None and not 1 <= size <= 4096 for size in sizes):
         raise UsageError(f"--input {text}: sizes go from 1 to 4096")
-    record = {"height": sizes[0], "width": sizes[1], "channels": int(channels)}
-    color = {1: "gray", 3: "bgr" if bgr else "rgb"}.get(int(channels), "planes")
-    return Input.model_validate({"name": found["name"] or default, "color": color, **record})
+    name = found["name"] or ("pixels" if picture else "values")
+    if not picture:
+        if None in sizes:
+            raise UsageError(f"--input {text}: only a picture's height and width can be free, as in 3x?x?")
+        values = {"height": None, "width": None, "color": "values", "sizes": sizes, "range": _VALUES}
+        return Input.model_validate({"name": name, "channels": channels, **values})
+    if (sizes[0] is None) != (sizes[1] is None):
+        raise UsageError(f"--input {text}: height and width are both fixed or both free")
+    color = {1: "gray", 3: "bgr" if bgr else "rgb"}.get(channels, "planes")
+    record = {"height": sizes[0], "width": sizes[1], "channels": channels}
+    return Input.model_validate({"name": name, "color": color, **record})
 
 
 def parse_normalization(scale: str, mean: str, std: str, channels: int) -> Normalization:

@@ -17,7 +17,8 @@ class Wrapped(nn.Module):
     """A net with the normalisation of each input before it and, where it ends in logits, a softmax behind.
 
     Args:
-        net: normalised pictures, one tensor for each input → tensors in any nest of tuples, lists and dicts.
+        net: normalised pictures, or values as they are, one tensor for each input → tensors in any nest of tuples,
+            lists and dicts.
         contract: names its outputs. Where `probabilities` stand before `logits`, they are their softmax;
             all others are the net's own floating-point answers in its order.
         temperature: by which the logits are divided for the softmax.
@@ -25,8 +26,11 @@ class Wrapped(nn.Module):
 
     def __init__(self, net: nn.Module, contract: Contract, temperature: float = 1.0) -> None:
         super().__init__()
-        more = (entry.normalization for entry in contract.more_inputs)
-        self.normalize = nn.ModuleList(Normalize(each) for each in (contract.normalization, *more))
+        normalizations = [contract.normalization, *(entry.normalization for entry in contract.more_inputs)]
+        self.normalize = nn.ModuleList(
+            Normalize(each) if spec.picture else nn.Identity()
+            for spec, each in zip(contract.inputs, normalizations, strict=True)
+        )
         self.net = net
         self.temperature = temperature
         names = [output.name for output in contract.outputs]
@@ -34,7 +38,7 @@ class Wrapped(nn.Module):
         self.logits = names.index("logits") - 1 if appended else None
 
     def forward(self, *pixels: Tensor) -> tuple[Tensor, ...]:
-        """[N, C, H, W], 0–255, for each input → the contract's outputs in order."""
+        """Pictures [N, C, H, W], 0–255, or values [N, C, …], for each input → the contract's outputs in order."""
         answers = [tensor for _, tensor in self.named(*pixels) if tensor.is_floating_point()]
         if self.logits is None:
             return tuple(answers)

@@ -2,7 +2,8 @@
 
 A runtime takes pictures [N, H, W, C] (uint8 or float32, 0–255) and answers a dict from output name
 to float32, channels last: [N, classes] or [N, h, w, c]. A net with several inputs takes them as the
-fields of one structured array [N], each named as the input and of dtype ("uint8", (H, W, C)).
+fields of one structured array [N], each named as the input and of dtype ("uint8", (H, W, C)). An
+input that is no picture is float32 and channels last too: a vector [N, C], a signal [N, L, C].
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def by_input(pixels: Pixels, name: str) -> dict[str, Pixels]:
 
 
 def channels_first(pixels: Pixels) -> npt.NDArray[np.float32]:
-    """[N, H, W, C] → float32 [N, C, H, W], contiguous."""
+    """[N, …, C] → float32 [N, C, …], contiguous."""
     # A copy: one channel moved is contiguous as it is, but with strides that torch takes for channels last, and
     # after a convolution of those `view` fails.
     return np.moveaxis(pixels, -1, 1).astype(np.float32, order="C")

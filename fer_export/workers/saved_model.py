@@ -1,4 +1,4 @@
-"""SavedModels with one signature, whoever made the graph: [N, H, W, C] in, outputs by name, channels last.
+"""SavedModels with one signature, whoever made the graph: inputs and outputs by name, channels last.
 
 Arguments that several functions take:
     entries: name and shape of each input, `None` for a free size.
@@ -48,7 +48,7 @@ def from_channels_first(source: str, directory: str, entries: list[Entry], outpu
     function = module.source.signatures["serving_default"]
 
     def answer(*pictures: Any) -> dict[str, Any]:
-        first = {entry["name"]: tf.transpose(each, (0, 3, 1, 2)) for entry, each in zip(entries, pictures, strict=True)}
+        first = {entry["name"]: _channels_first(each) for entry, each in zip(entries, pictures, strict=True)}
         answers = function(**first)
         return {name: _channels_last(answers[name]) for name in outputs}
 
@@ -116,6 +116,11 @@ def write(
         asset.write_text(contract, "utf-8")
         module.contract = tf.saved_model.Asset(str(asset))
         tf.saved_model.save(module, directory, signatures=module.answer)
+
+
+def _channels_first(value: Any) -> Any:
+    rank = len(value.shape)
+    return tf.transpose(value, (0, rank - 1, *range(1, rank - 1))) if rank > 2 else value
 
 
 def _channels_last(value: Any) -> Any:

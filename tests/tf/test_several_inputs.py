@@ -1,4 +1,4 @@
-"""A net that takes two pictures goes every road, and no road changes which picture is which."""
+"""A net of two pictures and a vector goes every road, and no road changes which input is which."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from fer_export.runtime.tfjs import Browser
 from tf.conftest import needed
 
 # TensorFlow sorts by name what is kept by name: the first input is the last of the alphabet.
-INPUTS = ("zoomed=1x24x24", "face=3x40x32")
+INPUTS = ("zoomed=1x24x24", "face=3x40x32", "landmarks=10")
 CODE = """
 import torch
 from torch import nn
@@ -33,11 +33,13 @@ class Pair(nn.Module):
     def __init__(self):
         super().__init__()
         self.first, self.second = nn.Conv2d(1, 4, 3), nn.Conv2d(3, 4, 3, padding=2, dilation=2)
-        self.head, self.share = nn.Linear(8, 3), nn.Linear(8, 1)
+        self.points = nn.Linear(10, 4)
+        self.head, self.share = nn.Linear(12, 3), nn.Linear(12, 1)
 
-    def forward(self, zoomed, face):
-        both = torch.cat([self.first(zoomed).relu().mean((2, 3)), self.second(face).relu().mean((2, 3))], 1)
-        return self.head(both), torch.sigmoid(self.share(both))
+    def forward(self, zoomed, face, landmarks):
+        pictures = [self.first(zoomed).relu().mean((2, 3)), self.second(face).relu().mean((2, 3))]
+        every = torch.cat([*pictures, self.points(landmarks).tanh()], 1)
+        return self.head(every), torch.sigmoid(self.share(every))
 """
 
 

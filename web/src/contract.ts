@@ -13,7 +13,7 @@ export interface Input {
   readonly height: number | null;
   readonly width: number | null;
   readonly channels: number;
-  readonly color: "gray" | "rgb" | "bgr" | "planes";
+  readonly color: "gray" | "rgb" | "bgr" | "planes" | "values";
 }
 
 export interface Crop {
@@ -74,6 +74,7 @@ export interface Contract {
   readonly architecture: { readonly name: string };
   readonly labels: readonly string[];
   readonly input: Input;
+  readonly more_inputs: readonly Input[];
   readonly crop: Crop | null;
   readonly cascade: Cascade | null;
   readonly outputs: readonly { readonly name: string }[];

@@ -13,7 +13,8 @@ export class Classifier {
   readonly #net: Net;
 
   /** @throws Error The contract leaves open how faces get onto the input grid, or asks for an unknown rule. */
-  constructor({ crop, input }: Contract, net: Net) {
+  constructor({ crop, input, more_inputs }: Contract, net: Net) {
+    if (more_inputs.length > 0) throw new Error("the classifier takes more inputs than the one picture that this page has for it");
     const { height, width, color, channels } = input;
     if (!crop || height === null || width === null) throw new Error("the classifier's contract says nothing about cropping faces");
     if (crop.sampling !== "area-bilinear/1") throw new Error(`this page does not know the sampling rule ${crop.sampling}`);
