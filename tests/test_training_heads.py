@@ -227,6 +227,19 @@ def test_views_hold_what_the_teachers_say_of_the_very_picture(run: Path, split: 
     assert not torch.equal(pixels[: len(split.train)], pixels[len(split.train) : 2 * len(split.train)])
 
 
+def test_teachers_answer_for_the_mirror_too(run: Path, split: sources.Split, tmp_path: Path) -> None:
+    teachers = [reinforce.teacher(run, split.train, which) for which in ("best", "last")]
+    pixels = split.train.pixels[:16].float()
+    plain = [reinforce.answers(teachers, each) for each in (pixels, pixels.flip(3))]
+    both = reinforce.answers(teachers, pixels, mirrored=True)
+    torch.testing.assert_close(both, sum(plain) / 2)
+    assert (both - plain[0]).abs().max() > 1e-4
+    how = recipe.read("two_heads").stages[0].augmentation
+    reinforce.make(tmp_path, split.train, teachers, how, size=48, views=1, mirrored=True)
+    with pytest.raises(InvalidInputError, match="views of other"):
+        reinforce.make(tmp_path, split.train, teachers, how, size=48, views=2)
+
+
 def test_targets_of_views_mix_labels_in_where_there_are_any(split: sources.Split, views: Path) -> None:
     _, said, _ = reinforce.load(views, split.train, 1.0)
     _, mixed, _ = reinforce.load(views, split.train, 0.25)

@@ -81,15 +81,19 @@ def teacher(run: Path, faces: Faces, which: str = "best") -> Teacher:
     )
 
 
-def answers(teachers: Sequence[Teacher], pictures: Tensor) -> Tensor:
-    """The teachers' mean probabilities: float32 [N, 1, H, W] in 0–255 → [N, classes of all heads]."""
-    seen = pictures.contiguous(memory_format=torch.channels_last)
+def answers(teachers: Sequence[Teacher], pictures: Tensor, *, mirrored: bool = False) -> Tensor:
+    """The teachers' mean probabilities: float32 [N, 1, H, W] in 0–255 → [N, classes of all heads].
+
+    With `mirrored` they answer for the mirrored picture too, and the mean is over both.
+    """
+    shown = [pictures, pictures.flip(3)] if mirrored else [pictures]
     total = torch.zeros(())
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        for one in teachers:
-            logits = one.net(seen).float()
-            total = total + torch.cat([head.of(logits).softmax(1) for head in one.heads], 1)
-    return total / len(teachers)
+        for seen in (each.contiguous(memory_format=torch.channels_last) for each in shown):
+            for one in teachers:
+                logits = one.net(seen).float()
+                total = total + torch.cat([head.of(logits).softmax(1) for head in one.heads], 1)
+    return total / (len(teachers) * len(shown))
 
 
 def make(
@@ -101,6 +105,7 @@ def make(
     size: int,
     views: int,
     seed: int = 0,
+    mirrored: bool = False,
     progress: Callable[[int], object] | None = None,
 ) -> int:
     """Write the views that are not there yet.
@@ -113,6 +118,7 @@ def make(
         size: of the pictures in pixels.
         views: how many there are to be.
         seed: of the draws.
+        mirrored: whether the teachers answer for mirrored views too, as in `answers`.
         progress: called with the number of pictures that were just done.
 
     Returns:
@@ -127,6 +133,7 @@ def make(
         "augmentation": augmentation.model_dump(mode="json"),
         "size": size,
         "seed": seed,
+        "mirrored": mirrored,
     }
     record = folder / _ABOUT
     if record.is_file() and json.loads(record.read_text("utf-8")) != about:
@@ -146,7 +153,7 @@ def make(
             some = slice(start, start + _BATCH)
             # As they are stored, so that teacher and student see the same.
             pixels[some] = augment(faces.pixels[some].float(), augmentation, size).round().clamp(0, 255).byte()
-            said[some] = answers(teachers, pixels[some].float())
+            said[some] = answers(teachers, pixels[some].float(), mirrored=mirrored)
             if progress:
                 progress(len(pixels[some]))
         with replacing(path) as temporary:

@@ -15,6 +15,7 @@ from training.cli import options, rows
 @options.data
 @click.option("--teacher", "runs", type=options.Folder, multiple=True, required=True, help="Folder of a run; repeat.")
 @click.option("--which", type=click.Choice(["best", "last"]), default="best", show_default=True, help="Its epoch.")
+@click.option("--mirrored", is_flag=True, help="Let them answer for the mirrored views too: better, twice as long.")
 @click.option("--views", type=click.IntRange(1, 999), default=16, show_default=True, help="Of each picture.")
 @click.option("-o", "--output", "folder", type=options.Folder, help="build/views otherwise.")
 @options.changes
@@ -27,6 +28,7 @@ def main(
     data: dict[str, Path],
     runs: tuple[Path, ...],
     which: str,
+    mirrored: bool,
     views: int,
     folder: Path | None,
     changes: tuple[str, ...],
@@ -42,7 +44,7 @@ def main(
     \b
     Examples:
       python -m training reinforce --recipe two_heads --data ../shared/data \\
-          --teacher runs/a --teacher runs/b --views 16 -o build/views
+          --teacher runs/a --teacher runs/b --mirrored --views 16 -o build/views
       python -m training fit --recipe student --data ../shared/data \\
           --data views=build/views
     """
@@ -64,6 +66,7 @@ def main(
             size=recipe.size,
             views=views,
             seed=recipe.seed,
+            mirrored=mirrored,
             progress=advance,
         )
     output.add(folder=str(folder), views=views, made=made, pictures=len(faces), teachers=len(teachers))
