@@ -38,7 +38,7 @@ backends = click.option(
     "--backend",
     "backends",
     multiple=True,
-    type=click.Choice(["wasm", "webgl", "cpu"]),
+    type=click.Choice(["wasm", "webgl", "webgpu", "cpu"]),
     default=("wasm",),
     show_default=True,
     help="TF.js backend to check on; may be repeated.",
