@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from fer_export.cli import options
 from fer_export.cli.output import Output, command
 from fer_export.errors import UsageError
 from training.cli import rows
+from training.cli.kept import keep
 
 if TYPE_CHECKING:
     from training.deployment import Deployment
@@ -63,7 +63,6 @@ def main(
         raise UsageError("--fill measures nothing, so there is nothing to write with -o")
 
     from fer_export import checkpoint as checkpoints
-    from fer_export.files import replacing
     from training import cascade_crops, deployment
 
     path = ckpt or checkpoints.PRETRAINED
@@ -82,13 +81,7 @@ def main(
     output.add(**record)
     for line in _lines(measured, min(output.console.width, 100)):
         output.text(line)
-    if folder is None:
-        output.next("the same with -o FOLDER, for the sheet of pictures")
-        return
-    with replacing(folder / "deployment.json") as temporary:
-        temporary.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
-    deployment.draw(measured, folder / "deployment.png")
-    output.text(f"{folder / 'deployment.png'}, {folder / 'deployment.json'}")
+    keep(output, folder, "deployment", record, lambda path: deployment.draw(measured, path))
 
 
 def _lines(measured: Deployment, width: int) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import click
 from fer_export.cli import options
 from fer_export.cli.output import Output, command
 from training.cli import rows
+from training.cli.kept import keep
 
 if TYPE_CHECKING:
     from training.robustness import Robustness
@@ -51,7 +51,6 @@ def main(
           --data ../shared/data -o runs/resnet9/robustness
     """
     from fer_export import checkpoint as checkpoints
-    from fer_export.files import replacing
     from training import robustness
     from training.robustness.measure import passes
 
@@ -65,13 +64,7 @@ def main(
     output.add(**record)
     for line in _lines(found, min(output.console.width, 100)):
         output.text(line)
-    if folder is None:
-        output.next("the same with -o FOLDER, for the chart")
-        return
-    with replacing(folder / "robustness.json") as temporary:
-        temporary.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
-    robustness.draw(found, folder / "robustness.png")
-    output.text(f"{folder / 'robustness.png'}, {folder / 'robustness.json'}")
+    keep(output, folder, "robustness", record, lambda path: robustness.draw(found, path))
 
 
 def _lines(found: Robustness, width: int) -> list[str]:
