@@ -51,7 +51,7 @@ def test_the_card_says_what_is_measured(net: Checkpoint, every: Faces, monkeypat
     text = card.render([shipped, replace(shipped, name="second", seeds=())], macs=59_700_000, parameters=710_000,
                        command="python -m training card …")  # fmt: skip
     assert f"{whole.accuracy * 100:.2f} ±" in text
-    assert "72.00 ± 2.00 (3 seeds)" in text
+    assert "72.00 ± 2.00 % (3 seeds)" in text
     assert "one seed" in text
     assert "59.7 M multiply-accumulates" in text
     assert "1.25 ± 2.50" in text
