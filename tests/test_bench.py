@@ -253,7 +253,7 @@ def test_nothing_fails_because_of_a_time(cli: Call, saved: Path, monkeypatch: py
         (("--against", ROOT / "README.md"), 4, "holds more than weights"),
         (("--ckpt", "none.safetensors"), 4, "no checkpoint none.safetensors"),
         (("--runtime", "tensorflow"), 2, "tensorflow"),
-        (("--backend", "webgpu"), 2, "webgpu"),
+        (("--backend", "vulkan"), 2, "vulkan"),
         (("--rounds", 0), 2, "--rounds"),
         (("--batch", 0), 2, "--batch"),
         (("--page",), 3, "the page is not built"),

@@ -16,6 +16,7 @@ from conftest import make_checkpoint
 from fer_export import checkpoint
 from fer_export.checkpoint import Checkpoint
 from fer_export.contract import Calibration
+from training import evaluation
 from training.__main__ import main
 from training.calibrate import fit_temperature
 from training.cli.options import made_of
@@ -82,5 +83,14 @@ def test_the_command_keeps_the_answers_and_says_what_it_found(tmp_path: Path) ->
     assert warm.contract.calibration is not None
     assert warm.contract.weights_sha256 == labelled.contract.weights_sha256
     assert warm.contract.calibration.samples == 500
+    accuracy, macro_f1 = warm.contract.metrics
+    assert (accuracy.name, macro_f1.name, accuracy.samples) == ("accuracy", "macro_f1", 500)
+    measured = evaluation.evaluate(labelled, drawn.read().of("PublicTest"))
+    assert accuracy.value == pytest.approx(measured.accuracy, abs=1e-5)
+    assert macro_f1.value == pytest.approx(measured.macro_f1, abs=1e-5)
+    # A second time it is not said twice.
+    again = CliRunner().invoke(main, ["calibrate", "--ckpt", str(tmp_path / "x-calibrated.safetensors")])
+    assert again.exit_code == 0, again.output
+    assert checkpoint.load(tmp_path / "x-calibrated-calibrated.safetensors").contract.metrics == warm.contract.metrics
     # An untrained net knows nothing: the temperature takes its confidence away.
     assert found["ece_after"] < found["ece_before"]

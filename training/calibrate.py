@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from fer_export.checkpoint import Checkpoint
-from fer_export.contract import Calibration
+from fer_export.contract import Calibration, Contract, Metric
 from fer_export.errors import InvalidInputError
 from training import evaluation
 from training.data import copies
@@ -47,7 +47,7 @@ def fit_temperature(logits: Tensor, classes: Tensor) -> float:
 def calibrate(
     checkpoint: Checkpoint, faces: Faces, *, seed: int = 0, progress: Callable[[int], object] | None = None
 ) -> Checkpoint:
-    """The checkpoint with a temperature fitted on labelled rows.
+    """The checkpoint with a temperature fitted on labelled rows, and its figures on them.
 
     The error that goes with it is cross-fitted: the rows fall into `FOLDS` parts, exact copies into the same one,
     and each part is measured at the temperature of the other four.
@@ -74,6 +74,7 @@ def calibrate(
         scaled[held] = (logits[held] / fit_temperature(logits[~held], classes[~held])).softmax(1)
     return Checkpoint(
         plain.contract.but(
+            metrics=_metrics(plain.contract, measured),
             calibration=Calibration(
                 temperature=round(fit_temperature(logits, classes), 4),
                 ece_before=round(measured.ece, 5),
@@ -81,7 +82,7 @@ def calibrate(
                 split=measured.split,
                 protocol=measured.protocol,
                 samples=measured.samples,
-            )
+            ),
         ),
         checkpoint.state,
     )
@@ -93,3 +94,14 @@ def _parts(faces: Faces, seed: int) -> Tensor:
     for group in copies.exact_groups(faces):
         parts[group] = parts[group[0]]
     return torch.from_numpy(parts)
+
+
+def _metrics(contract: Contract, measured: evaluation.Evaluation) -> tuple[Metric, ...]:
+    """What was measured just now, in the place of what was said of the same rows; a temperature changes none of it."""
+    where = {"split": measured.split, "protocol": measured.protocol}
+    others = [each for each in contract.metrics if (each.split, each.protocol) != (measured.split, measured.protocol)]
+    figures = {"accuracy": measured.accuracy, "macro_f1": measured.macro_f1}
+    now = [
+        Metric(name=name, value=round(value, 5), samples=measured.samples, **where) for name, value in figures.items()
+    ]
+    return (*now, *others)
