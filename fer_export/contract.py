@@ -88,6 +88,11 @@ class Input(Record):
         return self.color != "values"
 
     @property
+    def coloured(self) -> bool:
+        """Whether it is what a crop of a photo gives: gray, RGB or BGR."""
+        return self.color not in ("planes", "values")
+
+    @property
     def free(self) -> bool:
         """Whether it is a picture of any size."""
         return self.picture and self.height is None
@@ -269,7 +274,7 @@ class Contract(Record):
             wanted = entry.channels if entry.picture else 0
             if {len(normalization.mean), len(normalization.std)} != {wanted}:
                 raise ValueError(f"normalization wants one mean and std for each of {wanted} channel(s) of a picture")
-        if self.crop and self.input.color in ("planes", "values"):
+        if self.crop and not self.input.coloured:
             raise ValueError(f"a crop gives gray, RGB or BGR, and the input takes {self.input.color}")
         labelled = [output for output in self.outputs if output.name in BY_LABEL]
         if self.labels and not labelled:

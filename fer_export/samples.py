@@ -155,7 +155,7 @@ def _pictures(spec: Input, crop: Crop | None, height: int, width: int) -> Pictur
 def _values(spec: Input, count: int) -> npt.NDArray[np.float32]:
     """Uniform over the range, but for three rows: its lower end, its middle, its upper end."""
     low, high = spec.range
-    shape = [size for size in spec.axes_last if size is not None]
+    shape = (*spec.sizes, spec.channels)
     drawn = np.random.default_rng(48).uniform(low, high, (count - 3, *shape))
     return np.concatenate([drawn, *(np.full((1, *shape), flat) for flat in (low, (low + high) / 2, high))], dtype="f4")
 

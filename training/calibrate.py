@@ -15,6 +15,7 @@ from fer_export.errors import InvalidInputError
 from training import evaluation
 from training.data import copies
 from training.data.faces import Faces
+from training.provenance import metrics_of
 from training.report.figures import calibration as bins_of
 
 #: Where the temperature is looked for.
@@ -98,10 +99,7 @@ def _parts(faces: Faces, seed: int) -> Tensor:
 
 def _metrics(contract: Contract, measured: evaluation.Evaluation) -> tuple[Metric, ...]:
     """What was measured just now, in the place of what was said of the same rows; a temperature changes none of it."""
-    where = {"split": measured.split, "protocol": measured.protocol}
-    others = [each for each in contract.metrics if (each.split, each.protocol) != (measured.split, measured.protocol)]
+    rows = (measured.split, measured.protocol)
+    others = [each for each in contract.metrics if (each.split, each.protocol) != rows]
     figures = {"accuracy": measured.accuracy, "macro_f1": measured.macro_f1}
-    now = [
-        Metric(name=name, value=round(value, 5), samples=measured.samples, **where) for name, value in figures.items()
-    ]
-    return (*now, *others)
+    return (*metrics_of(figures, *rows, measured.samples), *others)

@@ -15,11 +15,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from fer_export.checkpoint import Checkpoint, save, weights_sha256
-from fer_export.contract import Metric
 from fer_export.files import replacing
 from training.data.sources import Split
 from training.heads import Head, cut
-from training.provenance import contract_for
+from training.provenance import contract_for, metrics_of
 from training.recipe import Recipe
 
 ENDINGS = (".safetensors", ".pth")
@@ -84,20 +83,11 @@ class Keeper(Callback):
         training = contract.training
         assert training is not None
         other = f"; beside {self.heads[1 - self.heads.index(head)].name}" if len(self.heads) > 1 else ""
-        metrics = tuple(
-            Metric(
-                name=name,
-                value=round(value, 5),
-                split=split.name,
-                protocol=split.check.protocol,
-                samples=int((split.check.classes >= 0).sum()),
-            )
-            for name, value in figures.items()
-        )
+        labelled = int((split.check.classes >= 0).sum())
         return Checkpoint(
             contract.but(
                 weights_sha256=weights_sha256(state),
-                metrics=metrics,
+                metrics=metrics_of(figures, split.name, split.check.protocol, labelled),
                 training=training.model_copy(
                     update={"note": f"{training.note}epoch {epoch}", "protocol": training.protocol + other}
                 ),

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from fer_export import __version__
 from fer_export.checkpoint import Checkpoint, weights_sha256
-from fer_export.contract import Architecture, Contract, Input, Normalization, Output, Training
+from fer_export.contract import Architecture, Contract, Input, Metric, Normalization, Output, Training
 from fer_export.files import replacing
 from training.data.pictures import crop_rule
 from training.data.sources import Split
@@ -74,6 +74,14 @@ def started_from(before: Checkpoint) -> str:
         return ""
     weights = before.contract.weights_sha256[:12]
     return f"started from recipe {training.recipe}, seed {training.seed}, {training.note} (weights {weights}…); "
+
+
+def metrics_of(figures: Mapping[str, float], split: str, protocol: str, samples: int) -> tuple[Metric, ...]:
+    """Figures by name as a contract has them: what was measured, on which rows, by which protocol, over how many."""
+    return tuple(
+        Metric(name=name, value=round(value, 5), split=split, protocol=protocol, samples=samples)
+        for name, value in figures.items()
+    )
 
 
 def remade(

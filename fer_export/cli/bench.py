@@ -22,7 +22,7 @@ PAGE = Path("web/index.html")
     help="May be repeated. Otherwise all that are there.",
 )  # fmt: skip
 @click.option(
-    "--backend", "backends", multiple=True, type=click.Choice(["wasm", "webgl", "webgpu", "cpu"]), default=("wasm",),
+    "--backend", "backends", multiple=True, type=click.Choice(options.BACKENDS), default=("wasm",),
     show_default=True, help="TF.js backend; may be repeated.",
 )  # fmt: skip
 @click.option("--against", default="plain_cnn", show_default=True, help="plain_cnn, a checkpoint, or none.")

@@ -34,11 +34,13 @@ ckpt = click.option(
 arch = click.option(
     "--arch", metavar="NET", help="Code of --ckpt's net, where it is not of this project; as for fer-export onnx."
 )
+#: As in `runtime/tfjs.py`, which is not imported before a command needs it.
+BACKENDS = ("wasm", "webgl", "webgpu", "cpu")
 backends = click.option(
     "--backend",
     "backends",
     multiple=True,
-    type=click.Choice(["wasm", "webgl", "webgpu", "cpu"]),
+    type=click.Choice(BACKENDS),
     default=("wasm",),
     show_default=True,
     help="TF.js backend to check on; may be repeated.",

@@ -15,7 +15,7 @@ from fer_export.errors import FerExportError, UsageError
 if TYPE_CHECKING:
     from fer_export.bisect import Finding
 
-RUNTIMES = ("onnxruntime", "onnxruntime-web", "tfjs-wasm", "tfjs-webgl", "tfjs-webgpu", "tfjs-cpu")
+RUNTIMES = ("onnxruntime", "onnxruntime-web", *(f"tfjs-{backend}" for backend in options.BACKENDS))
 ALL = "all"
 #: WebGPU and plain JavaScript take a minute where there is no GPU.
 QUICK = ("onnxruntime", "tfjs-wasm", "tfjs-webgl")

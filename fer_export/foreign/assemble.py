@@ -175,10 +175,9 @@ def _crop(told: Told, labels: Sequence[str]) -> tuple[Crop | None, list[str]]:
     """Where the landmarks go: as in FER2013's pictures, scaled onto the grid and centred."""
     expressions = sum(label.lower().startswith(_EXPRESSIONS) for label in labels)
     spec = told.inputs[0]
-    coloured = spec.color not in ("planes", "values")
-    if told.crop and not coloured:
+    if told.crop and not spec.coloured:
         raise UsageError(f"--crop face is for gray, RGB or BGR pictures, and --input has {spec.channels} channels")
-    wanted = expressions >= 3 and coloured if told.crop is None else told.crop
+    wanted = expressions >= 3 and spec.coloured if told.crop is None else told.crop
     if not wanted or spec.height is None or spec.width is None:
         if told.crop:
             raise UsageError("--crop face wants a fixed --input size")
