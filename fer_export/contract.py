@@ -29,6 +29,8 @@ BY_LABEL = ("probabilities", "logits")
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Point = tuple[float, float]
 Size = Annotated[int, Field(ge=1, le=4096)]
+#: Of an input's numbers.
+DType = Literal["float32", "int32", "int64", "bool"]
 
 
 class Record(BaseModel):
@@ -59,7 +61,7 @@ class Input(Record):
     ONNX and torch take it as [N, C, H, W], TensorFlow and TF.js as [N, H, W, C]. `bgr` is blue first, as OpenCV
     reads pictures; `planes` are channels that are no colours. `values` are no picture and have no height or width:
     numbers [N, C, *sizes], as a vector [N, C], a signal [N, C, L] or a volume [N, C, D, H, W]; `range` is what
-    parity is measured within.
+    parity is measured within. `dtype` is theirs in torch and ONNX: TF.js holds 64-bit integers as int32.
     """
 
     name: str = "pixels"
@@ -69,6 +71,7 @@ class Input(Record):
     color: Literal["gray", "rgb", "bgr", "planes", "values"]
     sizes: tuple[Size, ...] = ()
     range: tuple[float, float] = (0.0, 255.0)
+    dtype: DType = "float32"
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -80,6 +83,16 @@ class Input(Record):
             raise ValueError("a picture has at most 1024 channels, a height, a width and no other sizes")
         if not self.picture and self.height is not None:
             raise ValueError("values have sizes, and no height and width")
+        low, high = self.range
+        if low > high:
+            raise ValueError(f"a range goes from the lower end to the higher, and not from {low:g} to {high:g}")
+        if self.dtype == "float32":
+            return self
+        if self.picture:
+            raise ValueError(f"pictures are float32, and not {self.dtype}")
+        lowest, highest = (0, 1) if self.dtype == "bool" else (-(2**31), 2**31 - 1)
+        if not (low.is_integer() and high.is_integer() and lowest <= low and high <= highest):
+            raise ValueError(f"a range of {self.dtype} has whole numbers from {lowest} to {highest}")
         return self
 
     @property

@@ -41,7 +41,7 @@ Pictures = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures of one size, uint8 [N, H, W, C], or values, float32 [N, …, C], and a name for each.
+    """Pictures of one size, uint8 [N, H, W, C], or values [N, …, C] of the contract's dtype, and a name for each.
 
     Of a net with several inputs: a structured array [N], as `fer_export/runtime/` takes it.
     """
@@ -133,13 +133,14 @@ def _for_all_inputs(contract: Contract, height: int, width: int) -> Batch:
         else:
             parts[entry.name] = _values(entry, len(NAMES))
         parts[entry.name] = np.roll(parts[entry.name], turn, axis=0)
+    pictures = any(entry.picture for entry in contract.inputs)
+    names = NAMES if pictures else tuple(f"values {row}" for row in range(1, len(NAMES) + 1))
     if len(parts) == 1:
-        names = NAMES if contract.input.picture else tuple(f"values {row}" for row in range(1, len(NAMES) + 1))
         return Batch(names, parts[contract.input.name])
     together = np.empty(len(NAMES), [(name, rows.dtype, rows.shape[1:]) for name, rows in parts.items()])
     for name, rows in parts.items():
         together[name] = rows
-    return Batch(NAMES, together)
+    return Batch(names, together)
 
 
 def _pictures(spec: Input, crop: Crop | None, height: int, width: int) -> Pictures:
@@ -152,12 +153,17 @@ def _pictures(spec: Input, crop: Crop | None, height: int, width: int) -> Pictur
     return np.stack([*faces, noise, *flats])
 
 
-def _values(spec: Input, count: int) -> npt.NDArray[np.float32]:
-    """Uniform over the range, but for three rows: its lower end, its middle, its upper end."""
+def _values(spec: Input, count: int) -> npt.NDArray[Any]:
+    """Uniform over the range, both ends included, but for three rows: its lower end, its middle, its upper end."""
     low, high = spec.range
-    shape = (*spec.sizes, spec.channels)
-    drawn = np.random.default_rng(48).uniform(low, high, (count - 3, *shape))
-    return np.concatenate([drawn, *(np.full((1, *shape), flat) for flat in (low, (low + high) / 2, high))], dtype="f4")
+    rng = np.random.default_rng(48)
+    shape = (count - 3, *spec.sizes, spec.channels)
+    drawn: npt.NDArray[Any] = rng.uniform(low, high, shape)
+    middle = (low + high) / 2
+    if spec.dtype != "float32":
+        drawn, middle = rng.integers(int(low), int(high), shape, endpoint=True), middle // 1
+    flats = [np.full((1, *shape[1:]), flat) for flat in (low, middle, high)]
+    return np.concatenate([drawn, *flats]).astype(spec.dtype)
 
 
 def _face(portrait: Pictures, variant: Variant, spec: Input, crop: Crop | None, height: int, width: int) -> Pictures:

@@ -1,4 +1,4 @@
-"""Nets whose inputs are no pictures: vectors, signals, volumes, and a vector beside a picture."""
+"""Nets whose inputs are no pictures: vectors, signals, volumes, whole numbers and masks, alone or beside a picture."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from fer_export import roads, samples
-from fer_export.contract import Contract
+from fer_export import parity, roads, samples
+from fer_export.contract import Contract, Input
+from fer_export.errors import UsageError
 from fer_export.export import onnx, tfjs
 from fer_export.foreign.architecture import resolve
-from fer_export.foreign.options import parse_input
-from fer_export.runtime import channels_first
+from fer_export.foreign.options import parse_input, parse_ranges
+from fer_export.runtime import channels_first, onnxruntime_web
 from fer_export.runtime.onnxruntime import OnnxRuntime
 from fer_export.runtime.tfjs import Browser
 
@@ -60,12 +61,41 @@ class Beside(nn.Module):
     def forward(self, face, landmarks):
         seen = self.picture(face).relu().mean((2, 3))
         return self.head(torch.cat([seen, self.points(landmarks).tanh()], 1))
+
+
+# A layer of attention over what is not masked.
+class Tokens(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.table, self.place = nn.Embedding(300, 16), nn.Embedding(12, 16)
+        self.norm, self.mixed, self.head = nn.LayerNorm(16), nn.Linear(16, 48), nn.Linear(16, 3)
+
+    def forward(self, ids, mask):
+        seen = self.table(ids) + self.place(torch.arange(ids.shape[1]))
+        parts = self.mixed(self.norm(seen)).view(len(ids), 12, 3, 2, 8).permute(2, 0, 3, 1, 4)
+        bias = torch.where(mask, 0.0, -1e4)[:, None, None, :]
+        mixed = torch.nn.functional.scaled_dot_product_attention(*parts, attn_mask=bias)
+        return self.head((seen + mixed.transpose(1, 2).reshape(len(ids), 12, 16)).mean(1))
+
+
+# 0 is padding, and the table has three rows of something else before its codes.
+class Codes(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.table, self.picture, self.head = nn.Embedding(100, 6), nn.Conv2d(1, 6, 3), nn.Linear(12, 3)
+
+    def forward(self, face, ids):
+        there = (ids != 0).unsqueeze(-1).float()
+        words = (self.table(ids + 3) * there).sum(1) / (there.sum(1) + 1)
+        return self.head(torch.cat([words, self.picture(face).relu().mean((2, 3))], 1))
 """
 INPUTS = {
     "Vector": ("10",),
     "Signal": ("8x40",),
     "Volume": ("2x5x6x7",),
     "Beside": ("face=1x40x32", "landmarks=10"),
+    "Tokens": ("ids=12:int64", "mask=12:bool"),
+    "Codes": ("face=1x24x32", "ids=7:int32"),
 }
 
 
@@ -115,18 +145,22 @@ def fed(contract: Contract, rows: np.ndarray) -> list[Tensor]:
     return [one / 255 if entry.picture else one for entry, one in zip(contract.inputs, tensors, strict=True)]
 
 
-def test_what_the_samples_are() -> None:
-    contract = Contract.model_validate(
+def contract_of(spec: Input) -> Contract:
+    """Of a net with this one input."""
+    return Contract.model_validate(
         {
             "architecture": {"name": "net.py:Net"},
-            "input": parse_input("8x40").model_dump(),
+            "input": spec.model_dump(),
             "normalization": {"mean": (), "std": ()},
             "outputs": ({"name": "output", "shape": (3,), "meaning": "values"},),
             "license": "MIT",
             "weights_sha256": "0" * 64,
         }
     )
-    whole, alone = samples.samples_for(contract)
+
+
+def test_what_the_samples_are() -> None:
+    whole, alone = samples.samples_for(contract_of(parse_input("8x40")))
     assert whole.pixels.dtype == np.float32
     assert whole.pixels.shape == (12, 40, 8)
     assert (whole.pixels.min(), whole.pixels.max()) == (-1, 1)
@@ -138,11 +172,68 @@ def test_what_the_samples_are() -> None:
 @pytest.mark.parametrize(
     ("text", "axes", "picture"),
     [("10", (10,), False), ("points=5000", (5000,), False), ("8x100", (8, 100), False),
-     ("1×4x8x8", (1, 4, 8, 8), False), ("1x8x9", (1, 8, 9), True), ("3x?x?", (3, None, None), True)],
+     ("1×4x8x8", (1, 4, 8, 8), False), ("1x8x9", (1, 8, 9), True), ("3x?x?", (3, None, None), True),
+     ("ids=128:int64", (128,), False), ("1x64x200:float32", (1, 64, 200), False)],
 )  # fmt: skip
 def test_how_inputs_are_written(text: str, axes: tuple[int | None, ...], picture: bool) -> None:
     spec = parse_input(text)
     assert (spec.axes, spec.picture, spec.free) == (axes, picture, None in axes)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "bool"])
+def test_whole_numbers_take_both_ends_of_their_range(dtype: str) -> None:
+    spec = parse_input(f"50:{dtype}")
+    if dtype != "bool":
+        spec = spec.model_copy(update={"range": (-2.0, 5.0)})
+    rows = samples.samples_for(contract_of(spec))[0].pixels
+    assert rows.dtype == np.dtype(dtype)
+    assert set(np.unique(rows[:9])) == ({False, True} if dtype == "bool" else set(range(-2, 6)))
+
+
+def test_how_high_whole_numbers_go_is_what_their_table_holds(code: Path, tmp_path: Path, cli: Call) -> None:
+    """Of several tables the smallest that depends on the input; less what the net itself adds to them."""
+    for name, highest in (("Tokens", 299), ("Codes", 96)):
+        torch.save(build(code, name).state_dict(), tmp_path / "x.pth")
+        assert cli(*asked(code, name))[0] == 0
+        ids = next(spec for spec in onnx.load(tmp_path / "x.onnx")[1].inputs if spec.name == "ids")
+        assert ids.range == (0, highest)
+        assert cli(*asked(code, name), "--range", "ids=1:9")[0] == 0
+        ids = next(spec for spec in onnx.load(tmp_path / "x.onnx")[1].inputs if spec.name == "ids")
+        assert ids.range == (1, 9)
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [("ids=0:3.5", "whole numbers"), ("ids=5:1", "from the lower end"), ("words=0:9", "name and two ends"),
+     ("ids=7", "name and two ends"), ("0:9", "name and two ends"), ("face=0:9", "is a picture"),
+     ("ids=a:9", "not a number")],
+)  # fmt: skip
+def test_ranges_that_are_none(given: str, reason: str) -> None:
+    inputs = [parse_input(text) for text in INPUTS["Codes"]]
+    with pytest.raises(UsageError, match=reason):
+        parse_ranges([given], inputs)
+
+
+def test_a_range_past_the_table_says_what_to_ask_for(code: Path, tmp_path: Path, cli: Call) -> None:
+    torch.save(build(code, "Tokens").state_dict(), tmp_path / "x.pth")
+    exit_code, _, err = cli(*asked(code, "Tokens"), "--range", "ids=0:300")
+    assert exit_code == 4
+    assert "out of range" in err
+    assert "--range" in err
+
+
+def test_whole_numbers_on_the_other_backends(code: Path, tmp_path: Path, cli: Call, browser: Browser) -> None:
+    """WebGPU transposes no integers that a Cast has called floats."""
+    torch.save(build(code, "Codes").state_dict(), tmp_path / "x.pth")
+    assert cli(*asked(code, "Codes"))[0] == 0
+    written = tfjs.export(
+        *onnx.load(tmp_path / "x.onnx"), tmp_path / "model", browser=browser, backends=("webgl", "webgpu", "cpu")
+    )
+    assert {figure.runtime for figure in written.figures} == {"tfjs-webgl", "tfjs-webgpu", "tfjs-cpu"}
+    contract = written.contract
+    with onnxruntime_web.model(browser, tmp_path / "x.onnx") as runtime:
+        reference = OnnxRuntime(tmp_path / "x.onnx")
+        assert all(figure.ok for figure in parity.measure(reference, runtime, samples.samples_for(contract), contract))
 
 
 def test_pixels_settings_are_refused_where_there_are_no_pixels(code: Path, tmp_path: Path, cli: Call) -> None:
@@ -165,3 +256,16 @@ def test_a_wrong_weight_is_named(code: Path, tmp_path: Path, cli: Call) -> None:
     assert exit_code == 1
     assert "Gemm" in out
     assert "landmarks" in out
+
+
+def test_a_wrong_row_of_a_table_is_named(code: Path, tmp_path: Path, cli: Call) -> None:
+    torch.save(build(code, "Tokens").state_dict(), tmp_path / "x.pth")
+    assert cli(*asked(code, "Tokens"))[0] == 0
+    model, contract = onnx.load(tmp_path / "x.onnx")
+    table = next(each for each in model.graph.initializer if list(each.dims) == [300, 16])
+    table.CopyFrom(numpy_helper.from_array(np.roll(numpy_helper.to_array(table), 1, axis=0), table.name))
+    onnx.embed(contract.but(graph_sha256=onnx.graph_sha256(model)), model)
+    (tmp_path / "spoiled.onnx").write_bytes(model.SerializeToString())
+    exit_code, out, _ = cli("verify", tmp_path / "spoiled.onnx", "--against", tmp_path / "x.onnx")
+    assert exit_code == 1
+    assert "Gather" in out

@@ -142,6 +142,7 @@ def _job(road: str, folder: Path, contract: Contract) -> dict[str, Any]:
         "scratch": str(folder / "saved_model"),
         "entries": saved_model.entries_of(contract, None),
         "outputs": [output.name for output in contract.outputs],
+        "shapes": saved_model.shapes_of(contract),
     }
 
 
@@ -163,6 +164,7 @@ def _made_fit(folder: Path, tensors: dict[str, str]) -> None:
     """
     path = folder / "model.json"
     document = json.loads(path.read_text("utf-8"))
+    tensorflowjs.name_inputs(document)
     tensorflowjs.name_outputs(document, tensors)
     tensorflowjs.biases_of_rank_1(document, folder)
     path.write_text(json.dumps(document), "utf-8")

@@ -47,7 +47,7 @@ def official() -> Convert:
 
     def run(job: Job) -> Callable[[], dict[str, Any]]:
         source = job["scratch"]
-        run_onnx2tf.convert(job["model"], source, job["entries"], job["outputs"], "{}")
+        run_onnx2tf.convert(job["model"], source, job["entries"], job["outputs"], job["shapes"], "{}")
         converter.convert(["--input_format=tf_saved_model", source, job["folder"]])
 
         def tensors() -> dict[str, Any]:

@@ -30,7 +30,10 @@ KINDS = ("auto", "logits", "probabilities", "log-probabilities", "values")
 @click.option("--arch-arg", "arguments", multiple=True, metavar="NAME=VALUE", help="For the factory; may be repeated.")
 @click.option("--input", "inputs", multiple=True, metavar="CxHxW", help="Of the pictures: 3x224x224, or 3x?x? for any "
               "size; 1 channel is gray, 3 are RGB, others have no colour. Of what is no picture: 10 for a vector, "
-              "8x100, 1x16x32x32. NAME=CxHxW names it; repeat it for further inputs.")  # fmt: skip
+              "8x100, 1x16x32x32; with a type, 128:int64 or 128:bool. NAME=CxHxW names it; repeat it for further "
+              "inputs.")  # fmt: skip
+@click.option("--range", "ranges", multiple=True, metavar="NAME=LOW:HIGH", help="What parity of an input that is no "
+              "picture is measured within. [-1:1; whole numbers: what their table holds]")  # fmt: skip
 @click.option("--bgr", is_flag=True, help="Three channels are BGR, as OpenCV reads pictures.")
 @click.option("--scale", default="1/255", show_default=True, help="What the net's pixels of 0–255 are multiplied by.")
 @click.option("--mean", default="0", show_default=True, help="Subtracted after --scale; one number for each channel.")
@@ -71,6 +74,8 @@ def main(
       fer-export onnx --ckpt x.pth --arch torchvision:resnet18 \\
         --input 3x224x224 --mean 0.485,0.456,0.406 \\
         --std 0.229,0.224,0.225 --labels @classes.txt
+      fer-export onnx --ckpt text.pth --arch net.py:Text \
+        --input ids=32:int64 --input mask=32:bool
     """
     fixed = _batch(batch)
     given = _given(told)
@@ -117,7 +122,7 @@ def _given(told: dict[str, Any]) -> list[str]:
 
 def _foreign(source: Path, arch: str, told: dict[str, Any], given: list[str]) -> Assembled:
     from fer_export.foreign import assemble
-    from fer_export.foreign.options import parse_arguments, parse_input, parse_labels
+    from fer_export.foreign.options import parse_arguments, parse_input, parse_labels, parse_ranges
 
     contract = assemble.contract_of(source)
     if contract is not None:
@@ -126,8 +131,10 @@ def _foreign(source: Path, arch: str, told: dict[str, Any], given: list[str]) ->
         return assemble.Assembled(*assemble.rebuild(source, arch, contract), ())
     if not told["inputs"]:
         raise assemble.no_input(source, told["entry"])
+    inputs = tuple(parse_input(text, bgr=told["bgr"]) for text in told["inputs"])
     said = assemble.Told(
-        inputs=tuple(parse_input(text, bgr=told["bgr"]) for text in told["inputs"]),
+        inputs=inputs,
+        ranges=parse_ranges(told["ranges"], inputs),
         scale=told["scale"], mean=told["mean"], std=told["std"],
         labels=parse_labels(told["labels"]),
         kind=None if told["kind"] == "auto" else told["kind"],

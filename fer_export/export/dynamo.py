@@ -60,7 +60,10 @@ def program(module: nn.Module, contract: Contract, *, opset: int, batch: int | N
 
 def blank(contract: Contract, batch: int | None) -> tuple[Tensor, ...]:
     """Gray pictures [N, C, H, W] or the middle of the values' range, for each input, to trace a module with."""
-    return tuple(torch.full([batch or 2, *_sizes(spec)], float(int(sum(spec.range) / 2))) for spec in contract.inputs)
+    return tuple(
+        torch.full([batch or 2, *_sizes(spec)], sum(spec.range) // 2, dtype=getattr(torch, spec.dtype))
+        for spec in contract.inputs
+    )
 
 
 def _sizes(spec: Input) -> list[int]:

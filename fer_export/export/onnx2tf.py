@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import onnx
-from onnx import helper
+import copy
 
-from fer_export.errors import InvalidInputError
+import onnx
+from onnx import helper, numpy_helper
+
+from fer_export.errors import FerExportError, InvalidInputError
+from fer_export.export.graphdef.prepare import prepare
 
 _ELEMENTWISE = ("Add", "Sub", "Mul", "Div", "Pow")
 
@@ -19,6 +22,7 @@ def for_onnx2tf(model: onnx.ModelProto) -> onnx.ModelProto:
     _refuse_download(model)
     rewritten = onnx.shape_inference.infer_shapes(model, data_prop=True)
     del rewritten.metadata_props[:]
+    known(rewritten)
     for rewrite in (ceil_pools, expands, unread):
         rewrite(rewritten.graph)
     return rewritten
@@ -69,6 +73,30 @@ def expands(graph: onnx.GraphProto) -> None:
             names = [node.input[0] if name == node.output[0] else name for name in reader.input]
             del reader.input[:]
             reader.input.extend(names)
+
+
+def known(model: onnx.ModelProto) -> None:
+    """What is computed of shapes alone becomes a constant, and so does a Reshape's target with one free size at most.
+
+    onnx2tf loses the rank of what it reshapes to numbers of the graph, or expands to them, and raises at the next
+    Transpose or Softmax (torch exports its attention so). A model that the direct writer cannot settle stays as it is.
+    """
+    graph = model.graph
+    try:
+        settled = prepare(model)
+    except FerExportError:
+        return
+    constants = {name: settled.arrays[name] for node in graph.node for name in node.output if name in settled.arrays}
+    kept = [node for node in graph.node if not any(name in constants for name in node.output)]
+    for node in kept:
+        target = f"{node.output[0]}/target"
+        if node.op_type == "Reshape" and target in settled.arrays:
+            node.input[1] = target
+            constants[target] = settled.arrays[target]
+    nodes = [copy.deepcopy(node) for node in kept]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in constants.items())
 
 
 def unread(graph: onnx.GraphProto) -> None:

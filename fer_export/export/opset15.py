@@ -76,22 +76,28 @@ def to_opset15(module: nn.Module, contract: Contract, *, batch: int | None = Non
     written = {entry.domain: entry.version for entry in model.opset_import}.get("")
     if written != OPSET:
         raise InvalidInputError(f"torch.onnx was asked for opset {OPSET} and wrote {written}")
-    _unsqueezed_scalars(model)
+    _reshaped(model)
     data: bytes = model.SerializeToString()
     return data
 
 
-def _unsqueezed_scalars(model: onnx.ModelProto) -> None:
-    """Reshape a number to a list of one in place of unsqueezing it.
+def _reshaped(model: onnx.ModelProto) -> None:
+    """Reshape in place of squeezing and unsqueezing, where one size at most is free.
 
-    A flatten of a free batch is exported as arithmetic on shapes with an Unsqueeze of opset 13, and
-    onnx-tf ends at opset 11's.
+    Opset 13 has both with axes as an input, and onnx-tf ends at opset 11's. A flatten of a free batch is exported as
+    arithmetic on shapes with such an Unsqueeze.
     """
-    graph = onnx.shape_inference.infer_shapes(model).graph
-    scalars = {entry.name for entry in graph.value_info if entry.type.tensor_type.HasField("shape")}
-    scalars -= {entry.name for entry in graph.value_info if entry.type.tensor_type.shape.dim}
+    graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    sizes = {
+        entry.name: [size.dim_value if size.HasField("dim_value") else -1 for size in entry.type.tensor_type.shape.dim]
+        for entry in (*graph.value_info, *graph.output)
+        if entry.type.tensor_type.HasField("shape")
+    }
     for node in model.graph.node:
-        if node.op_type == "Unsqueeze" and node.input[0] in scalars:
-            target = f"{node.output[0]}/target"
-            model.graph.initializer.append(numpy_helper.from_array(np.array([1]), target))
-            node.op_type, node.input[1] = "Reshape", target
+        found = sizes.get(node.output[0])
+        if node.op_type not in ("Squeeze", "Unsqueeze") or found is None or found.count(-1) > 1 or 0 in found:
+            continue
+        target = f"{node.output[0]}/target"
+        model.graph.initializer.append(numpy_helper.from_array(np.array(found, np.int64), target))
+        node.op_type, node.input[:] = "Reshape", [node.input[0], target]
+        del node.attribute[:]

@@ -150,8 +150,14 @@ def fixed_batch(model: onnx.ModelProto) -> int | None:
 
 
 def entries_of(contract: Contract, batch: int | None) -> list[dict[str, Any]]:
-    """The inputs as the workers take them: name and shape of each, channels last."""
-    return [{"name": spec.name, "shape": [batch, *spec.axes_last]} for spec in contract.inputs]
+    """The inputs as the workers take them: name, shape (channels last) and dtype of each."""
+    return [{"name": spec.name, "shape": [batch, *spec.axes_last], "dtype": spec.dtype} for spec in contract.inputs]
+
+
+def shapes_of(contract: Contract) -> list[list[int | None]]:
+    """Sizes of the outputs as ONNX has them, channels first, without the batch; None for a free one."""
+    sizes = [[size or None for size in output.shape] for output in contract.outputs]
+    return [[*each[-1:], *each[:-1]] for each in sizes]
 
 
 @dataclass(frozen=True)
@@ -160,7 +166,7 @@ class Job:
 
     Attributes:
         model, contract: what is converted.
-        entries: name and shape of each input (`entries_of`).
+        entries: of the inputs (`entries_of`).
         scratch: a folder for what lies between.
         saved: folder of the SavedModel.
         graph: for the frozen graph, where the converter has one.
@@ -209,6 +215,7 @@ def by_onnx2tf(job: Job, _: bytes | None) -> dict[str, str]:
         directory=job.saved,
         entries=job.entries,
         outputs=job.outputs,
+        shapes=shapes_of(job.contract),
         contract=job.contract.to_json(),
     )
     return {"onnx2tf": version}

@@ -66,6 +66,7 @@ def export(
             },
         )
         document = read_document(temporary)
+        name_inputs(document)
         name_outputs(document, answer["tensors"])
         biases_of_rank_1(document, temporary)
         embed(document, contract, temporary)
@@ -91,6 +92,15 @@ def read_document(directory: Path) -> dict[str, Any]:
         raise InvalidInputError("tensorflowjs_converter ended well and wrote no model.json")
     document: dict[str, Any] = json.loads(path.read_text("utf-8"))
     return document
+
+
+def name_inputs(document: dict[str, Any]) -> None:
+    """Give the signature's inputs the names of their placeholders, which our SavedModels' have.
+
+    Of two inputs of the same type and shape the converter makes `ids:0` and `mask:0`: see `name_outputs`.
+    """
+    found = document["signature"]["inputs"].values()
+    document["signature"]["inputs"] = {info["name"].removesuffix(":0"): info for info in found}
 
 
 def name_outputs(document: dict[str, Any], tensors: dict[str, str]) -> None:

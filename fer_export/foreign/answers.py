@@ -98,7 +98,7 @@ def _run(module: Wrapped, contract: Contract, pixels: Pixels) -> list[tuple[str,
     except Exception as error:  # somebody's code may raise anything
         raise InvalidInputError(
             f"{name} does not take {shapes}: {type(error).__name__}: {first_line(error)}",
-            hint="--input CxHxW",
+            hint="--input CxHxW" if contract.input.picture else "--input N:int64 for whole numbers, --range for theirs",
         ) from error
     for key, answer in answers:
         if not answer.ndim or answer.shape[0] != shape[0]:
@@ -107,7 +107,8 @@ def _run(module: Wrapped, contract: Contract, pixels: Pixels) -> list[tuple[str,
                 "the pictures"
             )
         if answer.is_floating_point() and not answer.isfinite().all():
-            raise InvalidInputError(f"{name}, output {key}: a value is not finite", hint="--scale, --mean and --std")
+            asked = "--scale, --mean and --std" if contract.input.picture else "--range"
+            raise InvalidInputError(f"{name}, output {key}: a value is not finite", hint=asked)
     return answers
 
 

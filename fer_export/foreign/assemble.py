@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from fer_export.checkpoint import Checkpoint
 from fer_export.contract import Contract, Crop, FurtherInput, Input, Normalization, Output, Point
 from fer_export.errors import ContractError, UsageError
 from fer_export.faces.align import TEMPLATE_48
-from fer_export.foreign import answers, nearest, weights
+from fer_export.foreign import answers, nearest, vocabulary, weights
 from fer_export.foreign.answers import Kind
 from fer_export.foreign.architecture import Argument, resolve
 from fer_export.foreign.fit import fit
@@ -32,6 +32,7 @@ class Told:
 
     Attributes:
         inputs: the first is the one that the page feeds.
+        ranges: what parity of values is measured within, by the input's name.
         scale, mean, std: as in `parse_normalization`; the same for all inputs.
         labels: none for nets that are no classifiers, or whose classes have no names.
         kind: of the classifier's output; None to measure it.
@@ -39,6 +40,7 @@ class Told:
     """
 
     inputs: tuple[Input, ...]
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     scale: str = "1/255"
     mean: str = "0"
     std: str = "1"
@@ -106,11 +108,12 @@ def assemble(
         weights_sha256=checkpoint.weights_sha256(state),
         tools={"fer-export": __version__},
     )
+    bare, range_notes = _ranged(bare, net, told)
     measured, more_notes = answers.measure(Wrapped(net, bare), bare)
     labels, outputs, kind_notes = describe(measured, told.labels, told.kind, arch)
     crop, crop_notes = _crop(told, labels)
     contract = bare.but(labels=labels, outputs=outputs, crop=crop)
-    notes += [*_defaults(told), *more_notes, *kind_notes, *crop_notes]
+    notes += [*_defaults(told), *range_notes, *more_notes, *kind_notes, *crop_notes]
     return Assembled(Checkpoint(contract, state), net, tuple(notes))
 
 
@@ -150,16 +153,35 @@ def _normalization(told: Told, spec: Input) -> Normalization:
     return Normalization(mean=(), std=())
 
 
+def _ranged(contract: Contract, net: nn.Module, told: Told) -> tuple[Contract, list[str]]:
+    """The contract with what is told of the ranges or measured on the net, and a note for each."""
+    rows = vocabulary.highest(net, contract)
+    changed, notes = [], []
+    for spec in contract.inputs:
+        low, high = told.ranges.get(spec.name) or (0, rows.get(spec.name, spec.range[1]))
+        if spec.picture or (spec.dtype == "float32" and spec.name not in told.ranges):
+            low, high = spec.range
+        changed.append(type(spec).model_validate({**dict(spec), "range": (low, high)}))
+        if spec.picture:
+            continue
+        if spec.name in told.ranges:
+            reason = ""
+        elif spec.name in rows:
+            reason = ", which the table that it is looked up in holds (--range)"
+        else:
+            reason = " (--range)"
+        notes.append(
+            f"input {spec.name} is no picture: it goes into the net as it is, and parity is measured on "
+            f"{'numbers' if spec.dtype == 'float32' else spec.dtype} from {low:g} to {high:g}{reason}"
+        )
+    return contract.but(input=changed[0], more_inputs=tuple(changed[1:])), notes
+
+
 def _defaults(told: Told) -> list[str]:
     """What nobody said and nothing can measure."""
     usual = (told.scale, told.mean, told.std) == (Told.scale, Told.mean, Told.std)
-    notes = [
-        f"input {each.name} is no picture: it goes into the net as it is, and parity is measured on values from "
-        f"{each.range[0]:g} to {each.range[1]:g}"
-        for each in told.inputs
-        if not each.picture
-    ]
-    if len(notes) == len(told.inputs):
+    notes: list[str] = []
+    if not any(each.picture for each in told.inputs):
         if not usual:
             raise UsageError("--scale, --mean and --std are for pictures, and no --input is one")
     elif usual:

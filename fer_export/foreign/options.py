@@ -6,21 +6,29 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
-from fer_export.contract import Input, Normalization
+from pydantic import ValidationError
+
+from fer_export.contract import DType, Input, Normalization
 from fer_export.errors import InvalidInputError, UsageError
 from fer_export.foreign.architecture import Argument
 
-_INPUT = re.compile(r"(?:(?P<name>[A-Za-z]\w*)=)?(?P<sizes>\d+(?:[x×](?:\d+|\?))*)", re.ASCII)
-#: What parity of inputs that are no pictures is measured within; nets take such values near 0.
-_VALUES = (-1.0, 1.0)
+_DTYPES: tuple[str, ...] = get_args(DType)
+_INPUT = re.compile(
+    rf"(?:(?P<name>[A-Za-z]\w*)=)?(?P<sizes>\d+(?:[x×](?:\d+|\?))*)(?::(?P<dtype>{'|'.join(_DTYPES)}))?", re.ASCII
+)
+#: What parity of inputs that are no pictures is measured within: nets take numbers near 0, and 0 and 1 are rows of
+#: any table.
+_VALUES, _WHOLE = (-1.0, 1.0), (0.0, 1.0)
 
 
 def parse_input(text: str, *, bgr: bool = False) -> Input:
     """`3x224x224`, `1x?x?` for a free size, or `face=1x48x48` with a name; channels, height, width.
 
     One channel is gray, three are RGB (or BGR), any other number are planes without colours. Other than three
-    numbers are no picture: `10` is a vector, `8x100` a signal (channels, length), `1x16x32x32` a volume.
+    numbers are no picture: `10` is a vector, `8x100` a signal (channels, length), `1x16x32x32` a volume. Nor is
+    what has a type behind it: `ids=128:int64`, `mask=128:bool`, `1x128x200:float32`.
 
     Raises:
         UsageError: it is none of these.
@@ -28,12 +36,12 @@ def parse_input(text: str, *, bgr: bool = False) -> Input:
     found = _INPUT.fullmatch(text)
     if not found:
         raise UsageError(
-            f"--input {text}: it is channels x height x width, or a vector's length",
-            hint="--input 1x48x48, 3x?x?, face=1x48x48 or landmarks=10",
+            f"--input {text}: it is channels x height x width, or a vector's length, and perhaps a type",
+            hint="--input 1x48x48, 3x?x?, face=1x48x48, landmarks=10 or ids=128:int64",
         )
     parts = re.split("[x×]", found["sizes"])
     channels, sizes = int(parts[0]), [None if size == "?" else int(size) for size in parts[1:]]
-    picture = len(sizes) == 2
+    picture = len(sizes) == 2 and found["dtype"] is None
     if channels < 1 or (picture and channels > 1024):
         raise UsageError(f"--input {text}: channels go from 1 to 1024")
     if any(size is not None and not 1 <= size <= 4096 for size in sizes):
@@ -42,13 +50,41 @@ def parse_input(text: str, *, bgr: bool = False) -> Input:
     if not picture:
         if None in sizes:
             raise UsageError(f"--input {text}: only a picture's height and width can be free, as in 3x?x?")
-        values = {"height": None, "width": None, "color": "values", "sizes": sizes, "range": _VALUES}
+        dtype = found["dtype"] or "float32"
+        span = _VALUES if dtype == "float32" else _WHOLE
+        values = {"height": None, "width": None, "color": "values", "sizes": sizes, "range": span, "dtype": dtype}
         return Input.model_validate({"name": name, "channels": channels, **values})
     if (sizes[0] is None) != (sizes[1] is None):
         raise UsageError(f"--input {text}: height and width are both fixed or both free")
     color = {1: "gray", 3: "bgr" if bgr else "rgb"}.get(channels, "planes")
     record = {"height": sizes[0], "width": sizes[1], "channels": channels}
     return Input.model_validate({"name": name, "color": color, **record})
+
+
+def parse_ranges(texts: Sequence[str], inputs: Sequence[Input]) -> dict[str, tuple[float, float]]:
+    """`NAME=LOW:HIGH` each, by name; without one where there is but one input.
+
+    Raises:
+        UsageError: it is not, or an input has another name, is a picture, or cannot hold such numbers.
+    """
+    ranges: dict[str, tuple[float, float]] = {}
+    for text in texts:
+        name, equals, span = text.rpartition("=")
+        name = name if equals or len(inputs) > 1 else inputs[0].name
+        spec = next((each for each in inputs if each.name == name), None)
+        low, colon, high = span.partition(":")
+        if spec is None or not colon:
+            known = " or ".join(f"--range {each.name}=LOW:HIGH" for each in inputs if not each.picture)
+            raise UsageError(f"--range {text}: it is an input's name and two ends", hint=known or None)
+        if spec.picture:
+            raise UsageError(f"--range {text}: {name} is a picture, which has 0 to 255")
+        ranges[name] = (_number("--range", low), _number("--range", high))
+        try:
+            Input.model_validate({**dict(spec), "range": ranges[name]})
+        except ValidationError as error:
+            reason = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+            raise UsageError(f"--range {text}: {reason}") from error
+    return ranges
 
 
 def parse_normalization(scale: str, mean: str, std: str, channels: int) -> Normalization:

@@ -3,7 +3,7 @@
 A runtime takes pictures [N, H, W, C] (uint8 or float32, 0–255) and answers a dict from output name
 to float32, channels last: [N, classes] or [N, h, w, c]. A net with several inputs takes them as the
 fields of one structured array [N], each named as the input and of dtype ("uint8", (H, W, C)). An
-input that is no picture is float32 and channels last too: a vector [N, C], a signal [N, L, C].
+input that is no picture has the contract's dtype and channels last too: a vector [N, C], a signal [N, L, C].
 """
 
 from __future__ import annotations
@@ -34,13 +34,22 @@ def by_input(pixels: Pixels, name: str) -> dict[str, Pixels]:
     return {field: pixels[field] for field in fields} if fields else {name: pixels}
 
 
-def channels_first(pixels: Pixels) -> npt.NDArray[np.float32]:
-    """[N, …, C] → float32 [N, C, …], contiguous."""
+def typed(part: Pixels) -> Pixels:
+    """Pictures and other values as float32, but int32, int64 and bool as they are."""
+    return part.astype(_kind(part), copy=False)
+
+
+def channels_first(pixels: Pixels) -> npt.NDArray[Any]:
+    """[N, …, C] → [N, C, …], contiguous; of the type that `typed` gives."""
     # A copy: one channel moved is contiguous as it is, but with strides that torch takes for channels last, and
     # after a convolution of those `view` fails.
-    return np.moveaxis(pixels, -1, 1).astype(np.float32, order="C")
+    return np.moveaxis(pixels, -1, 1).astype(_kind(pixels), order="C")
 
 
 def channels_last(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """[N, C, …] → [N, …, C]; ranks under 3 stay as they are."""
     return np.ascontiguousarray(np.moveaxis(values, 1, -1)) if values.ndim > 2 else values
+
+
+def _kind(part: Pixels) -> np.dtype[Any]:
+    return part.dtype if part.dtype.kind in "ib" else np.dtype(np.float32)

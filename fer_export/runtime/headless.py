@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 
 from fer_export.errors import MissingDependencyError
-from fer_export.runtime import Answers, Pixels, chromium, driver
+from fer_export.runtime import Answers, Pixels, chromium, driver, typed
 
 #: Answered from files by `_serve`; no socket is opened and nothing else is let out.
 _ORIGIN = "http://localhost"
@@ -103,9 +103,10 @@ class Headless:
 
 
 def packed(pixels: Pixels) -> dict[str, Any]:
-    """A tensor on its way to a page."""
-    data = base64.b64encode(np.ascontiguousarray(pixels, "<f4").tobytes()).decode()
-    return {"shape": list(pixels.shape), "data": data}
+    """A tensor on its way to a page: see `web/src/harness-packed.ts`."""
+    values = typed(pixels)
+    data = base64.b64encode(np.ascontiguousarray(values, values.dtype.newbyteorder("<")).tobytes()).decode()
+    return {"shape": list(values.shape), "dtype": values.dtype.name, "data": data}
 
 
 def unpacked(answers: dict[str, Any]) -> Answers:

@@ -7,11 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from fer_export.contract import Contract
 from fer_export.environments.worker import Worker
-from fer_export.runtime import Answers, Pixels, by_input
+from fer_export.runtime import Answers, Pixels, by_input, typed
 
 
 class WorkerRuntime:
@@ -29,7 +27,7 @@ class WorkerRuntime:
             InvalidInputError: the model fails on it.
         """
         # The worker knows the name of a single input.
-        pictures = {name: part.astype(np.float32) for name, part in by_input(pixels, "pixels").items()}
+        pictures = {name: typed(part) for name, part in by_input(pixels, "pixels").items()}
         answers: Answers = self._worker.call("infer.run", number=self._number, pictures=pictures)
         return answers
 

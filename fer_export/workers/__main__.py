@@ -15,18 +15,20 @@ import numpy as np
 
 
 def encoded(value: Any) -> Any:
-    """For `json.dumps(default=…)`: arrays as float32 in base64, little-endian; paths as absolute ones."""
+    """For `json.dumps(default=…)`: arrays in base64, little-endian, all floats as float32; paths as absolute ones."""
     if isinstance(value, Path):
         return str(value.absolute())
-    array = np.ascontiguousarray(value, "<f4")
-    return {"float32": base64.b64encode(array.tobytes()).decode(), "shape": list(array.shape)}
+    given = np.asarray(value)
+    kind = given.dtype.newbyteorder("<").str if given.dtype.kind in "iub" else "<f4"
+    array = np.ascontiguousarray(given, kind)
+    return {"array": base64.b64encode(array.tobytes()).decode(), "dtype": kind, "shape": list(given.shape)}
 
 
 def decoded(value: dict[str, Any]) -> Any:
     """For `json.loads(object_hook=…)`: the same back."""
-    if value.keys() != {"float32", "shape"}:
+    if value.keys() != {"array", "dtype", "shape"}:
         return value
-    return np.frombuffer(base64.b64decode(value["float32"]), "<f4").reshape(value["shape"])
+    return np.frombuffer(base64.b64decode(value["array"]), value["dtype"]).reshape(value["shape"])
 
 
 def main() -> None:

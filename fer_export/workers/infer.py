@@ -19,12 +19,13 @@ def open_saved_model(path: str) -> int:
 
     loaded = tf.saved_model.load(path)
     function = loaded.signatures["serving_default"]
-    names = list(function.structured_input_signature[1])
+    specs = function.structured_input_signature[1]
 
     def run(pictures: Pictures) -> dict[str, Any]:
         # `loaded` has to live as long as its function.
         _ = loaded
-        answers = function(**{name: tf.constant(pixels) for name, pixels in _named(pictures, names).items()})
+        named = _named(pictures, list(specs))
+        answers = function(**{name: tf.cast(pixels, specs[name].dtype) for name, pixels in named.items()})
         return {key: value.numpy() for key, value in answers.items()}
 
     return _keep(run)
@@ -32,14 +33,12 @@ def open_saved_model(path: str) -> int:
 
 def open_frozen(path: str, inputs: list[str], outputs: list[str]) -> int:
     """Load a frozen graph, its inputs and outputs being nodes of these names; answers its number."""
-    import tensorflow as tf
-
     # Its neighbour: this folder is no package in the worker's process.
     function = importlib.import_module("saved_model").open_frozen(path, inputs, outputs)
 
     def run(pictures: Pictures) -> dict[str, Any]:
         named = _named(pictures, inputs)
-        return {key: value.numpy() for key, value in function(tf.constant(named[name]) for name in inputs).items()}
+        return {key: value.numpy() for key, value in function(named[name] for name in inputs).items()}
 
     return _keep(run)
 
@@ -49,12 +48,16 @@ def open_litert(path: str) -> int:
     from ai_edge_litert.interpreter import Interpreter
 
     runner = Interpreter(model_path=path).get_signature_runner("serving_default")
-    names = list(runner.get_input_details())
-    return _keep(lambda pictures: dict(runner(**_named(pictures, names))))
+    kinds = {name: detail["dtype"] for name, detail in runner.get_input_details().items()}
+
+    def run(pictures: Pictures) -> dict[str, Any]:
+        return dict(runner(**{name: part.astype(kinds[name]) for name, part in _named(pictures, list(kinds)).items()}))
+
+    return _keep(run)
 
 
 def run(number: int, pictures: Pictures) -> dict[str, Any]:
-    """Outputs by name for float32 [N, H, W, C] of each input by its name; of a single one by whatever name."""
+    """Outputs by name for [N, H, W, C] of each input by its name; of a single one by whatever name."""
     return _OPEN[number](pictures)
 
 

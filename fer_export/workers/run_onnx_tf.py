@@ -14,5 +14,6 @@ def convert(model: str, directory: str) -> str:
     import onnx
     from onnx_tf.backend import prepare
 
-    prepare(onnx.load(model)).export_graph(directory)
+    # Many of its operators take no 64-bit integers by themselves.
+    prepare(onnx.load(model), auto_cast=True).export_graph(directory)
     return metadata.version("onnx-tf")

@@ -1,7 +1,7 @@
 """SavedModels with one signature, whoever made the graph: inputs and outputs by name, channels last.
 
 Arguments that several functions take:
-    entries: name and shape of each input, `None` for a free size.
+    entries: name, shape and dtype of each input, `None` for a free size.
     contract: JSON, for `assets/contract.json`.
 """
 
@@ -36,7 +36,8 @@ def from_frozen(graph: str, directory: str, entries: list[Entry], outputs: list[
     module.graph = _pruned(graph_of(graph), [entry["name"] for entry in entries], outputs)
 
     def answer(*pictures: Any) -> dict[str, Any]:
-        return dict(zip(outputs, module.graph(*pictures), strict=True))
+        # The direct writer's graph holds 64-bit integers as int32.
+        return dict(zip(outputs, module.graph(*cast(pictures, module.graph.inputs)), strict=True))
 
     write(module, answer, directory, entries, contract)
 
@@ -50,7 +51,7 @@ def from_channels_first(source: str, directory: str, entries: list[Entry], outpu
     def answer(*pictures: Any) -> dict[str, Any]:
         first = {entry["name"]: _channels_first(each) for entry, each in zip(entries, pictures, strict=True)}
         answers = function(**first)
-        return {name: _channels_last(answers[name]) for name in outputs}
+        return {name: channels_last(answers[name]) for name in outputs}
 
     write(module, answer, directory, entries, contract)
 
@@ -60,7 +61,7 @@ def freeze(source: str, path: str, entries: list[Entry], outputs: list[str]) -> 
     frozen, read, theirs = signature(source)
     with tf.Graph().as_default() as graph:
         pictures = {
-            read[entry["name"]].name: tf.compat.v1.placeholder(tf.float32, entry["shape"], name=entry["name"])
+            read[entry["name"]].name: tf.compat.v1.placeholder(entry["dtype"], entry["shape"], name=entry["name"])
             for entry in entries
         }
         answers = tf.graph_util.import_graph_def(
@@ -77,12 +78,18 @@ def freeze(source: str, path: str, entries: list[Entry], outputs: list[str]) -> 
 def open_frozen(path: str, inputs: list[str], outputs: list[str]) -> Callable[[Iterable[Any]], dict[str, Any]]:
     """A function from pictures, in the order of `inputs`, to outputs by name."""
     function = _pruned(graph_of(path), inputs, outputs)
-    return lambda pictures: dict(zip(outputs, function(*pictures), strict=True))
+    return lambda pictures: dict(zip(outputs, function(*cast(pictures, function.inputs)), strict=True))
+
+
+def cast(pictures: Iterable[Any], inputs: Iterable[Any]) -> list[Any]:
+    """Tensors in the types of a function's inputs."""
+    return [tf.cast(picture, each.dtype) for picture, each in zip(pictures, inputs, strict=True)]
 
 
 def signature(source: str) -> tuple[Any, dict[str, Any], dict[str, Any]]:
     """A SavedModel's signature as one graph of constants, and its inputs and outputs by name."""
-    function = tf.saved_model.load(source).signatures["serving_default"]
+    loaded = tf.saved_model.load(source)  # it has to live as long as its function's variables are read
+    function = loaded.signatures["serving_default"]
     flat = convert_variables_to_constants_v2(function)
     # A dict's values are flattened in the order of its sorted keys (tf.nest).
     inputs, outputs = sorted(function.structured_input_signature[1]), sorted(function.structured_outputs)
@@ -109,7 +116,7 @@ def write(
     module: Any, answer: Callable[..., dict[str, Any]], directory: str, entries: list[Entry], contract: str
 ) -> None:
     """Save a function of one picture tensor for each entry as the signature of a module that holds what it needs."""
-    signature = [tf.TensorSpec(entry["shape"], tf.float32, name=entry["name"]) for entry in entries]
+    signature = [tf.TensorSpec(entry["shape"], entry["dtype"], name=entry["name"]) for entry in entries]
     module.answer = tf.function(answer, input_signature=signature)
     with tempfile.TemporaryDirectory() as folder:
         asset = Path(folder) / "contract.json"
@@ -123,6 +130,7 @@ def _channels_first(value: Any) -> Any:
     return tf.transpose(value, (0, rank - 1, *range(1, rank - 1))) if rank > 2 else value
 
 
-def _channels_last(value: Any) -> Any:
+def channels_last(value: Any) -> Any:
+    """[N, C, …] → [N, …, C]; ranks under 3 stay as they are."""
     rank = len(value.shape)
     return tf.transpose(value, (0, *range(2, rank), 1)) if rank > 2 else value

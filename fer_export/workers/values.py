@@ -31,7 +31,7 @@ def tensors(path: str, kind: str, inputs: list[str], outputs: list[str]) -> list
 def read(
     path: str, kind: str, inputs: list[str], outputs: list[str], pictures: dict[str, Any], names: list[str]
 ) -> dict[str, Any]:
-    """Run a model on float32 [N, H, W, C] of each input.
+    """Run a model on [N, H, W, C] of each input, cast to what it takes.
 
     Returns:
         Its `outputs` by name, and in `tensors` those named, in the order of `names`.
@@ -42,7 +42,7 @@ def read(
 
     function, entries, ends = _graph(path, kind, inputs, outputs)
     wanted = [function.graph.get_tensor_by_name(name if ":" in name else f"{name}:0") for name in names]
-    fed = [tf.constant(pictures[name]) for name in entries]
+    fed = [tf.cast(pictures[name], entry.dtype) for name, entry in entries.items()]
     answers = function.prune(list(entries.values()), [*ends.values(), *wanted])(*fed)
     arrays = [answer.numpy() for answer in answers]
     return {"outputs": dict(zip(ends, arrays, strict=False)), "tensors": arrays[len(ends) :]}
@@ -96,8 +96,9 @@ def _interpreter(path: str, pictures: dict[str, Any] | None = None) -> Any:
     for index, pixels in fed.items():
         interpreter.resize_tensor_input(index, list(pixels.shape))
     interpreter.allocate_tensors()
+    kinds = {detail["index"]: detail["dtype"] for detail in interpreter.get_input_details()}
     for index, pixels in fed.items():
-        interpreter.set_tensor(index, pixels)
+        interpreter.set_tensor(index, pixels.astype(kinds[index]))
     return interpreter
 
 

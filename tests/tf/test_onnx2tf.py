@@ -58,6 +58,17 @@ def normalized() -> Model:
     return to_onnx(Normalized(), contract, opset=20, batch=None)
 
 
+def attention() -> Model:
+    """A mask of the sizes of what it is added to, and a reshape to them: both computed in the graph."""
+    shape = helper.make_node("Shape", ["pixels"], ["shape"], "shape", start=2)
+    ones = helper.make_node("ConstantOfShape", ["shape"], ["ones"], "ones",
+                            value=helper.make_tensor("one", TensorProto.FLOAT, [1], [1.0]))  # fmt: skip
+    upper = helper.make_node("Trilu", ["ones"], ["mask"], "mask")
+    masked = helper.make_node("Add", ["pixels", "mask"], ["masked"], "masked")
+    softmax = helper.make_node("Softmax", ["masked"], ["y"], "softmax", axis=-1)
+    return model_of([shape, ones, upper, masked, softmax], ["N", 3, 9, 7])
+
+
 def pool() -> Model:
     """A pool in ceil mode, whose input has any size."""
     attributes = {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1}
@@ -75,8 +86,9 @@ def worst(worker: Worker, tmp_path: Path) -> Worst:
             "run_onnx2tf.convert",
             model=tmp_path / "model.onnx",
             directory=tmp_path / "saved",
-            entries=[{"name": "pixels", "shape": [None, 9, 7, 3]}],
+            entries=[{"name": "pixels", "shape": [None, 9, 7, 3], "dtype": "float32"}],
             outputs=["y"],
+            shapes=[[8, 5, 7]],
             contract="{}",
         )
         with tensorflow.saved_model(worker, tmp_path / "saved") as runtime:
@@ -87,7 +99,7 @@ def worst(worker: Worker, tmp_path: Path) -> Worst:
     return measure
 
 
-@pytest.mark.parametrize("make", [pool, normalized])
+@pytest.mark.parametrize("make", [pool, normalized, attention])
 def test_it_fails_without_the_rewrite_and_not_with_it(worst: Worst, make: Callable[[], Model]) -> None:
     model = make()
     try:

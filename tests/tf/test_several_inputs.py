@@ -1,4 +1,4 @@
-"""A net of two pictures and a vector goes every road, and no road changes which input is which."""
+"""Nets of several inputs go every road, and no road changes which input is which: pictures, vectors, tokens, masks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ from fer_export.runtime.tfjs import Browser
 from tf.conftest import needed
 
 # TensorFlow sorts by name what is kept by name: the first input is the last of the alphabet.
-INPUTS = ("zoomed=1x24x24", "face=3x40x32", "landmarks=10")
+INPUTS = {
+    "Pair": ("zoomed=1x24x24", "face=3x40x32", "landmarks=10"),
+    "Tokens": ("words=12:int64", "kinds=12:int64", "mask=12:bool"),
+}
 CODE = """
 import torch
 from torch import nn
@@ -40,19 +43,35 @@ class Pair(nn.Module):
         pictures = [self.first(zoomed).relu().mean((2, 3)), self.second(face).relu().mean((2, 3))]
         every = torch.cat([*pictures, self.points(landmarks).tanh()], 1)
         return self.head(every), torch.sigmoid(self.share(every))
+
+
+class Tokens(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.table, self.kinds = nn.Embedding(300, 16), nn.Embedding(2, 16)
+        self.norm, self.mixed, self.head = nn.LayerNorm(16), nn.Linear(16, 48), nn.Linear(16, 3)
+
+    def forward(self, words, kinds, mask):
+        seen = self.table(words) + self.kinds(kinds)
+        parts = self.mixed(self.norm(seen)).view(-1, 12, 3, 2, 8).permute(2, 0, 3, 1, 4)
+        bias = torch.where(mask, 0.0, -1e4)[:, None, None, :]
+        mixed = torch.nn.functional.scaled_dot_product_attention(*parts, attn_mask=bias)
+        seen = seen + mixed.transpose(1, 2).reshape(-1, 12, 16)
+        there = mask.unsqueeze(-1).float()
+        return self.head((seen * there).sum(1) / (there.sum(1) + 1)), seen
 """
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=INPUTS)
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`net.py`, `x.pth` and the ONNX file of the two."""
-    folder = tmp_path_factory.mktemp("pair")
+    folder = tmp_path_factory.mktemp(request.param)
     (folder / "net.py").write_text(CODE)
     torch.manual_seed(2)
-    net, _ = resolve(f"{folder / 'net.py'}:Pair", {}, state={}, classes=None, channels=1)
+    net, _ = resolve(f"{folder / 'net.py'}:{request.param}", {}, state={}, classes=None, channels=1)
     torch.save(net.state_dict(), folder / "x.pth")
-    told = Told(inputs=tuple(parse_input(each) for each in INPUTS), mean="0.5")
-    made = assemble(folder / "x.pth", f"{folder / 'net.py'}:Pair", told)
+    told = Told(inputs=tuple(parse_input(each) for each in INPUTS[request.param]))
+    made = assemble(folder / "x.pth", f"{folder / 'net.py'}:{request.param}", told)
     onnx.export(made.module(), made.checkpoint.contract, folder / "x.onnx")
     return folder
 
@@ -112,6 +131,7 @@ def test_onnx_tf_gets_opset_15_of_other_peoples_code(folder: Path) -> None:
     refused = CliRunner().invoke(tf, asked)
     assert refused.exit_code == 4
     assert "--arch NET" in refused.stderr
-    result = CliRunner().invoke(tf, [*asked, "--ckpt", str(folder / "x.pth"), "--arch", f"{folder / 'net.py'}:Pair"])
+    arch = str(folder / onnx.load(folder / "x.onnx")[1].architecture.name)
+    result = CliRunner().invoke(tf, [*asked, "--ckpt", str(folder / "x.pth"), "--arch", arch])
     assert result.exit_code == 0, result.output
     assert "tf-frozen" in result.stdout

@@ -2,7 +2,7 @@
 
 import * as ort from "onnxruntime-web/wasm";
 
-import { decode, encode, type Packed } from "./harness-packed";
+import { decode, encode, type Fed, type Packed } from "./harness-packed";
 
 const sessions = new Map<string, ort.InferenceSession>();
 
@@ -24,13 +24,13 @@ async function load(url: string, wasmFolder: string): Promise<void> {
  * @param inputs By name, channels first; the name of a single one does not matter.
  * @returns Outputs by name, as the model gives them.
  */
-async function run(url: string, inputs: Record<string, Packed>): Promise<Record<string, Packed>> {
+async function run(url: string, inputs: Record<string, Fed>): Promise<Record<string, Packed>> {
   const session = sessions.get(url);
   if (!session) throw new Error(`no model ${url} is loaded`);
   const fed = Object.entries(inputs);
-  const feeds = fed.map(([name, { shape, data }]) => [
+  const feeds = fed.map(([name, given]) => [
     fed.length === 1 ? session.inputNames[0] : name,
-    new ort.Tensor("float32", decode(data), shape),
+    new ort.Tensor(given.dtype, decode(given), given.shape),
   ]);
   const results = await session.run(Object.fromEntries(feeds));
   return Object.fromEntries(

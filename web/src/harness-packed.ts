@@ -1,13 +1,20 @@
 /** A tensor on its way to or from Python, in `harness.ts` and `harness-onnx.ts`. */
 export interface Packed {
   shape: number[];
-  /** Little-endian float32, base64. */
+  /** Little-endian, of that type, base64. */
   data: string;
 }
 
-export function decode(text: string): Float32Array<ArrayBuffer> {
-  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-  return new Float32Array(bytes.buffer);
+/** A packed tensor that a model is fed; what it answers is float32. */
+export interface Fed extends Packed {
+  dtype: keyof typeof ARRAYS;
+}
+
+const ARRAYS = { float32: Float32Array, int32: Int32Array, int64: BigInt64Array, bool: Uint8Array };
+
+export function decode({ dtype, data }: Fed): Float32Array | Int32Array | BigInt64Array | Uint8Array {
+  const bytes = Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
+  return new ARRAYS[dtype](bytes.buffer);
 }
 
 export function encode(values: Float32Array): string {

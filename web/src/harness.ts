@@ -7,10 +7,10 @@ import "@tensorflow/tfjs-backend-cpu";
 import "@tensorflow/tfjs-backend-webgl";
 import "@tensorflow/tfjs-backend-webgpu";
 
-import { decode, encode, type Packed } from "./harness-packed";
+import { decode, encode, type Fed, type Packed } from "./harness-packed";
 
 /** A loaded model by its address, and its inputs by name, channels last; the name of a single one does not matter. */
-type Job = [url: string, inputs: Record<string, Packed>];
+type Job = [url: string, inputs: Record<string, Fed>];
 
 /** WebGPU may wait for ever for a device that was lost; the others compute on this thread, and end. */
 const PATIENCE_MS = 300_000;
@@ -49,7 +49,7 @@ async function run(...job: Job): Promise<Record<string, Packed>> {
   for (const [index, name] of names.entries()) {
     const tensor = tensors[index];
     if (!tensor) throw new Error(`no output ${name}`);
-    answers[name] = { shape: tensor.shape, data: encode((await patiently(tensor.data())) as Float32Array) };
+    answers[name] = { shape: tensor.shape, data: encode(Float32Array.from(await patiently(tensor.data<"float32">()))) };
   }
   tf.dispose([input, tensors]);
   return answers;
@@ -94,9 +94,17 @@ function prepare(...[url, inputs]: Job) {
   const names = Object.keys(outputs);
   // execute() answers in the order of the nodes that it is given.
   const nodes = names.map((name) => outputs[name]?.name ?? name);
-  const fed = Object.entries(inputs).map(([name, { shape, data }]) => [name, tf.tensor(decode(data), shape, "float32")] as const);
+  const fed = Object.entries(inputs).map(([name, given]) => [name, tensor(given)] as const);
   const [single] = fed;
   return { model, names, nodes, input: fed.length === 1 && single ? single[1] : Object.fromEntries(fed) };
+}
+
+/** TF.js has no 64-bit integers: whoever made the model saw to it that they fit into 32. */
+function tensor(given: Fed): tf.Tensor {
+  const values = decode(given);
+  return values instanceof BigInt64Array
+    ? tf.tensor(Int32Array.from(values, Number), given.shape, "int32")
+    : tf.tensor(values, given.shape, given.dtype as "float32" | "int32" | "bool");
 }
 
 /** What WebGL draws with; empty where the browser does not tell. */

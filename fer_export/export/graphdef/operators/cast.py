@@ -56,4 +56,9 @@ def _keep(call: Call, x: Value, dtype: DType) -> Value:
     if x.dtype == dtype:
         return x
     x = call.builder.unflatten(x)
-    return call.result(cast(call, call.builder.read(x), dtype), x.permutation, shape=x.shape)
+    tensor = cast(call, call.builder.read(x), dtype)
+    if dtype == FLOAT:
+        # On WebGPU TF.js casts to float32 by renaming the type. Its element-wise kernels know, and convert what they
+        # read; its transpose, which sums begin with, does not compile.
+        tensor = call.tf("Mul", tensor, 1.0, dtype=FLOAT)
+    return call.result(tensor, x.permutation, shape=x.shape)
