@@ -74,7 +74,7 @@ def main(
       fer-export onnx --ckpt x.pth --arch torchvision:resnet18 \\
         --input 3x224x224 --mean 0.485,0.456,0.406 \\
         --std 0.229,0.224,0.225 --labels @classes.txt
-      fer-export onnx --ckpt text.pth --arch net.py:Text \
+      fer-export onnx --ckpt text.pth --arch net.py:Text \\
         --input ids=32:int64 --input mask=32:bool
     """
     fixed = _batch(batch)
