@@ -60,14 +60,15 @@ class Input(Record):
 
     ONNX and torch take it as [N, C, H, W], TensorFlow and TF.js as [N, H, W, C]. `bgr` is blue first, as OpenCV
     reads pictures; `planes` are channels that are no colours. `values` are no picture and have no height or width:
-    numbers [N, C, *sizes], as a vector [N, C], a signal [N, C, L] or a volume [N, C, D, H, W]; `range` is what
-    parity is measured within. `dtype` is theirs in torch and ONNX: TF.js holds 64-bit integers as int32.
+    numbers [N, C, *sizes], as a vector [N, C], a signal [N, C, L] or a volume [N, C, D, H, W]; without channels one
+    number alone, [N]. `range` is what parity is measured within. `dtype` is theirs in torch and ONNX: TF.js holds
+    64-bit integers as int32.
     """
 
     name: str = "pixels"
     height: Size | None
     width: Size | None
-    channels: Annotated[int, Field(ge=1)]
+    channels: Annotated[int, Field(ge=0)]
     color: Literal["gray", "rgb", "bgr", "planes", "values"]
     sizes: tuple[Size, ...] = ()
     range: tuple[float, float] = (0.0, 255.0)
@@ -79,8 +80,10 @@ class Input(Record):
             raise ValueError(f"{self.channels} channel(s) cannot be {self.color}")
         if (self.height is None) != (self.width is None):
             raise ValueError("height and width are both fixed or both free")
-        if self.picture and (self.sizes or self.channels > 1024):
-            raise ValueError("a picture has at most 1024 channels, a height, a width and no other sizes")
+        if self.picture and (self.sizes or not 1 <= self.channels <= 1024):
+            raise ValueError("a picture has 1 to 1024 channels, a height, a width and no other sizes")
+        if self.sizes and not self.channels:
+            raise ValueError("what has sizes has channels")
         if not self.picture and self.height is not None:
             raise ValueError("values have sizes, and no height and width")
         low, high = self.range
@@ -113,12 +116,13 @@ class Input(Record):
     @property
     def axes(self) -> tuple[int | None, ...]:
         """Sizes without the batch, channels first; `None` for a free one."""
-        return (self.channels, *((self.height, self.width) if self.picture else self.sizes))
+        sizes = (self.height, self.width) if self.picture else self.sizes
+        return (self.channels, *sizes) if self.channels else ()
 
     @property
     def axes_last(self) -> tuple[int | None, ...]:
         """Sizes without the batch, channels last."""
-        return (*self.axes[1:], self.channels)
+        return (*self.axes[1:], *self.axes[:1])
 
 
 class Normalization(Record):

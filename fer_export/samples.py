@@ -157,7 +157,7 @@ def _values(spec: Input, count: int) -> npt.NDArray[Any]:
     """Uniform over the range, both ends included, but for three rows: its lower end, its middle, its upper end."""
     low, high = spec.range
     rng = np.random.default_rng(48)
-    shape = (count - 3, *spec.sizes, spec.channels)
+    shape = (count - 3, *(size or 1 for size in spec.axes_last))
     drawn: npt.NDArray[Any] = rng.uniform(low, high, shape)
     middle = (low + high) / 2
     if spec.dtype != "float32":

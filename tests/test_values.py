@@ -82,12 +82,13 @@ class Tokens(nn.Module):
 class Codes(nn.Module):
     def __init__(self):
         super().__init__()
-        self.table, self.picture, self.head = nn.Embedding(100, 6), nn.Conv2d(1, 6, 3), nn.Linear(12, 3)
+        self.table, self.kinds = nn.Embedding(100, 6), nn.Embedding(5, 6)
+        self.picture, self.head = nn.Conv2d(1, 6, 3), nn.Linear(12, 3)
 
-    def forward(self, face, ids):
+    def forward(self, face, ids, kind, gain):
         there = (ids != 0).unsqueeze(-1).float()
-        words = (self.table(ids + 3) * there).sum(1) / (there.sum(1) + 1)
-        return self.head(torch.cat([words, self.picture(face).relu().mean((2, 3))], 1))
+        words = (self.table(ids + 3) * there).sum(1) / (there.sum(1) + 1) + self.kinds(kind)
+        return self.head(torch.cat([words, self.picture(face).relu().mean((2, 3))], 1)) * gain[:, None]
 """
 INPUTS = {
     "Vector": ("10",),
@@ -95,7 +96,7 @@ INPUTS = {
     "Volume": ("2x5x6x7",),
     "Beside": ("face=1x40x32", "landmarks=10"),
     "Tokens": ("ids=12:int64", "mask=12:bool"),
-    "Codes": ("face=1x24x32", "ids=7:int32"),
+    "Codes": ("face=1x24x32", "ids=7:int32", "kind=scalar:int64", "gain=scalar"),
 }
 
 
@@ -173,7 +174,7 @@ def test_what_the_samples_are() -> None:
     ("text", "axes", "picture"),
     [("10", (10,), False), ("points=5000", (5000,), False), ("8x100", (8, 100), False),
      ("1×4x8x8", (1, 4, 8, 8), False), ("1x8x9", (1, 8, 9), True), ("3x?x?", (3, None, None), True),
-     ("ids=128:int64", (128,), False), ("1x64x200:float32", (1, 64, 200), False)],
+     ("ids=128:int64", (128,), False), ("1x64x200:float32", (1, 64, 200), False), ("step=scalar", (), False)],
 )  # fmt: skip
 def test_how_inputs_are_written(text: str, axes: tuple[int | None, ...], picture: bool) -> None:
     spec = parse_input(text)
@@ -192,7 +193,7 @@ def test_whole_numbers_take_both_ends_of_their_range(dtype: str) -> None:
 
 def test_how_high_whole_numbers_go_is_what_their_table_holds(code: Path, tmp_path: Path, cli: Call) -> None:
     """Of several tables the smallest that depends on the input; less what the net itself adds to them."""
-    for name, highest in (("Tokens", 299), ("Codes", 96)):
+    for name, highest in (("Tokens", 299), ("Codes", 96)):  # and Codes' kind: 4
         torch.save(build(code, name).state_dict(), tmp_path / "x.pth")
         assert cli(*asked(code, name))[0] == 0
         ids = next(spec for spec in onnx.load(tmp_path / "x.onnx")[1].inputs if spec.name == "ids")

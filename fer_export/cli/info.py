@@ -70,6 +70,8 @@ def main(output: Output, path: Path | None) -> None:
 def _input(spec: Input) -> str:
     if not spec.picture:
         kind = "values" if spec.dtype == "float32" else spec.dtype
-        return f"{spec.name}: {'×'.join(map(str, spec.axes))} {kind}, {spec.range[0]:g} to {spec.range[1]:g}"
+        return (
+            f"{spec.name}: {'×'.join(map(str, spec.axes)) or 'one of'} {kind}, {spec.range[0]:g} to {spec.range[1]:g}"
+        )
     size = "free size" if spec.free else f"{spec.width}×{spec.height}"
     return f"{spec.name}: {size} {spec.color}, {spec.range[0]:g}–{spec.range[1]:g}"

@@ -30,8 +30,8 @@ KINDS = ("auto", "logits", "probabilities", "log-probabilities", "values")
 @click.option("--arch-arg", "arguments", multiple=True, metavar="NAME=VALUE", help="For the factory; may be repeated.")
 @click.option("--input", "inputs", multiple=True, metavar="CxHxW", help="Of the pictures: 3x224x224, or 3x?x? for any "
               "size; 1 channel is gray, 3 are RGB, others have no colour. Of what is no picture: 10 for a vector, "
-              "8x100, 1x16x32x32; with a type, 128:int64 or 128:bool. NAME=CxHxW names it; repeat it for further "
-              "inputs.")  # fmt: skip
+              "8x100, 1x16x32x32, or scalar; with a type, 128:int64 or 128:bool. NAME=CxHxW names it; repeat it for "
+              "further inputs.")  # fmt: skip
 @click.option("--range", "ranges", multiple=True, metavar="NAME=LOW:HIGH", help="What parity of an input that is no "
               "picture is measured within. [-1:1; whole numbers: what their table holds]")  # fmt: skip
 @click.option("--bgr", is_flag=True, help="Three channels are BGR, as OpenCV reads pictures.")

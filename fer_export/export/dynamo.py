@@ -68,7 +68,8 @@ def blank(contract: Contract, batch: int | None) -> tuple[Tensor, ...]:
 
 def _sizes(spec: Input) -> list[int]:
     """Of an input, channels first; where they are free they are no square, so that a mixed-up axis shows."""
-    return [spec.channels, *((spec.height or 64, spec.width or 80) if spec.picture else spec.sizes)]
+    stand_ins = (spec.channels, 64, 80)
+    return [size or stand_ins[axis] for axis, size in enumerate(spec.axes)]
 
 
 def _free_axes(spec: Input, batch: int | None) -> dict[int, Any]:

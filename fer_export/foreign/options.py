@@ -16,7 +16,8 @@ from fer_export.foreign.architecture import Argument
 
 _DTYPES: tuple[str, ...] = get_args(DType)
 _INPUT = re.compile(
-    rf"(?:(?P<name>[A-Za-z]\w*)=)?(?P<sizes>\d+(?:[x×](?:\d+|\?))*)(?::(?P<dtype>{'|'.join(_DTYPES)}))?", re.ASCII
+    rf"(?:(?P<name>[A-Za-z]\w*)=)?(?P<sizes>scalar|\d+(?:[x×](?:\d+|\?))*)(?::(?P<dtype>{'|'.join(_DTYPES)}))?",
+    re.ASCII,
 )
 #: What parity of inputs that are no pictures is measured within: nets take numbers near 0, and 0 and 1 are rows of
 #: any table.
@@ -28,7 +29,7 @@ def parse_input(text: str, *, bgr: bool = False) -> Input:
 
     One channel is gray, three are RGB (or BGR), any other number are planes without colours. Other than three
     numbers are no picture: `10` is a vector, `8x100` a signal (channels, length), `1x16x32x32` a volume. Nor is
-    what has a type behind it: `ids=128:int64`, `mask=128:bool`, `1x128x200:float32`.
+    what has a type behind it: `ids=128:int64`, `mask=128:bool`, `1x128x200:float32`. `step=scalar` is one number alone.
 
     Raises:
         UsageError: it is none of these.
@@ -39,10 +40,10 @@ def parse_input(text: str, *, bgr: bool = False) -> Input:
             f"--input {text}: it is channels x height x width, or a vector's length, and perhaps a type",
             hint="--input 1x48x48, 3x?x?, face=1x48x48, landmarks=10 or ids=128:int64",
         )
-    parts = re.split("[x×]", found["sizes"])
-    channels, sizes = int(parts[0]), [None if size == "?" else int(size) for size in parts[1:]]
+    first, *others = re.split("[x×]", found["sizes"])
+    channels, sizes = 0 if first == "scalar" else int(first), [None if size == "?" else int(size) for size in others]
     picture = len(sizes) == 2 and found["dtype"] is None
-    if channels < 1 or (picture and channels > 1024):
+    if first == "0" * len(first) or (picture and channels > 1024):
         raise UsageError(f"--input {text}: channels go from 1 to 1024")
     if any(size is not None and not 1 <= size <= 4096 for size in sizes):
         raise UsageError(f"--input {text}: sizes go from 1 to 4096")

@@ -3,7 +3,8 @@
 A runtime takes pictures [N, H, W, C] (uint8 or float32, 0–255) and answers a dict from output name
 to float32, channels last: [N, classes] or [N, h, w, c]. A net with several inputs takes them as the
 fields of one structured array [N], each named as the input and of dtype ("uint8", (H, W, C)). An
-input that is no picture has the contract's dtype and channels last too: a vector [N, C], a signal [N, L, C].
+input that is no picture has the contract's dtype and channels last too: one number [N], a vector [N, C], a
+signal [N, L, C].
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ def channels_first(pixels: Pixels) -> npt.NDArray[Any]:
     """[N, …, C] → [N, C, …], contiguous; of the type that `typed` gives."""
     # A copy: one channel moved is contiguous as it is, but with strides that torch takes for channels last, and
     # after a convolution of those `view` fails.
-    return np.moveaxis(pixels, -1, 1).astype(_kind(pixels), order="C")
+    moved = np.moveaxis(pixels, -1, 1) if pixels.ndim > 2 else pixels
+    return moved.astype(_kind(pixels), order="C")
 
 
 def channels_last(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -25,7 +25,7 @@ from tf.conftest import needed
 # TensorFlow sorts by name what is kept by name: the first input is the last of the alphabet.
 INPUTS = {
     "Pair": ("zoomed=1x24x24", "face=3x40x32", "landmarks=10"),
-    "Tokens": ("words=12:int64", "kinds=12:int64", "mask=12:bool"),
+    "Tokens": ("words=12:int64", "kinds=12:int64", "mask=12:bool", "gain=scalar"),
 }
 CODE = """
 import torch
@@ -51,14 +51,14 @@ class Tokens(nn.Module):
         self.table, self.kinds = nn.Embedding(300, 16), nn.Embedding(2, 16)
         self.norm, self.mixed, self.head = nn.LayerNorm(16), nn.Linear(16, 48), nn.Linear(16, 3)
 
-    def forward(self, words, kinds, mask):
+    def forward(self, words, kinds, mask, gain):
         seen = self.table(words) + self.kinds(kinds)
         parts = self.mixed(self.norm(seen)).view(-1, 12, 3, 2, 8).permute(2, 0, 3, 1, 4)
         bias = torch.where(mask, 0.0, -1e4)[:, None, None, :]
         mixed = torch.nn.functional.scaled_dot_product_attention(*parts, attn_mask=bias)
         seen = seen + mixed.transpose(1, 2).reshape(-1, 12, 16)
         there = mask.unsqueeze(-1).float()
-        return self.head((seen * there).sum(1) / (there.sum(1) + 1)), seen
+        return self.head((seen * there).sum(1) / (there.sum(1) + 1)) * gain[:, None], seen
 """
 
 
