@@ -12,6 +12,7 @@ from fer_export.errors import InvalidInputError, UnsupportedOperatorError
 from fer_export.export.graphdef.folding import fold
 from fer_export.export.graphdef.functions import expand
 from fer_export.export.graphdef.graph import Array, Shape
+from fer_export.export.graphdef.group_norm import found_again
 from fer_export.export.graphdef.registry import TABLE
 
 #: Larger initializers are weights; shape inference needs their shapes alone.
@@ -44,10 +45,11 @@ def prepare(model: onnx.ModelProto) -> Prepared:
     2. An operator that is not in the table, and that the standard defines by others, is written out.
     3. Shapes are inferred with values propagated, and what is then known is computed, until nothing
        more comes of it.
-    4. A Reshape or Expand whose target is computed, but whose result has one free size at most, gets
+    4. What torch's exporter writes for a GroupNormalization becomes one again (`group_norm.py`).
+    5. A Reshape or Expand whose target is computed, but whose result has one free size at most, gets
        that result's shape as a constant target.
-    5. An Expand goes whose readers all broadcast, against another value that is as large already.
-    6. Nodes that no output needs go.
+    6. An Expand goes whose readers all broadcast, against another value that is as large already.
+    7. Nodes that no output needs go.
 
     Raises:
         UnsupportedOperatorError: an operator that is not in the table and not defined by others.
@@ -72,6 +74,7 @@ def prepare(model: onnx.ModelProto) -> Prepared:
         _fold(prepared)
         if (len(prepared.nodes), len(prepared.arrays)) == before:
             break
+    prepared.nodes = found_again(prepared.nodes, prepared.outputs, prepared.arrays, prepared.shapes)
     _resolve_targets(prepared)
     _drop_expands(prepared)
     prepared.nodes = _prune(prepared.nodes, set(prepared.outputs))
@@ -160,7 +163,7 @@ def _resolve_targets(prepared: Prepared) -> None:
 
 
 def _drop_expands(prepared: Prepared) -> None:
-    """Rule 5. Free sizes are taken as alike where both are free: they broadcast in the model, too."""
+    """Rule 6. Free sizes are taken as alike where both are free: they broadcast in the model, too."""
     readers: dict[str, list[onnx.NodeProto]] = {name: [] for name in prepared.outputs}
     for node in prepared.nodes:
         for name in node.input:

@@ -88,11 +88,14 @@ def group_normalization(call: Call) -> Value:
     group, channels = call.attribute("num_groups", 1), x.shape[1]
     if channels is None:
         call.fail("the number of channels is not known")
+    scale = call.value(1)
+    if x.shape.count(None) > 1 and scale.shape == (channels,):
+        return _by_group(call, x, group, channels)
     parts = (x.shape[0], group, channels // group, *x.shape[2:])
     split = reshaped(call, x, parts)
     axes = sorted(split.axis(axis) for axis in range(2, split.rank))
     result, _, _ = _normalized(call, call.builder.read(split), axes, float(call.attribute("epsilon", 1e-5)))
-    if call.value(1).shape != (channels,):
+    if scale.shape != (channels,):
         # Before opset 21 scale and bias belong to the groups.
         for index, op in ((1, "Mul"), (2, "AddV2")):
             part = call.value(index)
@@ -102,6 +105,28 @@ def group_normalization(call: Call) -> Value:
     whole = reshaped(call, Value(parts, split.permutation, result), x.shape)
     layout = channels_last(x.rank)
     return _scaled(call, call.builder.read(whole, layout), layout)
+
+
+def _by_group(call: Call, x: Value, group: int, channels: int) -> Value:
+    """Means over each channel's pixels, and then over the group's channels: for a free height and width, which leave no
+    Reshape room for the groups.
+    """
+    layout = channels_last(x.rank)
+    tensor = call.builder.read(x, layout)
+    pixels = call.builder.ints("axes", list(range(1, x.rank - 1)))
+    wide = call.builder.constant(f"{call.name}/wide", np.ones((1, 1, channels // group), np.float32))
+
+    def mean(of: str, name: str) -> str:
+        each = call.tf("Mean", of, pixels, keep_dims=True, Tidx=INT32)
+        split = call.builder.reshape(f"{call.name}/{name}/split", each, (None, group, channels // group))
+        one = call.tf("Mean", split, call.builder.ints("axis", [2]), keep_dims=True, Tidx=INT32)
+        whole = (None, *[1] * (x.rank - 2), channels)
+        return call.builder.reshape(f"{call.name}/{name}/whole", call.tf("Mul", one, wide), whole)
+
+    centred = call.tf("Sub", tensor, mean(tensor, "mean"))
+    variance = mean(call.tf("Square", centred), "variance")
+    root = call.tf("Rsqrt", call.tf("AddV2", variance, float(call.attribute("epsilon", 1e-5))))
+    return _scaled(call, call.tf("Mul", centred, root), layout)
 
 
 @operator("LRN", attributes=("alpha", "beta", "bias", "size"), restrictions=("rank 4", "an odd size"))
