@@ -2,13 +2,13 @@
 
 The face is cut from a packaged public-domain portrait through the contract's own crop geometry, so
 that the measurement covers the pictures that the model will see. Inputs that are no pictures get
-drawn values, and their range's ends and middle.
+drawn values, and their range's ends and middle; of whole numbers each one of their range.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from fer_export import fer2013
+from fer_export import drawn, fer2013
 from fer_export.contract import Contract, Crop, Input, Point
 from fer_export.errors import InvalidInputError
 from fer_export.faces.align import TEMPLATE_48, coloured
 from fer_export.faces.sampling import Floats
 from fer_export.faces.similarity import inverse, similarity
+from fer_export.runtime import by_input
 
 PORTRAIT = Path(__file__).parent / "portrait" / "portrait.png"
 #: MTCNN's five points in the portrait, in its pixels.
@@ -35,6 +36,8 @@ LANDMARKS: tuple[Point, Point, Point, Point, Point] = (
 )
 #: For models of free size: some heights and widths, odd ones among them.
 FREE_SIZES = ((48, 48), (37, 52), (61, 44))
+#: Rows at once where whole numbers take many.
+_AT_ONCE = 64
 
 Pictures = npt.NDArray[np.uint8]
 
@@ -85,6 +88,7 @@ def samples_for(contract: Contract, *, batch: int | None = None) -> list[Batch]:
     """
     free = any(spec.free for spec in contract.inputs)
     batches = []
+    further = _further(contract, *FREE_SIZES[0])
     for size in FREE_SIZES if free else FREE_SIZES[:1]:
         made = _for_all_inputs(contract, *size)
         batches += (
@@ -92,6 +96,8 @@ def samples_for(contract: Contract, *, batch: int | None = None) -> list[Batch]:
             if batch
             else [made, Batch((f"{made.names[0]}, alone",), made.pixels[:1])]
         )
+    if further:
+        batches += _split(_filled(further, batch), batch) if batch else _split(further, _AT_ONCE)
     return batches
 
 
@@ -131,16 +137,38 @@ def _for_all_inputs(contract: Contract, height: int, width: int) -> Batch:
             crop = None if turn else contract.crop
             parts[entry.name] = _pictures(entry, crop, entry.height or height, entry.width or width)
         else:
-            parts[entry.name] = _values(entry, len(NAMES))
+            parts[entry.name] = drawn.some(entry, len(NAMES))
         parts[entry.name] = np.roll(parts[entry.name], turn, axis=0)
     pictures = any(entry.picture for entry in contract.inputs)
     names = NAMES if pictures else tuple(f"values {row}" for row in range(1, len(NAMES) + 1))
+    return Batch(names, _together(parts))
+
+
+def _further(contract: Contract, height: int, width: int) -> Batch | None:
+    """Rows with every whole number that an input's range has and the others have not; pictures come again."""
+    if all(spec.dtype == "float32" for spec in contract.inputs):
+        return None
+    made = _for_all_inputs(contract, height, width)
+    first = by_input(made.pixels, contract.input.name)
+    count = max(0 if spec.picture else drawn.missing(spec, first[spec.name]) for spec in contract.inputs)
+    if not count:
+        return None
+    again = np.arange(count) % len(NAMES)
+    parts = {
+        spec.name: first[spec.name][again] if spec.picture else drawn.every(spec, count) for spec in contract.inputs
+    }
+    return Batch(tuple(f"values {len(NAMES) + row}" for row in range(1, count + 1)), _together(parts))
+
+
+def _together(parts: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Rows of each input as the runtimes take them."""
     if len(parts) == 1:
-        return Batch(names, parts[contract.input.name])
-    together = np.empty(len(NAMES), [(name, rows.dtype, rows.shape[1:]) for name, rows in parts.items()])
+        return next(iter(parts.values()))
+    count = len(next(iter(parts.values())))
+    together = np.empty(count, [(name, rows.dtype, rows.shape[1:]) for name, rows in parts.items()])
     for name, rows in parts.items():
         together[name] = rows
-    return Batch(names, together)
+    return together
 
 
 def _pictures(spec: Input, crop: Crop | None, height: int, width: int) -> Pictures:
@@ -151,19 +179,6 @@ def _pictures(spec: Input, crop: Crop | None, height: int, width: int) -> Pictur
     noise = rng.integers(0, 256, (height, width, spec.channels), np.uint8)
     flats = [np.full((height, width, spec.channels), level, np.uint8) for level in (0, 128, 255)]
     return np.stack([*faces, noise, *flats])
-
-
-def _values(spec: Input, count: int) -> npt.NDArray[Any]:
-    """Uniform over the range, both ends included, but for three rows: its lower end, its middle, its upper end."""
-    low, high = spec.range
-    rng = np.random.default_rng(48)
-    shape = (count - 3, *(size or 1 for size in spec.axes_last))
-    drawn: npt.NDArray[Any] = rng.uniform(low, high, shape)
-    middle = (low + high) / 2
-    if spec.dtype != "float32":
-        drawn, middle = rng.integers(int(low), int(high), shape, endpoint=True), middle // 1
-    flats = [np.full((1, *shape[1:]), flat) for flat in (low, middle, high)]
-    return np.concatenate([drawn, *flats]).astype(spec.dtype)
 
 
 def _face(portrait: Pictures, variant: Variant, spec: Input, crop: Crop | None, height: int, width: int) -> Pictures:

@@ -13,12 +13,12 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from fer_export import parity, roads, samples
-from fer_export.contract import Contract, Input
+from fer_export.contract import Contract, FurtherInput, Input, Normalization
 from fer_export.errors import UsageError
 from fer_export.export import onnx, tfjs
 from fer_export.foreign.architecture import resolve
 from fer_export.foreign.options import parse_input, parse_ranges
-from fer_export.runtime import channels_first, onnxruntime_web
+from fer_export.runtime import by_input, channels_first, onnxruntime_web
 from fer_export.runtime.onnxruntime import OnnxRuntime
 from fer_export.runtime.tfjs import Browser
 
@@ -89,6 +89,15 @@ class Codes(nn.Module):
         there = (ids != 0).unsqueeze(-1).float()
         words = (self.table(ids + 3) * there).sum(1) / (there.sum(1) + 1) + self.kinds(kind)
         return self.head(torch.cat([words, self.picture(face).relu().mean((2, 3))], 1)) * gain[:, None]
+
+
+class Counts(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(6, 3)
+
+    def forward(self, counts):
+        return self.head(torch.log1p(counts.float()))
 """
 INPUTS = {
     "Vector": ("10",),
@@ -96,6 +105,7 @@ INPUTS = {
     "Volume": ("2x5x6x7",),
     "Beside": ("face=1x40x32", "landmarks=10"),
     "Tokens": ("ids=12:int64", "mask=12:bool"),
+    "Counts": ("6:int64",),
     "Codes": ("face=1x24x32", "ids=7:int32", "kind=scalar:int64", "gain=scalar"),
 }
 
@@ -128,8 +138,9 @@ def test_it_goes_the_road_to_the_browser(name: str, code: Path, tmp_path: Path, 
     assert not contract.golden
     with Browser() as browser:
         tfjs.export(model, contract, tmp_path / "model", browser=browser)
-    figures = roads.compare(tmp_path / "x.onnx", [tmp_path / "model"], samples.samples_for(contract), backends=["wasm"])
-    assert all(figure.ok and figure.samples == 13 for figure in figures)
+    batches = samples.samples_for(contract)
+    figures = roads.compare(tmp_path / "x.onnx", [tmp_path / "model"], batches, backends=["wasm"])
+    assert all(figure.ok and figure.samples == sum(len(batch.names) for batch in batches) >= 13 for figure in figures)
     # The same numbers as of the net without anything of ours around it.
     rows = samples.samples_for(contract)[0].pixels
     wanted = net(*fed(contract, rows))
@@ -189,6 +200,30 @@ def test_whole_numbers_take_both_ends_of_their_range(dtype: str) -> None:
     rows = samples.samples_for(contract_of(spec))[0].pixels
     assert rows.dtype == np.dtype(dtype)
     assert set(np.unique(rows[:9])) == ({False, True} if dtype == "bool" else set(range(-2, 6)))
+
+
+@pytest.mark.parametrize(
+    ("text", "high", "rows"), [("7:int64", 96, 14), ("scalar:int32", 9, 10), ("40:int64", 9, 0), ("3:bool", 1, 0)]
+)
+def test_every_whole_number_is_seen(text: str, high: int, rows: int) -> None:
+    """Also in batches of a fixed size, and whatever stands beside it."""
+    spec = parse_input(f"x={text}").model_copy(update={"range": (0.0, float(high))})
+    picture = FurtherInput(**dict(parse_input("1x8x8")), normalization=Normalization(mean=(0,), std=(1,)))
+    for contract in (contract_of(spec), contract_of(spec).but(more_inputs=(picture,))):
+        for batch in (None, 5):
+            batches = samples.samples_for(contract, batch=batch)
+            assert batch is None or {len(each.pixels) for each in batches} == {5}
+            parts = [by_input(each.pixels, "x")["x"] for each in batches]
+            assert set(np.unique(np.concatenate([part.reshape(-1) for part in parts]))) == set(range(high + 1))
+            names = [name for each in batches for name in each.names]
+            assert len(set(names)) == len(names)
+        assert sum(len(each.names) for each in samples.samples_for(contract)) == 13 + rows
+
+
+def test_a_range_too_long_to_see_whole_is_told(code: Path, tmp_path: Path, cli: Call) -> None:
+    torch.save(build(code, "Counts").state_dict(), tmp_path / "x.pth")
+    _, out, _ = cli(*asked(code, "Counts"), "--range", "0:99999999")
+    assert f"{10**8 - 4096 * 6} of them are not tried" in out
 
 
 def test_how_high_whole_numbers_go_is_what_their_table_holds(code: Path, tmp_path: Path, cli: Call) -> None:
@@ -264,9 +299,12 @@ def test_a_wrong_row_of_a_table_is_named(code: Path, tmp_path: Path, cli: Call) 
     assert cli(*asked(code, "Tokens"))[0] == 0
     model, contract = onnx.load(tmp_path / "x.onnx")
     table = next(each for each in model.graph.initializer if list(each.dims) == [300, 16])
-    table.CopyFrom(numpy_helper.from_array(np.roll(numpy_helper.to_array(table), 1, axis=0), table.name))
+    rows = numpy_helper.to_array(table).copy()
+    rows[211] += 1
+    table.CopyFrom(numpy_helper.from_array(rows, table.name))
     onnx.embed(contract.but(graph_sha256=onnx.graph_sha256(model)), model)
     (tmp_path / "spoiled.onnx").write_bytes(model.SerializeToString())
     exit_code, out, _ = cli("verify", tmp_path / "spoiled.onnx", "--against", tmp_path / "x.onnx")
     assert exit_code == 1
     assert "Gather" in out
+    assert "16 of 4800 numbers differ" in out

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from fer_export import __version__, checkpoint
+from fer_export import __version__, checkpoint, drawn
 from fer_export.checkpoint import Checkpoint
 from fer_export.contract import Contract, Crop, FurtherInput, Input, Normalization, Output, Point
 from fer_export.errors import ContractError, UsageError
@@ -170,6 +170,9 @@ def _ranged(contract: Contract, net: nn.Module, told: Told) -> tuple[Contract, l
             reason = ", which the table that it is looked up in holds (--range)"
         else:
             reason = " (--range)"
+        unseen = drawn.unseen(changed[-1])
+        if unseen:
+            reason += f"; {unseen} of them are not tried"
         notes.append(
             f"input {spec.name} is no picture: it goes into the net as it is, and parity is measured on "
             f"{'numbers' if spec.dtype == 'float32' else spec.dtype} from {low:g} to {high:g}{reason}"
