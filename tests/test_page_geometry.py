@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import skimage.data
 from playwright.sync_api import Page
 
 from fer_export.checkpoint import Checkpoint
-from fer_export.contract import Cascade, Crop, Input, Normalization
+from fer_export.contract import Cascade, Crop, FurtherInput, Input, Normalization
 from fer_export.faces.align import TEMPLATE_48, crop, grid_to_photo
 from fer_export.faces.boxes import iou, regress, squares, suppress, windows
 from fer_export.faces.cascade import scales
@@ -22,6 +23,7 @@ from fer_export.faces.face import Face
 from fer_export.faces.pooling import AreaTable
 from fer_export.faces.sampling import sample, subsamples
 from fer_export.faces.similarity import inverse, similarity
+from fer_export.foreign.options import parse_input
 from fer_export.runtime import chromium, driver
 
 SCRIPT = Path(__file__).parent.parent / "web" / "dist" / "testing.js"
@@ -139,6 +141,33 @@ def test_both_sides_cut_in_the_contracts_colours(page: Page, small: Checkpoint, 
     ours = crop(photo, face, contract).transpose(1, 2, 0)
     np.testing.assert_allclose(np.array(theirs).reshape(ours.shape), ours, atol=1e-4)
     assert channels == 1 or np.abs(ours[..., 0] - ours[..., 2]).max() > 20
+
+
+@pytest.mark.parametrize(
+    ("text", "further", "says"),
+    [("1x48x48", "landmarks=10", "takes more inputs"), ("ids=12:int64", None, "says nothing about cropping"),
+     ("5x48x48", None, "says nothing about cropping"), ("1x?x?", None, "says nothing about cropping")],
+)  # fmt: skip
+def test_a_net_that_the_page_cannot_feed_is_refused(
+    page: Page, small: Checkpoint, text: str, further: str | None, says: str
+) -> None:
+    first = parse_input(text)
+    channels = first.channels if first.picture else 0
+    contract = small.contract.but(
+        input=first,
+        normalization=Normalization(mean=(0.0,) * channels, std=(1.0,) * channels),
+        more_inputs=(FurtherInput(**dict(parse_input(further)), normalization=Normalization(mean=(), std=())),)
+        if further
+        else (),
+        crop=small.contract.crop if first.coloured else None,
+        golden=(),
+    )
+    refused = on_page(
+        page,
+        "(() => { try { new t.Classifier(v.contract, () => []); return ''; } catch (e) { return e.message; } })()",
+        contract=json.loads(contract.to_json()),
+    )
+    assert says in refused
 
 
 @pytest.mark.parametrize("size", [(12, 12), (31, 17), (90, 70)])

@@ -6,11 +6,13 @@ import { iou, regress, squared, suppress, windowOf } from "./geometry/boxes";
 import { sample, spread, subsamples } from "./geometry/sampling";
 import { inverse, similarity } from "./geometry/similarity";
 import { findFaces, scales } from "./vision/cascade";
+import { Classifier } from "./vision/classifier";
 import { Tracker } from "./vision/tracker";
 
 Object.assign(globalThis, {
   ferTesting: {
     AreaTable,
+    Classifier,
     Tracker,
     cropFace,
     findFaces,
