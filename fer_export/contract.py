@@ -124,6 +124,10 @@ class Input(Record):
         """Sizes without the batch, channels last."""
         return (*self.axes[1:], *self.axes[:1])
 
+    def within(self, low: float, high: float) -> Self:
+        """A validated copy with another range."""
+        return type(self).model_validate({**dict(self), "range": (low, high)})
+
 
 class Normalization(Record):
     """(pixel - mean) / std per channel, in units of 0–255, done inside the graph. Values are not normalised: none."""

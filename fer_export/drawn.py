@@ -25,7 +25,7 @@ def some(spec: Input, count: int) -> Values:
     """
     low, high = spec.range
     rng = np.random.default_rng(48)
-    shape = (count - 3, *(size or 1 for size in spec.axes_last))
+    shape = (count - 3, *_row(spec))
     middle = (low + high) / 2
     if spec.dtype == "float32":
         drawn = rng.uniform(low, high, shape)
@@ -64,13 +64,18 @@ def every(spec: Input, count: int) -> Values:
         drawn = rng.integers(span, size=amount)
     else:
         drawn = np.concatenate([rng.permutation(span) for _ in range(math.ceil(amount / span))])[:amount]
-    return (drawn + int(spec.range[0])).reshape(count, *(size or 1 for size in spec.axes_last)).astype(spec.dtype)
+    return (drawn + int(spec.range[0])).reshape(count, *_row(spec)).astype(spec.dtype)
 
 
 def _span(spec: Input) -> int:
     return int(spec.range[1] - spec.range[0]) + 1
 
 
+def _row(spec: Input) -> list[int]:
+    """[*sizes, C]: values have no free size."""
+    return [size for size in spec.axes_last if size is not None]
+
+
 def _each(spec: Input) -> int:
     """Numbers in one row."""
-    return math.prod(size or 1 for size in spec.axes)
+    return math.prod(_row(spec))

@@ -88,9 +88,9 @@ def samples_for(contract: Contract, *, batch: int | None = None) -> list[Batch]:
     """
     free = any(spec.free for spec in contract.inputs)
     batches = []
-    further = _further(contract, *FREE_SIZES[0])
-    for size in FREE_SIZES if free else FREE_SIZES[:1]:
-        made = _for_all_inputs(contract, *size)
+    every = [_for_all_inputs(contract, *size) for size in (FREE_SIZES if free else FREE_SIZES[:1])]
+    further = _further(contract, every[0])
+    for made in every:
         batches += (
             _split(_filled(made, batch), batch)
             if batch
@@ -144,13 +144,10 @@ def _for_all_inputs(contract: Contract, height: int, width: int) -> Batch:
     return Batch(names, _together(parts))
 
 
-def _further(contract: Contract, height: int, width: int) -> Batch | None:
-    """Rows with every whole number that an input's range has and the others have not; pictures come again."""
-    if all(spec.dtype == "float32" for spec in contract.inputs):
-        return None
-    made = _for_all_inputs(contract, height, width)
+def _further(contract: Contract, made: Batch) -> Batch | None:
+    """Rows with every whole number of a range that the ones made have not; their pictures come again."""
     first = by_input(made.pixels, contract.input.name)
-    count = max(0 if spec.picture else drawn.missing(spec, first[spec.name]) for spec in contract.inputs)
+    count = max(drawn.missing(spec, first[spec.name]) for spec in contract.inputs)
     if not count:
         return None
     again = np.arange(count) % len(NAMES)

@@ -279,32 +279,37 @@ def test_pixels_settings_are_refused_where_there_are_no_pixels(code: Path, tmp_p
     assert "are for pictures" in err
 
 
-def test_a_wrong_weight_is_named(code: Path, tmp_path: Path, cli: Call) -> None:
-    """The bisection feeds such inputs too."""
-    torch.save(build(code, "Beside").state_dict(), tmp_path / "x.pth")
-    assert cli(*asked(code, "Beside"))[0] == 0
-    model, contract = onnx.load(tmp_path / "x.onnx")
-    weights = next(each for each in model.graph.initializer if sorted(each.dims) == [6, 10])
-    weights.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weights) + np.float32(0.5), weights.name))
+def spoiled(code: Path, name: str, cli: Call, shape: list[int], change: Callable[[np.ndarray], None]) -> str:
+    """What `verify` says of an ONNX file after a change to its weights of a shape, sorted."""
+    torch.save(build(code, name).state_dict(), code.parent / "x.pth")
+    assert cli(*asked(code, name))[0] == 0
+    model, contract = onnx.load(code.parent / "x.onnx")
+    tensor = next(each for each in model.graph.initializer if sorted(each.dims) == shape)
+    weights = numpy_helper.to_array(tensor).copy()
+    change(weights)
+    tensor.CopyFrom(numpy_helper.from_array(weights, tensor.name))
     onnx.embed(contract.but(graph_sha256=onnx.graph_sha256(model)), model)
-    (tmp_path / "spoiled.onnx").write_bytes(model.SerializeToString())
-    exit_code, out, _ = cli("verify", tmp_path / "spoiled.onnx", "--against", tmp_path / "x.onnx")
+    (code.parent / "spoiled.onnx").write_bytes(model.SerializeToString())
+    exit_code, out, _ = cli("verify", code.parent / "spoiled.onnx", "--against", code.parent / "x.onnx")
     assert exit_code == 1
+    return out
+
+
+def test_a_wrong_weight_is_named(code: Path, cli: Call) -> None:
+    """The bisection feeds such inputs too."""
+
+    def change(weights: np.ndarray) -> None:
+        weights += np.float32(0.5)
+
+    out = spoiled(code, "Beside", cli, [6, 10], change)
     assert "Gemm" in out
     assert "landmarks" in out
 
 
-def test_a_wrong_row_of_a_table_is_named(code: Path, tmp_path: Path, cli: Call) -> None:
-    torch.save(build(code, "Tokens").state_dict(), tmp_path / "x.pth")
-    assert cli(*asked(code, "Tokens"))[0] == 0
-    model, contract = onnx.load(tmp_path / "x.onnx")
-    table = next(each for each in model.graph.initializer if list(each.dims) == [300, 16])
-    rows = numpy_helper.to_array(table).copy()
-    rows[211] += 1
-    table.CopyFrom(numpy_helper.from_array(rows, table.name))
-    onnx.embed(contract.but(graph_sha256=onnx.graph_sha256(model)), model)
-    (tmp_path / "spoiled.onnx").write_bytes(model.SerializeToString())
-    exit_code, out, _ = cli("verify", tmp_path / "spoiled.onnx", "--against", tmp_path / "x.onnx")
-    assert exit_code == 1
+def test_a_wrong_row_of_a_table_is_named(code: Path, cli: Call) -> None:
+    def change(weights: np.ndarray) -> None:
+        weights[211] += 1
+
+    out = spoiled(code, "Tokens", cli, [16, 300], change)
     assert "Gather" in out
     assert "16 of 4800 numbers differ" in out

@@ -164,7 +164,5 @@ def _made_fit(folder: Path, tensors: dict[str, str]) -> None:
     """
     path = folder / "model.json"
     document = json.loads(path.read_text("utf-8"))
-    tensorflowjs.name_inputs(document)
-    tensorflowjs.name_outputs(document, tensors)
-    tensorflowjs.biases_of_rank_1(document, folder)
+    tensorflowjs.made_fit(document, tensors, folder)
     path.write_text(json.dumps(document), "utf-8")

@@ -66,9 +66,7 @@ def export(
             },
         )
         document = read_document(temporary)
-        name_inputs(document)
-        name_outputs(document, answer["tensors"])
-        biases_of_rank_1(document, temporary)
+        made_fit(document, answer["tensors"], temporary)
         embed(document, contract, temporary)
         figures = []
         with tensorflow.saved_model(worker, source) as reference:
@@ -92,6 +90,18 @@ def read_document(directory: Path) -> dict[str, Any]:
         raise InvalidInputError("tensorflowjs_converter ended well and wrote no model.json")
     document: dict[str, Any] = json.loads(path.read_text("utf-8"))
     return document
+
+
+def made_fit(document: dict[str, Any], tensors: dict[str, str], directory: Path) -> None:
+    """What the converter's model lacks to run and to have the names of our inputs and outputs.
+
+    Args:
+        document: `model.json`, which is changed; its shards lie in `directory`, where more may be added.
+        tensors: of the outputs, by their names.
+    """
+    name_inputs(document)
+    name_outputs(document, tensors)
+    biases_of_rank_1(document, directory)
 
 
 def name_inputs(document: dict[str, Any]) -> None:

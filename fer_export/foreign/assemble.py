@@ -158,18 +158,16 @@ def _ranged(contract: Contract, net: nn.Module, told: Told) -> tuple[Contract, l
     rows = vocabulary.highest(net, contract)
     changed, notes = [], []
     for spec in contract.inputs:
-        low, high = told.ranges.get(spec.name) or (0, rows.get(spec.name, spec.range[1]))
-        if spec.picture or (spec.dtype == "float32" and spec.name not in told.ranges):
-            low, high = spec.range
-        changed.append(type(spec).model_validate({**dict(spec), "range": (low, high)}))
         if spec.picture:
+            changed.append(spec)
             continue
         if spec.name in told.ranges:
-            reason = ""
+            (low, high), reason = told.ranges[spec.name], ""
         elif spec.name in rows:
-            reason = ", which the table that it is looked up in holds (--range)"
+            low, high, reason = 0, rows[spec.name], ", which the table that it is looked up in holds (--range)"
         else:
-            reason = " (--range)"
+            (low, high), reason = spec.range, " (--range)"
+        changed.append(spec.within(low, high))
         unseen = drawn.unseen(changed[-1])
         if unseen:
             reason += f"; {unseen} of them are not tried"

@@ -43,7 +43,7 @@ def parse_input(text: str, *, bgr: bool = False) -> Input:
     first, *others = re.split("[x×]", found["sizes"])
     channels, sizes = 0 if first == "scalar" else int(first), [None if size == "?" else int(size) for size in others]
     picture = len(sizes) == 2 and found["dtype"] is None
-    if first == "0" * len(first) or (picture and channels > 1024):
+    if (channels < 1 and first != "scalar") or (picture and channels > 1024):
         raise UsageError(f"--input {text}: channels go from 1 to 1024")
     if any(size is not None and not 1 <= size <= 4096 for size in sizes):
         raise UsageError(f"--input {text}: sizes go from 1 to 4096")
@@ -81,7 +81,7 @@ def parse_ranges(texts: Sequence[str], inputs: Sequence[Input]) -> dict[str, tup
             raise UsageError(f"--range {text}: {name} is a picture, which has 0 to 255")
         ranges[name] = (_number("--range", low), _number("--range", high))
         try:
-            Input.model_validate({**dict(spec), "range": ranges[name]})
+            spec.within(*ranges[name])
         except ValidationError as error:
             reason = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
             raise UsageError(f"--range {text}: {reason}") from error

@@ -1,7 +1,7 @@
 /** A tensor on its way to or from Python, in `harness.ts` and `harness-onnx.ts`. */
 export interface Packed {
   shape: number[];
-  /** Little-endian, of that type, base64. */
+  /** Little-endian float32, or what `dtype` says beside it; base64. */
   data: string;
 }
 

@@ -43,7 +43,10 @@ def cast(call: Call, tensor: str, dtype: DType) -> str:
     if dtype == BOOL:
         # TF.js's Cast takes the lowest byte of what a float is truncated to.
         return call.tf("NotEqual", tensor, 0, dtype=BOOL)
-    return call.tf("Cast", tensor, dtype=dtype, SrcT=now, DstT=dtype)
+    made = call.tf("Cast", tensor, dtype=dtype, SrcT=now, DstT=dtype)
+    # On WebGPU TF.js casts to float32 by renaming the type. Its element-wise kernels know, and convert what they
+    # read; its transpose, which sums and means begin with, does not compile.
+    return call.tf("Mul", made, 1.0, dtype=FLOAT) if dtype == FLOAT else made
 
 
 def _to(call: Call, number: int) -> Value:
@@ -56,9 +59,4 @@ def _keep(call: Call, x: Value, dtype: DType) -> Value:
     if x.dtype == dtype:
         return x
     x = call.builder.unflatten(x)
-    tensor = cast(call, call.builder.read(x), dtype)
-    if dtype == FLOAT:
-        # On WebGPU TF.js casts to float32 by renaming the type. Its element-wise kernels know, and convert what they
-        # read; its transpose, which sums begin with, does not compile.
-        tensor = call.tf("Mul", tensor, 1.0, dtype=FLOAT)
-    return call.result(tensor, x.permutation, shape=x.shape)
+    return call.result(cast(call, call.builder.read(x), dtype), x.permutation, shape=x.shape)
