@@ -38,7 +38,7 @@ PAGE := web/dist/fer.js
 
 EXPORT = $(BIN)/fer-export onnx -o build/fer.onnx && $(BIN)/fer-export tfjs --from build/fer.onnx -o web/model
 PIP_INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
-WEB_SOURCES := $(shell find web/src web/build -type f 2>/dev/null) web/build.mjs
+WEB_SOURCES := $(shell find web/src web/testing web/build -type f 2>/dev/null) web/build.mjs
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -129,7 +129,7 @@ $(MODULES): web/package.json web/package-lock.json $(CORE)
 	@cd web && $(NPM) ci --silent --no-audit --no-fund
 	@touch $@
 
-$(HARNESS): $(wildcard web/src/harness*.ts) web/build.mjs web/package-lock.json | $(MODULES)
+$(HARNESS): $(wildcard web/harness/*.ts) web/build.mjs web/package-lock.json | $(MODULES)
 	@cd web && $(NODE) build.mjs harness
 
 # Demo and tests want the pretrained model, and a new one when its weights changed.

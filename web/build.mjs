@@ -61,7 +61,7 @@ async function main(argv) {
  */
 async function harnesses(options) {
   const { outputFiles } = await build({
-    entryPoints: [resolve(options.web, "src/harness-onnx.ts")],
+    entryPoints: [resolve(options.web, "harness/onnxruntime.ts")],
     bundle: true,
     write: false,
     format: "iife",

@@ -7,7 +7,7 @@ import "@tensorflow/tfjs-backend-cpu";
 import "@tensorflow/tfjs-backend-webgl";
 import "@tensorflow/tfjs-backend-webgpu";
 
-import { decode, encode, type Fed, type Packed } from "./harness-packed";
+import { decode, encode, type Fed, type Packed } from "./packed";
 
 /** A loaded model by its address, and its inputs by name, channels last; the name of a single one does not matter. */
 type Job = [url: string, inputs: Record<string, Fed>];

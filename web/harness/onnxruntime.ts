@@ -2,7 +2,7 @@
 
 import * as ort from "onnxruntime-web/wasm";
 
-import { decode, encode, type Fed, type Packed } from "./harness-packed";
+import { decode, encode, type Fed, type Packed } from "./packed";
 
 const sessions = new Map<string, ort.InferenceSession>();
 

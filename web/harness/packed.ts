@@ -1,4 +1,4 @@
-/** A tensor on its way to or from Python, in `harness.ts` and `harness-onnx.ts`. */
+/** A tensor on its way to or from Python, in `tfjs.ts` and `onnxruntime.ts`. */
 export interface Packed {
   shape: number[];
   /** Little-endian float32, or what `dtype` says beside it; base64. */
