@@ -10,6 +10,7 @@ from fer_export.contract import Architecture, Cascade, Contract, Input, Output
 from fer_export.convert import onnx, tfjs
 from fer_export.files import replacing_directory
 from fer_export.formats.checkpoint import weights_sha256
+from fer_export.formats.onnx import load_onnx
 from fer_export.models import mtcnn
 from fer_export.runtimes.tfjs import Browser
 
@@ -71,7 +72,7 @@ def export(
         for name in mtcnn.STAGES:
             started(name)
             exported = onnx.export(mtcnn.stage(name), contract_for(name), onnx_directory / f"{name}.onnx")
-            model, contract = onnx.load(exported.path)
+            model, contract = load_onnx(exported.path)
             written = tfjs.export(model, contract, temporary / name, browser=browser, backends=backends)
             stages.append(Stage(name, exported, written))
     return stages
