@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from fer_export.contract.record import Record, Size
+from fer_export.contract.record import Integer, Record, Size
 
 #: The type of an input's numbers in torch and ONNX; TF.js holds 64-bit integers as int32.
 DType = Literal["float32", "int32", "int64", "bool"]
@@ -89,7 +89,7 @@ class ValuesInput(Record):
 
     kind: Literal["values"] = "values"
     name: Annotated[str, Field(min_length=1)] = "values"
-    shape: tuple[Size, ...]
+    shape: tuple[Annotated[Integer, Field(ge=1)], ...]
     dtype: DType = "float32"
     range: tuple[float, float]
 
