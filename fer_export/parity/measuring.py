@@ -4,11 +4,11 @@ An output is within tolerance when no value lies farther from the reference than
 
     tolerance · max(1, largest |value| of the reference for that output over all pictures / unit).
 
-Tolerance and unit are those of the artefact's contract (`contract/tolerance.py`). With a unit of one the tolerance is absolute for outputs up to 1, probabilities among them, and a share of the output's own
-scale above: float32 keeps 24 bits of a number however large it is (IEEE 754), and each sum of a layer is
-rounded to that. It is one limit for a whole output: small values of an output that has large ones are held
-no closer. The top class has its own limit, which no scale loosens. With uint8 weights the largest value is
-counted in tens, since their tolerance is that of logits of about ten.
+Tolerance and unit are those of the artefact's contract (`contract/tolerance.py`). With a unit of one the tolerance
+is absolute for outputs up to 1, probabilities among them, and a share of the output's own scale above: float32 keeps
+24 bits of a number however large it is (IEEE 754), and each sum of a layer is rounded to that. It is one limit for a
+whole output: small values of an output that has large ones are held no closer. The top class has its own limit, which
+no scale loosens.
 """
 
 from __future__ import annotations
