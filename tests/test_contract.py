@@ -144,9 +144,7 @@ def test_invalid_contracts_say_what_is_wrong(small: Checkpoint, change: dict[str
 
 
 @pytest.mark.parametrize("arguments", [{"width": 2**60}, {"widths": (8, -(2**60))}])
-def test_numbers_that_json_readers_do_not_agree_on_are_refused(
-    small: Checkpoint, arguments: dict[str, object]
-) -> None:
+def test_numbers_that_json_readers_do_not_agree_on_are_refused(small: Checkpoint, arguments: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match="beyond 2\\^53"):
         small.contract.architecture.but(arguments=arguments)
     with pytest.raises(ValidationError, match="beyond 2\\^53"):
@@ -218,7 +216,7 @@ def test_the_hash_is_of_canonical_json() -> None:
     """RFC 8785: keys sorted by UTF-16, numbers as JavaScript writes them, no white space; and without the hash."""
     record = {
         "z": [1.0, -0.0, 1e21, 1e-7, 0.000001, 123456789012345680000.0, 5e-324],
-        "a": {"\u20ac": "\u20ac\n\"", "\r": True, "\U0001f600": None, "\ufb33": 0.1},
+        "a": {"\u20ac": '\u20ac\n"', "\r": True, "\U0001f600": None, "\ufb33": 0.1},
         "sha256": "whatever",
     }
     text = (

@@ -582,7 +582,11 @@ def test_a_classifier_goes_down_the_road_into_the_browser(code: Path, tmp_path: 
     assert any("softmax" in sentence for sentence in document["assumed"])
     assert {record["output"] for record in document["parity"]} == {"probabilities", "logits"}
     model, contract = onnx.load(tmp_path / "x.onnx")
-    assert (contract.license, contract.picture.normalization.mean, contract.golden[0].height) == ("theirs", (127.5,), 40)
+    assert (contract.license, contract.picture.normalization.mean, contract.golden[0].height) == (
+        "theirs",
+        (127.5,),
+        40,
+    )
     assert str(code.parent).encode() not in (tmp_path / "x.onnx").read_bytes(), "no trace of the user's folders"
 
     with Browser() as browser:
