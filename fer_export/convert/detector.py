@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fer_export.contract import Architecture, Cascade, Contract, Input, Output
+from fer_export.contract import Architecture, Cascade, Contract, Output, PictureInput
 from fer_export.convert import onnx, tfjs
 from fer_export.files import replacing_directory
 from fer_export.formats.checkpoint import weights_sha256
@@ -38,8 +38,7 @@ def contract_for(name: str) -> Contract:
         outputs.append(Output(name="landmarks", shape=(10,), meaning="five x, then five y, in shares of the box"))
     return Contract(
         architecture=Architecture(name=f"mtcnn_{name}"),
-        input=Input(height=size, width=size, channels=3, color="rgb"),
-        normalization=mtcnn.NORMALIZATION,
+        inputs=(PictureInput(height=size, width=size, channels=3, color="rgb", normalization=mtcnn.NORMALIZATION),),
         cascade=Cascade.model_validate({"stage": name}),
         outputs=tuple(outputs),
         license="MIT (facenet-pytorch's packaged weights)",

@@ -82,7 +82,7 @@ def load_tfjs(directory: Path) -> tuple[dict[str, Any], Contract]:
     if contract.graph_sha256 != tfjs_sha256(topology, signature, entries, payload):
         raise ContractError(f"{path}: the contract was written for another graph or other weights")
     missing = {output.name for output in contract.outputs} - set(signature["outputs"])
-    if missing or contract.input.name not in signature["inputs"]:
+    if missing or contract.inputs[0].name not in signature["inputs"]:
         raise ContractError(f"{path}: inputs or outputs are not those of the contract")
     return document, contract
 
@@ -146,5 +146,5 @@ def _bytes(text: str) -> str:
 
 def tfjs_batch(document: dict[str, Any], contract: Contract) -> int | None:
     """The batch that a model.json insists on; None where it is free."""
-    size = int(document["signature"]["inputs"][contract.input.name]["tensorShape"]["dim"][0]["size"])
+    size = int(document["signature"]["inputs"][contract.inputs[0].name]["tensorShape"]["dim"][0]["size"])
     return size if size > 0 else None

@@ -167,7 +167,7 @@ def compare(
             started(f"running {turn.label}")
             contract = read_contract(turn.path)
             _check_weights(reference, contract, turn.path)
-            loosest = max(reference.contract, contract, key=lambda one: parity.TOLERANCES[one.weights_dtype])
+            loosest = max(reference.contract, contract, key=lambda one: one.tolerance.value)
             with (
                 parity.going_on(turn.label, refused),
                 reference.open(turn, resources) as first,

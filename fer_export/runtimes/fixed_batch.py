@@ -33,7 +33,7 @@ def fixed_batch(path: Path) -> int | None:
         case "saved_model":
             size = _of_saved_model((path / "saved_model.pb").read_bytes())
         case "frozen":
-            size = _of_frozen(path.read_bytes(), load_frozen(path).input.name)
+            size = _of_frozen(path.read_bytes(), load_frozen(path).inputs[0].name)
         case "litert":
             load_litert(path)
             size = _of_litert(path.read_bytes())

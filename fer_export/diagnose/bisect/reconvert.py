@@ -140,7 +140,7 @@ class Road:
         Raises:
             InvalidInputError, ParityError: it cannot be run.
         """
-        pictures = by_input(pixels, self.contract.input.name)
+        pictures = by_input(pixels, self.contract.inputs[0].name)
         answers: Answers = {}
         arrays: dict[str, Array] = {}
         for start in range(0, max(1, len(names)), _AT_ONCE):
