@@ -15,7 +15,10 @@ export function showAbout({ classifier, detector, parity, passedOver }: Ready): 
       `Measured at export, ${hop.output}`,
       `${hop.runtime} within ${hop.max_abs.toExponential(1)} over ${hop.samples} pictures`,
     ]),
-    ["Replayed here", `${parity.samples} golden pictures, largest difference ${parity.maxAbs.toExponential(1)}`],
+    ...parity.models.map(({ model, ok, maxAbs, samples }): [string, string] => [
+      `Replayed here, ${model}`,
+      `${ok ? "matches" : "differs from"} PyTorch over ${samples} golden pictures, largest difference ${maxAbs.toExponential(1)}`,
+    ]),
     ["Detector", `${detector.architecture.name.replace("_onet", "")}: ${detector.license}`],
     ...passedOver.map((line): [string, string] => ["Backend passed over", line]),
   ];
