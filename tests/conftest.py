@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from fer_export import models
-from fer_export.checkpoint import Checkpoint, weights_sha256
 from fer_export.contract import Architecture, Contract, Crop, Input, Normalization, Output
 from fer_export.faces.align import TEMPLATE_48
-from fer_export.runtime.tfjs import Browser
+from fer_export.formats.checkpoint import Checkpoint, weights_sha256
+from fer_export.runtimes.tfjs import Browser
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
@@ -84,7 +84,7 @@ def small() -> Checkpoint:
 @pytest.fixture(scope="session")
 def small_onnx(small: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its ONNX file. Do not write to it."""
-    from fer_export.export import onnx
+    from fer_export.convert import onnx
 
     path = tmp_path_factory.mktemp("small") / "fer.onnx"
     onnx.export(small.module(), small.contract, path)

@@ -12,7 +12,7 @@ from conftest import ROOT
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from fer_export.runtime import chromium, driver
+from fer_export.runtimes import chromium, driver
 
 WEB = ROOT / "web"
 FROM_DISK = (WEB / "index.html").as_uri()

@@ -14,9 +14,9 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from fer_export.checkpoint import Checkpoint, weights_sha256
 from fer_export.contract import Architecture, Contract, Input, Normalization, Output
-from fer_export.export import onnx as exporter
+from fer_export.convert import onnx as exporter
+from fer_export.formats.checkpoint import Checkpoint, weights_sha256
 from fer_export.models import registry
 
 Model = onnx.ModelProto

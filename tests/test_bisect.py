@@ -14,25 +14,27 @@ import planted
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from fer_export import bisect, parity, samples
-from fer_export.bisect import cutting, onnx_values, origin
-from fer_export.bisect.again import Road
-from fer_export.bisect.candidate import Candidate
-from fer_export.bisect.finding import Finding, Statistics
-from fer_export.bisect.held import held, in_onnx_order, named
-from fer_export.bisect.onnx_values import in_onnx
-from fer_export.bisect.scan import Limits, Reference, first
-from fer_export.bisect.torch_values import Program
-from fer_export.environments.worker import Worker
+from fer_export import parity
+from fer_export.convert import onnx, tfjs
+from fer_export.diagnose import bisect
+from fer_export.diagnose.bisect import cutting, onnx_values
+from fer_export.diagnose.bisect import reference as references
+from fer_export.diagnose.bisect.finding import Finding, Statistics
+from fer_export.diagnose.bisect.onnx_values import in_onnx
+from fer_export.diagnose.bisect.reconvert import Road
+from fer_export.diagnose.bisect.scan import Limits, Reference, first
+from fer_export.diagnose.bisect.suspect import Candidate
+from fer_export.diagnose.bisect.tensor_map import held, in_onnx_order, named
+from fer_export.diagnose.bisect.torch_values import Program
 from fer_export.errors import InvalidInputError
-from fer_export.export import onnx, tfjs
-from fer_export.export.graphdef import Graph, Node
-from fer_export.export.graphdef.graph import Held
-from fer_export.export.graphdef.passes.fold_batch_norm import fold_batch_norm
-from fer_export.parity import Figures
-from fer_export.runtime.onnxruntime import OnnxRuntime
-from fer_export.runtime.tfjs import Browser
-from fer_export.runtime.torch import TorchRuntime
+from fer_export.parity import Figures, samples
+from fer_export.runtimes.onnxruntime import OnnxRuntime
+from fer_export.runtimes.tfjs import Browser
+from fer_export.runtimes.torch import TorchRuntime
+from fer_export.tfenv.worker import Worker
+from fer_export.tfgraph import Graph, Node
+from fer_export.tfgraph.graph import Held
+from fer_export.tfgraph.passes.fold_batch_norm import fold_batch_norm
 
 Model = onnx_library.ModelProto
 BATCHES = samples.samples_for(planted.checkpoint().contract)
@@ -302,7 +304,7 @@ class TestExplain:
                 super().__init__(*args, **kwargs)
                 self.model = planted.spoiled("wrong_weight", self.model)
 
-        monkeypatch.setattr(origin, "Program", Wrong)
+        monkeypatch.setattr(references, "Program", Wrong)
         planted.write("wrong_weight", net, tmp_path / "wrong.onnx")
         loaded = planted.checkpoint()
         figures = figures_of(onnx.load(net)[0], tmp_path / "wrong.onnx")
@@ -428,8 +430,8 @@ class TestOfVerify:
                 raise InvalidInputError("it is broken")
             return Finding("a", "b", "c", "d")
 
-        monkeypatch.setattr("fer_export.bisect.of_verify.explain", explained)
-        monkeypatch.setattr("fer_export.bisect.of_verify.Browser", lambda: nullcontext(browser))
+        monkeypatch.setattr("fer_export.diagnose.bisect.of_verify.explain", explained)
+        monkeypatch.setattr("fer_export.diagnose.bisect.of_verify.Browser", lambda: nullcontext(browser))
         onnx_path, folder = Path("fer.onnx"), Path("model")
         torch_path = Path("net.safetensors")
         wrong = [

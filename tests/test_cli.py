@@ -14,12 +14,12 @@ import pytest
 import torch
 from conftest import ROOT
 
-from fer_export import checkpoint
-from fer_export.checkpoint import Checkpoint
 from fer_export.cli import tfjs as tfjs_command
 from fer_export.cli.main import COMMANDS
-from fer_export.export import tfjs
-from fer_export.export.graphdef.passes import PASSES
+from fer_export.convert import tfjs
+from fer_export.formats import checkpoint
+from fer_export.formats.checkpoint import Checkpoint
+from fer_export.tfgraph.passes import PASSES
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -232,7 +232,7 @@ def test_unknown_operators_are_named(cli: Call, small_copy: Path, tmp_path: Path
     import onnx as onnx_library
 
     from fer_export.contract import KEY, Contract
-    from fer_export.export.onnx import graph_sha256
+    from fer_export.convert.onnx import graph_sha256
 
     model = onnx_library.load(small_copy)
     node = next(node for node in model.graph.node if node.op_type == "Relu")

@@ -12,19 +12,20 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from fer_export import checkpoint
-from fer_export.artefact import read_contract
-from fer_export.checkpoint import Checkpoint
+from fer_export import tfgraph
 from fer_export.contract import KEY, Contract
+from fer_export.convert import onnx, tfjs
 from fer_export.errors import ContractError, InvalidInputError
-from fer_export.export import graphdef, onnx, tfjs
+from fer_export.formats import checkpoint
+from fer_export.formats.artefact import read_contract
+from fer_export.formats.checkpoint import Checkpoint
 
 
 def written_tfjs(source: Path, folder: Path) -> Contract:
     """The TF.js model of an ONNX file, without the parity run."""
     model, contract = onnx.load(source)
     folder.mkdir(exist_ok=True)
-    tfjs.write(graphdef.convert(model), contract, folder, "float32")
+    tfjs.write(tfgraph.convert(model), contract, folder, "float32")
     return contract
 
 

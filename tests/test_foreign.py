@@ -13,22 +13,23 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from fer_export import checkpoint, models
-from fer_export.checkpoint import Checkpoint
+from fer_export import models
 from fer_export.contract import Contract
+from fer_export.convert import onnx, tfjs
 from fer_export.errors import ContractError, FerExportError, InvalidInputError, UsageError
-from fer_export.export import onnx, tfjs
 from fer_export.faces.align import crop
 from fer_export.faces.face import Face
-from fer_export.foreign import nearest
-from fer_export.foreign.answers import kind_of
-from fer_export.foreign.architecture import resolve
-from fer_export.foreign.assemble import Assembled, Told, assemble, rebuild
-from fer_export.foreign.options import parse_arguments, parse_input, parse_labels, parse_normalization
-from fer_export.runtime.onnxruntime import OnnxRuntime
-from fer_export.runtime.tfjs import Browser
-from fer_export.samples import samples_for
-from fer_export.verify import verify
+from fer_export.formats import checkpoint
+from fer_export.formats.checkpoint import Checkpoint
+from fer_export.importing.architecture import resolve
+from fer_export.importing.assemble import Assembled, Told, assemble, rebuild
+from fer_export.importing.options import parse_arguments, parse_input, parse_labels, parse_normalization
+from fer_export.importing.probe_outputs import kind_of
+from fer_export.models import guess_architecture
+from fer_export.parity.hops import verify
+from fer_export.parity.samples import samples_for
+from fer_export.runtimes.onnxruntime import OnnxRuntime
+from fer_export.runtimes.tfjs import Browser
 
 Call = Callable[..., tuple[int, str, str]]
 LABELS = ("anger", "happiness", "neutral")
@@ -369,7 +370,7 @@ def test_the_registered_architecture_is_suggested(code: Path, tmp_path: Path) ->
 def test_shapes_alone_are_recognised_too() -> None:
     state = models.build("resnet9", num_classes=7).state_dict()
     other = {f"layer{index}": value for index, value in enumerate(state.values())}
-    assert nearest.suggestion(other) == "the shapes are those of resnet9 with 7 classes, under other names"
+    assert guess_architecture.suggestion(other) == "the shapes are those of resnet9 with 7 classes, under other names"
 
 
 def test_without_arch_the_command_is_filled_in(tmp_path: Path, cli: Call) -> None:

@@ -13,16 +13,18 @@ import torchvision
 from conftest import make_checkpoint
 from torch import Tensor, nn
 
-from fer_export import checkpoint, models, parity, samples
-from fer_export.checkpoint import Checkpoint, weights_sha256
+from fer_export import models, parity
 from fer_export.contract import Contract
+from fer_export.convert import onnx, tfjs
 from fer_export.errors import InvalidInputError
-from fer_export.export import onnx, tfjs
-from fer_export.export.graphdef import convert
+from fer_export.formats import checkpoint
+from fer_export.formats.checkpoint import Checkpoint, weights_sha256
 from fer_export.models.attention import Cbam
-from fer_export.runtime import channels_first
-from fer_export.runtime.tfjs import Browser
-from fer_export.runtime.torch import TorchRuntime
+from fer_export.parity import samples
+from fer_export.runtimes import channels_first
+from fer_export.runtimes.tfjs import Browser
+from fer_export.runtimes.torch import TorchRuntime
+from fer_export.tfgraph import convert
 
 TOLERANCE = 1e-4
 

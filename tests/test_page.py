@@ -22,10 +22,10 @@ from conftest import ROOT
 from pages import FAKE_CAMERA, FROM_DISK, WEB, camera, visiting, write_video
 from PIL import Image
 
-from fer_export import checkpoint
 from fer_export.faces.align import crop
 from fer_export.faces.cascade import detect
 from fer_export.faces.photo import load_photo
+from fer_export.formats import checkpoint
 
 #: A face that is looked for once in two seconds has moved too far to be known again.
 pytestmark = pytest.mark.alone

@@ -24,7 +24,7 @@ from PIL import Image, ImageFilter
 from playwright.sync_api import Browser
 
 from fer_export.faces.photo import MAX_PIXELS
-from fer_export.runtime import chromium, driver
+from fer_export.runtimes import chromium, driver
 
 PORTRAIT = ROOT / "fer_export" / "portrait" / "portrait.png"
 #: Longer than the page waits for its worker, in milliseconds.

@@ -12,16 +12,18 @@ import onnx as onnx_library
 import pytest
 from conftest import make_checkpoint, present
 
-from fer_export import checkpoint, parity, samples
+from fer_export import parity
 from fer_export.contract import Contract, Output, Parity
+from fer_export.convert import detector, onnx, tfjs
 from fer_export.errors import ParityError, UsageError
-from fer_export.export import detector, onnx, tfjs
+from fer_export.formats import checkpoint
 from fer_export.models import mtcnn
-from fer_export.runtime import Runtime
-from fer_export.runtime.onnxruntime import OnnxRuntime
-from fer_export.runtime.tfjs import Browser
-from fer_export.runtime.torch import TorchRuntime
-from fer_export.samples import Batch
+from fer_export.parity import samples
+from fer_export.parity.samples import Batch
+from fer_export.runtimes import Runtime
+from fer_export.runtimes.onnxruntime import OnnxRuntime
+from fer_export.runtimes.tfjs import Browser
+from fer_export.runtimes.torch import TorchRuntime
 
 TOLERANCE = 1e-4
 

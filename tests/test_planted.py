@@ -12,12 +12,13 @@ import pytest
 from click.testing import CliRunner, Result
 from planted import ERRORS, PLACES
 
-from fer_export import bisect, checkpoint, roads, samples
 from fer_export.cli.main import main
-from fer_export.environments.worker import Worker
-from fer_export.export import onnx, tfjs
-from fer_export.parity import Figures
-from fer_export.runtime.tfjs import Browser
+from fer_export.convert import onnx, tfjs
+from fer_export.diagnose import bisect
+from fer_export.formats import checkpoint
+from fer_export.parity import Figures, comparing, samples
+from fer_export.runtimes.tfjs import Browser
+from fer_export.tfenv.worker import Worker
 
 Run = Callable[..., Result]
 
@@ -30,7 +31,7 @@ def run(browser: Browser) -> Iterator[Run]:
         return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
     with planted.registered(), pytest.MonkeyPatch.context() as patch:
-        for module in ("roads", "verify", "runtime.tfjs", "bisect.of_verify"):
+        for module in ("parity.comparing", "parity.hops", "runtimes.tfjs", "diagnose.bisect.of_verify"):
             patch.setattr(f"fer_export.{module}.Browser", lambda: nullcontext(browser))
         yield call
 
@@ -111,7 +112,7 @@ def explain(run: Run, browser: Browser) -> Explain:
     def find(reference: Path, path: Path) -> bisect.Finding:
         contract = planted.checkpoint().contract
         batches = samples.samples_for(contract)
-        figures: list[Figures] = roads.compare(reference, [path], batches)
+        figures: list[Figures] = comparing.compare(reference, [path], batches)
         with Worker("tf") as worker:
             return bisect.explain(reference, path, batches, figures, worker=worker, browser=browser)
 
@@ -133,7 +134,7 @@ def test_verify_finds_a_wrong_artefact_and_the_operator(
         ),
         runtime,
     )  # fmt: skip
-    title = roads.titles([good / "net.onnx", path])[path]
+    title = comparing.titles([good / "net.onnx", path])[path]
     refused(run("verify", path, "--against", good / "net.onnx", "--runtime", "tfjs-wasm"), f"{runtime} {title}")
 
     finding = explain(good / "net.onnx", path)

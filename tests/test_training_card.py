@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from conftest import make_checkpoint
 
-from fer_export.checkpoint import Checkpoint
 from fer_export.contract import Metric
+from fer_export.formats.checkpoint import Checkpoint
 from training import card, evaluation
 from training.card import Shipped
 from training.data import drawn

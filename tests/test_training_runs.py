@@ -18,10 +18,10 @@ import torch
 from click.testing import CliRunner, Result
 from conftest import ROOT, SHARED
 
-from fer_export import checkpoint
+from fer_export.convert import onnx, tfjs
 from fer_export.errors import InvalidInputError, MissingDependencyError, UsageError
-from fer_export.export import onnx, tfjs
-from fer_export.runtime.tfjs import Browser
+from fer_export.formats import checkpoint
+from fer_export.runtimes.tfjs import Browser
 from training import evaluation, recipe, reinforce
 from training.__main__ import main
 from training.data import drawn, sources
@@ -377,7 +377,7 @@ def class_folders(folder: Path, read: recipe.Recipe) -> Path:
     """Drawn faces in folders named as FER2013's classes, for the recipe that ends on wild photos."""
     from PIL import Image
 
-    from fer_export import fer2013
+    from fer_export.data import fer2013
 
     if not any(stage.data and stage.data.kind == "folder" for stage in read.stages):
         return folder

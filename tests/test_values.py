@@ -12,15 +12,16 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from fer_export import parity, roads, samples
+from fer_export import parity
 from fer_export.contract import Contract, FurtherInput, Input, Normalization
+from fer_export.convert import onnx, tfjs
 from fer_export.errors import UsageError
-from fer_export.export import onnx, tfjs
-from fer_export.foreign.architecture import resolve
-from fer_export.foreign.options import parse_input, parse_ranges
-from fer_export.runtime import by_input, channels_first, onnxruntime_web
-from fer_export.runtime.onnxruntime import OnnxRuntime
-from fer_export.runtime.tfjs import Browser
+from fer_export.importing.architecture import resolve
+from fer_export.importing.options import parse_input, parse_ranges
+from fer_export.parity import comparing, samples
+from fer_export.runtimes import by_input, channels_first, onnxruntime_web
+from fer_export.runtimes.onnxruntime import OnnxRuntime
+from fer_export.runtimes.tfjs import Browser
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -139,7 +140,7 @@ def test_it_goes_the_road_to_the_browser(name: str, code: Path, tmp_path: Path, 
     with Browser() as browser:
         tfjs.export(model, contract, tmp_path / "model", browser=browser)
     batches = samples.samples_for(contract)
-    figures = roads.compare(tmp_path / "x.onnx", [tmp_path / "model"], batches, backends=["wasm"])
+    figures = comparing.compare(tmp_path / "x.onnx", [tmp_path / "model"], batches, backends=["wasm"])
     assert all(figure.ok and figure.samples == sum(len(batch.names) for batch in batches) >= 13 for figure in figures)
     # The same numbers as of the net without anything of ours around it.
     rows = samples.samples_for(contract)[0].pixels

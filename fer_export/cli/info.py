@@ -30,9 +30,9 @@ def main(output: Output, path: Path | None) -> None:
       fer-export info build/fer.onnx
       fer-export info web/model --json
     """
-    from fer_export import macs
-    from fer_export.artefact import read_contract
-    from fer_export.checkpoint import PRETRAINED
+    from fer_export.formats.artefact import read_contract
+    from fer_export.formats.checkpoint import PRETRAINED
+    from fer_export.models import cost
 
     path = path or PRETRAINED
     contract = read_contract(path)
@@ -41,7 +41,7 @@ def main(output: Output, path: Path | None) -> None:
     lines = {
         "file": str(path),
         "architecture": contract.architecture.name,
-        "cost": str(macs.of(contract) or ""),
+        "cost": str(cost.of(contract) or ""),
         "labels": ", ".join(contract.labels) or "none",
         "input": "; ".join(_input(each) for each in contract.inputs),
         "outputs": ", ".join(entry.name for entry in contract.outputs),

@@ -64,10 +64,11 @@ def main(
       fer-export matrix --model torchvision:resnet18@64 --runtime tfjs-wasm
     """
     with output.working("loading torch") as say:
-        from fer_export import checkpoint, models
+        from fer_export import models
+        from fer_export.diagnose.matrix import cells, measure, nets, show
         from fer_export.files import replacing
-        from fer_export.matrix import cells, measure, nets, show
-        from fer_export.runtime.tfjs import Browser
+        from fer_export.formats import checkpoint
+        from fer_export.runtimes.tfjs import Browser
 
         kept = cells.Kept(keep)
         wanted = [road for road in ROADS if road in roads or not roads]

@@ -13,7 +13,7 @@ from fer_export.cli.output import Output, command
 from fer_export.errors import FerExportError, UsageError
 
 if TYPE_CHECKING:
-    from fer_export.bisect import Finding
+    from fer_export.diagnose.bisect import Finding
 
 RUNTIMES = ("onnxruntime", "onnxruntime-web", *(f"tfjs-{backend}" for backend in options.BACKENDS))
 ALL = "all"
@@ -89,8 +89,11 @@ def main(
         raise UsageError("--against-runtime is what runs the file of --against")
     if ALL in runtimes:
         runtimes = RUNTIMES
-    from fer_export import artefact, bisect, checkpoint, parity, roads, samples, verify
-    from fer_export.foreign import assemble
+    from fer_export import parity
+    from fer_export.diagnose import bisect
+    from fer_export.formats import artefact, checkpoint
+    from fer_export.importing import assemble
+    from fer_export.parity import comparing, hops, samples
 
     if arch is not None and (paths or ckpt is None):
         raise UsageError("--arch names the code of --ckpt, for the files of --onnx and --tfjs")
@@ -106,15 +109,15 @@ def main(
             batches += samples.fer2013_samples(contract, csv, split, limit)
         if paths:
             backends = [name.removeprefix("tfjs-") for name in runtimes if name.startswith("tfjs-")]
-            engines = [name for name in roads.ENGINES if name == roads.ENGINES[0] or name in runtimes]
-            figures = roads.compare(
+            engines = [name for name in comparing.ENGINES if name == comparing.ENGINES[0] or name in runtimes]
+            figures = comparing.compare(
                 reference, paths, batches, backends=backends, engines=engines, against=against_runtime,
                 tolerance=tolerance, started=say, refused=refusals.__setitem__,
             )  # fmt: skip
         else:
             loaded, net = assemble.load(reference, arch, contract)
             module = None if net is None else loaded.module(net)
-            figures = verify.verify(
+            figures = hops.verify(
                 loaded, onnx_path, tfjs_path, batches, runtimes=runtimes, tolerance=tolerance, started=say,
                 refused=refusals.__setitem__, net=net,
             )  # fmt: skip

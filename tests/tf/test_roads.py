@@ -12,19 +12,19 @@ import pytest
 from click.testing import CliRunner
 from conftest import make_checkpoint
 
-from fer_export import artefact, checkpoint, roads, samples
-from fer_export.checkpoint import Checkpoint
 from fer_export.cli.verify import main as verify
-from fer_export.environments.worker import Worker
+from fer_export.convert import detector, litert, onnx, saved_model, tensorflowjs, tfjs
+from fer_export.convert.opset15 import made_again, to_opset15
 from fer_export.errors import ContractError, InvalidInputError, ParityError
-from fer_export.export import detector, litert, onnx, saved_model, tensorflowjs, tfjs
-from fer_export.export.opset15 import made_again, to_opset15
+from fer_export.formats import artefact, checkpoint
+from fer_export.formats.checkpoint import Checkpoint
 from fer_export.models import mtcnn
-from fer_export.parity import Figures
-from fer_export.runtime import Answers, Pixels
-from fer_export.runtime.fixed_batch import fixed_batch
-from fer_export.runtime.onnxruntime import OnnxRuntime
-from fer_export.runtime.tfjs import Browser
+from fer_export.parity import Figures, comparing, samples
+from fer_export.runtimes import Answers, Pixels
+from fer_export.runtimes.fixed_batch import fixed_batch
+from fer_export.runtimes.onnxruntime import OnnxRuntime
+from fer_export.runtimes.tfjs import Browser
+from fer_export.tfenv.worker import Worker
 from tf.conftest import files
 
 TOLERANCE = 1e-4
@@ -102,7 +102,9 @@ def test_the_official_model_is_signed_with_the_outputs_names(made: Made) -> None
 def test_any_two_roads_are_compared(made: Made) -> None:
     batches = samples.samples_for(artefact.read_contract(made.onnx))
     for reference in (made.tflite, made.official):
-        figures = roads.compare(reference, [made.onnx, made.saved, made.frozen, made.tflite, made.official], batches)
+        figures = comparing.compare(
+            reference, [made.onnx, made.saved, made.frozen, made.tflite, made.official], batches
+        )
         assert len(figures) == 10
         assert max(figure.max_abs for figure in figures) <= TOLERANCE
         assert {figure.reference for figure in figures} == {
@@ -143,7 +145,7 @@ def test_models_of_a_fixed_batch_are_compared(worker: Worker, made: Made, tmp_pa
         None
     ] * 5
     batches = samples.samples_for(loaded.contract)
-    figures = roads.compare(tmp_path / "x.pth", paths, batches)
+    figures = comparing.compare(tmp_path / "x.pth", paths, batches)
     close(figures, {"onnxruntime x.onnx", "tf-frozen x.pb", "tensorflow saved", "litert x.tflite"})
     assert {figure.samples for figure in figures} == {13}
 

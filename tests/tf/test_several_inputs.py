@@ -10,16 +10,16 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from fer_export import roads, samples
 from fer_export.cli.tf import main as tf
-from fer_export.environments.worker import Worker
-from fer_export.export import litert, onnx, saved_model, tensorflowjs
-from fer_export.foreign.architecture import resolve
-from fer_export.foreign.assemble import Told, assemble
-from fer_export.foreign.options import parse_input
-from fer_export.runtime import by_input
-from fer_export.runtime.tensorflow import ends_of
-from fer_export.runtime.tfjs import Browser
+from fer_export.convert import litert, onnx, saved_model, tensorflowjs
+from fer_export.importing.architecture import resolve
+from fer_export.importing.assemble import Told, assemble
+from fer_export.importing.options import parse_input
+from fer_export.parity import comparing, samples
+from fer_export.runtimes import by_input
+from fer_export.runtimes.tensorflow import ends_of
+from fer_export.runtimes.tfjs import Browser
+from fer_export.tfenv.worker import Worker
 from tf.conftest import needed
 
 # TensorFlow sorts by name what is kept by name: the first input is the last of the alphabet.
@@ -102,7 +102,7 @@ def make(folder: Path, worker: Worker, browser: Browser) -> Make:
 @pytest.mark.parametrize("road", ["saved", "x.pb", "x.tflite", "official", "onnx2tf"])
 def test_it_goes_every_road(make: Make, folder: Path, road: str) -> None:
     _, contract = onnx.load(folder / "x.onnx")
-    figures = roads.compare(folder / "x.onnx", [make(road)], samples.samples_for(contract))
+    figures = comparing.compare(folder / "x.onnx", [make(road)], samples.samples_for(contract))
     assert len(figures) == 2
     assert all(figure.ok for figure in figures)
 
@@ -119,7 +119,7 @@ def test_the_values_inside_can_be_read(
     pictures = by_input(pixels, "")
     read = worker.call("values.read", path=path, kind=kind, pictures=pictures, names=names[:2], **ends)
     assert len(read["tensors"]) == 2
-    with roads.opened(path, worker=worker, browser=browser) as runtime:
+    with comparing.opened(path, worker=worker, browser=browser) as runtime:
         for name, answer in runtime(pixels).items():
             np.testing.assert_allclose(read["outputs"][name], answer, atol=1e-4)
 

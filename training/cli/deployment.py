@@ -62,7 +62,7 @@ def main(
     if fill and folder is not None:
         raise UsageError("--fill measures nothing, so there is nothing to write with -o")
 
-    from fer_export import checkpoint as checkpoints
+    from fer_export.formats import checkpoint as checkpoints
     from training import cascade_crops, deployment
 
     path = ckpt or checkpoints.PRETRAINED

@@ -63,7 +63,7 @@ def main(
     if final and not private:
         raise UsageError(f"--final is for PrivateTest, not for {split}", hint="add --split PrivateTest")
 
-    from fer_export import checkpoint as checkpoints
+    from fer_export.formats import checkpoint as checkpoints
     from training import looks, report
     from training.evaluation import evaluate
     from training.report import statements, text

@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from fer_export.export import tfjs
-from fer_export.export.graphdef import Graph
-from fer_export.export.graphdef.graph import FLOAT
+from fer_export.convert import tfjs
+from fer_export.tfgraph import Graph
+from fer_export.tfgraph.graph import FLOAT
 
 ROOT = Path(__file__).resolve().parents[3]
 RUNNER = Path(__file__).with_name("runner.cjs")
