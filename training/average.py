@@ -39,7 +39,7 @@ def average(
         raise InvalidInputError("an average takes two checkpoints or more")
     first, *others = checkpoints
     for other in others:
-        for what in ("architecture", "labels", "input", "normalization"):
+        for what in ("architecture", "labels", "inputs"):
             mine, theirs = getattr(first.contract, what), getattr(other.contract, what)
             if mine != theirs:
                 raise InvalidInputError(f"{what}: {mine} and {theirs} cannot be averaged")

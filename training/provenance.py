@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from fer_export import __version__
-from fer_export.contract import Architecture, Contract, Input, Metric, Normalization, Output, Training
+from fer_export.contract import Architecture, Contract, Metric, Normalization, Output, PictureInput, Training
 from fer_export.files import replacing
 from fer_export.formats.checkpoint import Checkpoint, weights_sha256
 from training.data.pictures import crop_rule
@@ -41,8 +41,15 @@ def contract_for(recipe: Recipe, split: Split, *, note: str = "") -> Contract:
     return Contract(
         architecture=architecture_of(recipe, len(labels)),
         labels=labels,
-        input=Input(height=recipe.size, width=recipe.size, channels=1, color="gray"),
-        normalization=Normalization(mean=(recipe.mean,), std=(recipe.std,)),
+        inputs=(
+            PictureInput(
+                height=recipe.size,
+                width=recipe.size,
+                channels=1,
+                color="gray",
+                normalization=Normalization(mean=(recipe.mean,), std=(recipe.std,)),
+            ),
+        ),
         crop=crop_rule(recipe.size),
         outputs=(
             Output(name="probabilities", shape=(len(labels),), meaning="softmax of the logits, by label"),
@@ -55,6 +62,7 @@ def contract_for(recipe: Recipe, split: Split, *, note: str = "") -> Contract:
             seed=recipe.seed,
             epochs=sum(stage.epochs for stage in recipe.stages),
             note=trying_out + said + note,
+            synthetic=drawn,
         ),
         license="MIT" if drawn else "MIT (weights; the pictures they were trained on have terms of their own)",
         weights_sha256="0" * 64,

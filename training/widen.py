@@ -66,7 +66,7 @@ def _copied(name: str, value: Tensor, like: Tensor, factor: int) -> Tensor:
 
 def _hold(narrow: Checkpoint, wide: Checkpoint) -> None:
     """Both on noise for normalised pictures: nothing here knows what the net is for."""
-    spec = narrow.contract.input
+    spec = narrow.contract.picture
     shape = (4, spec.channels, spec.height or 48, spec.width or 48)
     pictures = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():

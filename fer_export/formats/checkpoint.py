@@ -74,7 +74,7 @@ class Checkpoint:
             InvalidInputError: such code was not given, or the weights do not fit.
         """
         contract = self.contract
-        net = registered(contract.architecture, contract.input.channels) if net is None else net
+        net = registered(contract.architecture, contract.inputs[0].channels) if net is None else net
         try:
             net.load_state_dict(self.state)
         except RuntimeError as error:
@@ -82,10 +82,10 @@ class Checkpoint:
             name = contract.architecture.name
             raise InvalidInputError(f"the weights do not fit {name}: {reason[0].strip()}") from error
         temperature = contract.calibration.temperature if contract.calibration else 1.0
-        plain = contract.input.picture and not contract.more_inputs
-        if not plain or tuple(output.name for output in contract.outputs) != BY_LABEL:
+        spec, *more = contract.inputs
+        if spec.kind != "picture" or more or tuple(output.name for output in contract.outputs) != BY_LABEL:
             return Wrapped(net, contract, temperature).eval()
-        return models.Classifier(net, contract.normalization, temperature).eval()
+        return models.Classifier(net, spec.normalization, temperature).eval()
 
 
 def registered(architecture: Architecture, channels: int) -> nn.Module:

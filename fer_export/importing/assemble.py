@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from fer_export import __version__
-from fer_export.contract import Contract, Crop, FurtherInput, Input, Normalization, Output, Point
+from fer_export.contract import Contract, Crop, Input, Output, Point
 from fer_export.errors import ContractError, UsageError
 from fer_export.faces.align import TEMPLATE_48
 from fer_export.formats import checkpoint
@@ -95,17 +95,10 @@ def assemble(
         arch, arguments or {}, state=found.state, classes=len(told.labels) or None, channels=spec.channels
     )
     notes = [*found.notes, *fit(net, found.state, where=str(path), name=arch, ignore=ignore)]
-    normalizations = [_normalization(told, each) for each in told.inputs]
-    more = tuple(
-        FurtherInput(**dict(each), normalization=normalization)
-        for each, normalization in list(zip(told.inputs, normalizations, strict=True))[1:]
-    )
     state = {name: value.detach().clone() for name, value in net.state_dict().items()}
     bare = Contract(
         architecture=architecture,
-        input=spec,
-        normalization=normalizations[0],
-        more_inputs=more,
+        inputs=tuple(_normalised(told, each) for each in told.inputs),
         outputs=(Output(name="output", shape=(), meaning="not known yet"),),
         license=told.license,
         weights_sha256=checkpoint.weights_sha256(state),
@@ -142,7 +135,7 @@ def rebuild(path: Path, arch: str, contract: Contract) -> tuple[Checkpoint, nn.M
     """
     state = weights.find(checkpoint.read(path)[1], str(path)).state
     arguments = contract.architecture.arguments
-    net, _ = resolve(arch, arguments, state=state, classes=None, channels=contract.input.channels)
+    net, _ = resolve(arch, arguments, state=state, classes=None, channels=contract.inputs[0].channels)
     fit(net, state, where=str(path), name=arch)
     own: dict[str, Tensor] = dict(net.state_dict())
     if checkpoint.weights_sha256(own) != contract.weights_sha256:
@@ -150,18 +143,20 @@ def rebuild(path: Path, arch: str, contract: Contract) -> tuple[Checkpoint, nn.M
     return Checkpoint(contract, own), net
 
 
-def _normalization(told: Told, spec: Input) -> Normalization:
-    if spec.picture:
-        return parse_normalization(told.scale, told.mean, told.std, spec.channels)
-    return Normalization(mean=(), std=())
+def _normalised(told: Told, spec: Input) -> Input:
+    """Give a picture the normalisation that is told; values have none."""
+    if spec.kind == "values":
+        return spec
+    return spec.but(normalization=parse_normalization(told.scale, told.mean, told.std, spec.channels))
 
 
 def _ranged(contract: Contract, net: nn.Module, told: Told) -> tuple[Contract, list[str]]:
     """The contract with what is told of the ranges or measured on the net, and a note for each."""
     rows = embedding_range.highest(net, contract)
-    changed, notes = [], []
+    changed: list[Input] = []
+    notes = []
     for spec in contract.inputs:
-        if spec.picture:
+        if spec.kind == "picture":
             changed.append(spec)
             continue
         if spec.name in told.ranges:
@@ -170,27 +165,28 @@ def _ranged(contract: Contract, net: nn.Module, told: Told) -> tuple[Contract, l
             low, high, reason = 0, rows[spec.name], ", which the table that it is looked up in holds (--range)"
         else:
             (low, high), reason = spec.range, " (--range)"
-        changed.append(spec.within(low, high))
-        unseen = random_inputs.unseen(changed[-1])
+        ranged = spec.but(range=(low, high))
+        changed.append(ranged)
+        unseen = random_inputs.unseen(ranged)
         if unseen:
             reason += f"; {unseen} of them are not tried"
         notes.append(
             f"input {spec.name} is no picture: it goes into the net as it is, and parity is measured on "
             f"{'numbers' if spec.dtype == 'float32' else spec.dtype} from {low:g} to {high:g}{reason}"
         )
-    return contract.but(input=changed[0], more_inputs=tuple(changed[1:])), notes
+    return contract.but(inputs=tuple(changed)), notes
 
 
 def _defaults(told: Told) -> list[str]:
     """What nobody said and nothing can measure."""
     usual = (told.scale, told.mean, told.std) == (Told.scale, Told.mean, Told.std)
     notes: list[str] = []
-    if not any(each.picture for each in told.inputs):
+    if not any(each.kind == "picture" for each in told.inputs):
         if not usual:
             raise UsageError("--scale, --mean and --std are for pictures, and no --input is one")
     elif usual:
         notes.append("the net takes pixels / 255, without mean and std (--scale, --mean, --std)")
-    if any(each.color == "rgb" for each in told.inputs):
+    if any(each.kind == "picture" and each.color == "rgb" for each in told.inputs):
         notes.append("colours come as RGB, not BGR (--bgr)")
     if told.license == NO_LICENSE:
         notes.append(f"the licence of the weights is {NO_LICENSE} (--license)")
@@ -200,11 +196,12 @@ def _defaults(told: Told) -> list[str]:
 def _crop(told: Told, labels: Sequence[str]) -> tuple[Crop | None, list[str]]:
     """Where the landmarks go: as in FER2013's pictures, scaled onto the grid and centred."""
     expressions = sum(label.lower().startswith(_EXPRESSIONS) for label in labels)
-    spec = told.inputs[0]
-    if told.crop and not spec.coloured:
-        raise UsageError(f"--crop face is for gray, RGB or BGR pictures, and --input has {spec.channels} channels")
-    wanted = expressions >= 3 and spec.coloured if told.crop is None else told.crop
-    if not wanted or spec.height is None or spec.width is None:
+    first = told.inputs[0]
+    spec = first if first.kind == "picture" and first.coloured else None
+    if told.crop and spec is None:
+        raise UsageError(f"--crop face is for gray, RGB or BGR pictures, and --input has {first.channels} channels")
+    wanted = expressions >= 3 if told.crop is None else told.crop
+    if spec is None or not wanted or spec.height is None or spec.width is None:
         if told.crop:
             raise UsageError("--crop face wants a fixed --input size")
         return None, []

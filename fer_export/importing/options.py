@@ -10,7 +10,7 @@ from typing import get_args
 
 from pydantic import ValidationError
 
-from fer_export.contract import DType, Input, Normalization
+from fer_export.contract import DType, Input, Normalization, PictureInput, ValuesInput
 from fer_export.errors import InvalidInputError, UsageError
 from fer_export.importing.architecture import Argument
 
@@ -30,6 +30,7 @@ def parse_input(text: str, *, bgr: bool = False) -> Input:
     One channel is gray, three are RGB (or BGR), any other number are planes without colours. Other than three
     numbers are no picture: `10` is a vector, `8x100` a signal (channels, length), `1x16x32x32` a volume. Nor is
     what has a type behind it: `ids=128:int64`, `mask=128:bool`, `1x128x200:float32`. `step=scalar` is one number alone.
+    A picture's normalisation leaves the pixels as they are, a value's range is a usual one: other options tell them.
 
     Raises:
         UsageError: it is none of these.
@@ -53,13 +54,14 @@ def parse_input(text: str, *, bgr: bool = False) -> Input:
             raise UsageError(f"--input {text}: only a picture's height and width can be free, as in 3x?x?")
         dtype = found["dtype"] or "float32"
         span = _VALUES if dtype == "float32" else _WHOLE
-        values = {"height": None, "width": None, "color": "values", "sizes": sizes, "range": span, "dtype": dtype}
-        return Input.model_validate({"name": name, "channels": channels, **values})
+        shape = [channels, *sizes] if channels else []
+        return ValuesInput.model_validate({"name": name, "shape": shape, "dtype": dtype, "range": span})
     if (sizes[0] is None) != (sizes[1] is None):
         raise UsageError(f"--input {text}: height and width are both fixed or both free")
     color = {1: "gray", 3: "bgr" if bgr else "rgb"}.get(channels, "planes")
     record = {"height": sizes[0], "width": sizes[1], "channels": channels}
-    return Input.model_validate({"name": name, "color": color, **record})
+    normalization = Normalization(mean=(0.0,) * channels, std=(1.0,) * channels)
+    return PictureInput.model_validate({"name": name, "color": color, **record, "normalization": normalization})
 
 
 def parse_ranges(texts: Sequence[str], inputs: Sequence[Input]) -> dict[str, tuple[float, float]]:
@@ -75,13 +77,13 @@ def parse_ranges(texts: Sequence[str], inputs: Sequence[Input]) -> dict[str, tup
         spec = next((each for each in inputs if each.name == name), None)
         low, colon, high = span.partition(":")
         if spec is None or not colon:
-            known = " or ".join(f"--range {each.name}=LOW:HIGH" for each in inputs if not each.picture)
+            known = " or ".join(f"--range {each.name}=LOW:HIGH" for each in inputs if each.kind == "values")
             raise UsageError(f"--range {text}: it is an input's name and two ends", hint=known or None)
-        if spec.picture:
+        if spec.kind == "picture":
             raise UsageError(f"--range {text}: {name} is a picture, which has 0 to 255")
         ranges[name] = (_number("--range", low), _number("--range", high))
         try:
-            spec.within(*ranges[name])
+            spec.but(range=ranges[name])
         except ValidationError as error:
             reason = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
             raise UsageError(f"--range {text}: {reason}") from error

@@ -85,8 +85,8 @@ def kind_of(rows: npt.NDArray[np.float32]) -> tuple[Kind, str]:
 
 
 def _run(module: Wrapped, contract: Contract, pixels: Pixels) -> list[tuple[str, Tensor]]:
-    name = contract.architecture.name
-    parts = by_input(pixels, contract.input.name).values()
+    name, picture = contract.architecture.name, contract.inputs[0].kind == "picture"
+    parts = by_input(pixels, contract.inputs[0].name).values()
     tensors = [torch.from_numpy(channels_first(part)) for part in parts]
     shape = list(tensors[0].shape)
     shapes = " and ".join(str(list(each.shape)) for each in tensors)
@@ -98,7 +98,7 @@ def _run(module: Wrapped, contract: Contract, pixels: Pixels) -> list[tuple[str,
     except Exception as error:  # somebody's code may raise anything
         raise InvalidInputError(
             f"{name} does not take {shapes}: {type(error).__name__}: {first_line(error)}",
-            hint="--input CxHxW" if contract.input.picture else "--input N:int64 for whole numbers, --range for theirs",
+            hint="--input CxHxW" if picture else "--input N:int64 for whole numbers, --range for theirs",
         ) from error
     for key, answer in answers:
         if not answer.ndim or answer.shape[0] != shape[0]:
@@ -107,7 +107,7 @@ def _run(module: Wrapped, contract: Contract, pixels: Pixels) -> list[tuple[str,
                 "the pictures"
             )
         if answer.is_floating_point() and not answer.isfinite().all():
-            asked = "--scale, --mean and --std" if contract.input.picture else "--range"
+            asked = "--scale, --mean and --std" if picture else "--range"
             raise InvalidInputError(f"{name}, output {key}: a value is not finite", hint=asked)
     return answers
 
@@ -129,7 +129,7 @@ def _constant(tensors: Sequence[Tensor]) -> bool:
 
 def _clean(names: Sequence[str], contract: Contract) -> list[str]:
     """Names that every format takes, each once, none of those that the contract gives a meaning."""
-    taken = {*BY_LABEL, contract.input.name, *(entry.name for entry in contract.more_inputs)}
+    taken = {*BY_LABEL, *(entry.name for entry in contract.inputs)}
     clean: list[str] = []
     for name in names:
         plain = re.sub(r"\W", "_", name, flags=re.ASCII)

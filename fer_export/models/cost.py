@@ -35,7 +35,7 @@ def of(contract: Contract) -> Cost | None:
 
     None where the registry cannot build it, as for the detector's nets.
     """
-    architecture, spec = contract.architecture, contract.input
+    architecture, spec = contract.architecture, contract.inputs[0]
     try:
         with torch.device("meta"):
             net = checkpoint.registered(architecture, spec.channels)

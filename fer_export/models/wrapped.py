@@ -26,10 +26,8 @@ class Wrapped(nn.Module):
 
     def __init__(self, net: nn.Module, contract: Contract, temperature: float = 1.0) -> None:
         super().__init__()
-        normalizations = [contract.normalization, *(entry.normalization for entry in contract.more_inputs)]
         self.normalize = nn.ModuleList(
-            Normalize(each) if spec.picture else nn.Identity()
-            for spec, each in zip(contract.inputs, normalizations, strict=True)
+            Normalize(spec.normalization) if spec.kind == "picture" else nn.Identity() for spec in contract.inputs
         )
         self.net = net
         self.temperature = temperature

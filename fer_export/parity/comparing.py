@@ -116,7 +116,7 @@ def compare(
             started(f"running {path}")
             contract = read_contract(path)
             _same_weights(expected, reference, contract, path)
-            loosest = max(expected, contract, key=lambda one: parity.TOLERANCES[one.weights_dtype])
+            loosest = max(expected, contract, key=lambda one: one.tolerance.value)
             first_backend, first_engine = chosen or (backend, ENGINES[0])
             with (
                 parity.going_on(f"{_runtime(path, backend, engine)} {named[path]}", refused),

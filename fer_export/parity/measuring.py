@@ -2,13 +2,13 @@
 
 An output is within tolerance when no value lies farther from the reference than
 
-    tolerance · max(1, largest |value| of the reference for that output over all pictures).
+    tolerance · max(1, largest |value| of the reference for that output over all pictures / unit).
 
-So the tolerance is absolute for outputs up to 1, probabilities among them, and a share of the output's own
-scale above: float32 keeps 24 bits of a number however large it is (IEEE 754), and each sum of a layer is
-rounded to that. It is one limit for a whole output: small values of an output that has large ones are held
-no closer. The top class has its own limit, which no scale loosens. With uint8 weights the largest value is
-counted in tens, since their tolerance is that of logits of about ten.
+Tolerance and unit are those of the artefact's contract (`contract/tolerance.py`). With a unit of one the tolerance
+is absolute for outputs up to 1, probabilities among them, and a share of the output's own scale above: float32 keeps
+24 bits of a number however large it is (IEEE 754), and each sum of a layer is rounded to that. It is one limit for a
+whole output: small values of an output that has large ones are held no closer. The top class has its own limit, which
+no scale loosens.
 """
 
 from __future__ import annotations
@@ -28,15 +28,6 @@ from fer_export.runtimes import Answers, Runtime
 #: Told which runtime cannot be had or show numbers, and why.
 Refused = Callable[[str, FerExportError], object]
 
-#: Largest difference allowed on any output of a float32 model whose values are at most 1.
-TOLERANCE = 1e-4
-#: Reduced weights change the model itself; what may change is the answer, not which answer it is.
-TOLERANCES = {"float32": TOLERANCE, "float16": 1e-2, "uint8": 0.2}
-#: Values that are held to the tolerance itself; above, it grows with them.
-UNITS = {"float32": 1.0, "float16": 1.0, "uint8": 10.0}
-#: Share of pictures whose top class must stay the same.
-TOP1 = {"float32": 1.0, "float16": 0.99, "uint8": 0.9}
-
 
 @dataclass(frozen=True)
 class Figures:
@@ -48,7 +39,8 @@ class Figures:
         top1: share of pictures with the same top class; None for outputs that are not by label.
         worst: the picture with the largest difference.
         tolerance: before it is scaled.
-        scale: the largest |value| of the reference over all pictures, in `UNITS`; at least 1.
+        scale: the largest |value| of the reference over all pictures, in units; at least 1.
+        least_top1: the smallest `top1` allowed.
     """
 
     runtime: str
@@ -111,7 +103,8 @@ def measure(
     """Run both over all batches and compare every output of the contract.
 
     Args:
-        tolerance: before it is scaled; by the weights' type where None.
+        contract: of the artefact that `runtime` runs: its outputs and its tolerance.
+        tolerance: before it is scaled, in place of the contract's.
 
     Raises:
         ParityError: the runtime lacks an output, or answers another shape; or either answers something not finite.
@@ -119,8 +112,8 @@ def measure(
     expected = [reference(batch.pixels) for batch in batches]
     answers = [runtime(batch.pixels) for batch in batches]
     names = [name for batch in batches for name in batch.names]
-    dtype = contract.weights_dtype
-    limit = TOLERANCES[dtype] if tolerance is None else tolerance
+    allowed = contract.tolerance
+    limit = allowed.value if tolerance is None else tolerance
     figures = []
     for output in contract.outputs:
         wanted, got = _rows(expected, output.name, reference.name), _rows(answers, output.name, runtime.name)
@@ -134,8 +127,8 @@ def measure(
             for one, values in ((reference, a), (runtime, b)):
                 if not np.isfinite(values).all():
                     raise ParityError(f"{one.name}, output {output.name}, picture {name}: a value is not finite")
-        top1 = TOP1[dtype] if contract.labels and output.name in BY_LABEL else None
-        scale = max(1.0, max(float(np.abs(row).max()) for row in wanted) / UNITS[dtype])
+        top1 = allowed.top1 if contract.labels and output.name in BY_LABEL else None
+        scale = max(1.0, max(float(np.abs(row).max()) for row in wanted) / allowed.unit)
         who = (runtime.name, reference.name, output.name)
         figures.append(_figures(who, names, wanted, got, limit, scale, top1))
     return figures

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from fer_export.contract import Input
+from fer_export.contract import ValuesInput
 
 #: No more rows than these are drawn to see every whole number of a range.
 MOST_ROWS = 4096
@@ -17,7 +17,7 @@ _LONGEST = 1 << 22
 Values = npt.NDArray[np.float32] | npt.NDArray[np.int32] | npt.NDArray[np.int64] | npt.NDArray[np.bool_]
 
 
-def some(spec: Input, count: int) -> Values:
+def some(spec: ValuesInput, count: int) -> Values:
     """Uniform over the range, both ends included, but for three rows: its lower end, its middle, its upper end.
 
     Returns:
@@ -35,7 +35,7 @@ def some(spec: Input, count: int) -> Values:
     return np.concatenate([drawn, *flats]).astype(spec.dtype)
 
 
-def missing(spec: Input, seen: Values) -> int:
+def missing(spec: ValuesInput, seen: Values) -> int:
     """How many rows it takes to see every whole number of a range, `MOST_ROWS` at most; 0 where all have been.
 
     A table that numbers are looked up in is checked row by row: a wrong one that nobody looks up is not found.
@@ -45,12 +45,12 @@ def missing(spec: Input, seen: Values) -> int:
     return min(math.ceil(_span(spec) / _each(spec)), MOST_ROWS)
 
 
-def unseen(spec: Input) -> int:
+def unseen(spec: ValuesInput) -> int:
     """How many whole numbers of a range are more than `MOST_ROWS` rows hold."""
     return 0 if spec.dtype == "float32" else max(0, _span(spec) - MOST_ROWS * _each(spec))
 
 
-def every(spec: Input, count: int) -> Values:
+def every(spec: ValuesInput, count: int) -> Values:
     """Rows in which each whole number of the range comes as often as any other; other inputs get `some`.
 
     Returns:
@@ -67,15 +67,15 @@ def every(spec: Input, count: int) -> Values:
     return (drawn + int(spec.range[0])).reshape(count, *_row(spec)).astype(spec.dtype)
 
 
-def _span(spec: Input) -> int:
+def _span(spec: ValuesInput) -> int:
     return int(spec.range[1] - spec.range[0]) + 1
 
 
-def _row(spec: Input) -> list[int]:
-    """[*sizes, C]: values have no free size."""
-    return [size for size in spec.axes_last if size is not None]
+def _row(spec: ValuesInput) -> list[int]:
+    """The sizes of one row, channels last."""
+    return list(spec.axes_last)
 
 
-def _each(spec: Input) -> int:
+def _each(spec: ValuesInput) -> int:
     """Numbers in one row."""
     return math.prod(_row(spec))

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from fer_export.contract import Contract, Crop, Input, Point
+from fer_export.contract import Contract, Crop, PictureInput, Point
 from fer_export.data import fer2013
 from fer_export.errors import InvalidInputError
 from fer_export.faces.align import TEMPLATE_48, coloured
@@ -108,8 +108,8 @@ def fer2013_samples(contract: Contract, path: Path, split: str, limit: int | Non
     Raises:
         InvalidInputError: the file does not hold, or the model takes other pictures.
     """
-    spec = contract.input
-    if spec.axes != (1, fer2013.SIZE, fer2013.SIZE):
+    spec = contract.inputs[0]
+    if spec.kind != "picture" or spec.axes != (1, fer2013.SIZE, fer2013.SIZE):
         raise InvalidInputError("FER2013's pictures are 48×48 gray, and this model takes others")
     faces = fer2013.read(path, usage=split, limit=limit)
     names = tuple(f"{split} {index}" for index in range(len(faces.pixels)))
@@ -134,26 +134,27 @@ def _for_all_inputs(contract: Contract, height: int, width: int) -> Batch:
     """The pictures at each input's own size, or at this one where that is free; no two inputs get the same ones."""
     parts: dict[str, npt.NDArray[Any]] = {}
     for turn, entry in enumerate(contract.inputs):
-        if entry.picture:
+        if entry.kind == "picture":
             crop = None if turn else contract.crop
             parts[entry.name] = _pictures(entry, crop, entry.height or height, entry.width or width)
         else:
             parts[entry.name] = random_inputs.some(entry, len(NAMES))
         parts[entry.name] = np.roll(parts[entry.name], turn, axis=0)
-    pictures = any(entry.picture for entry in contract.inputs)
+    pictures = any(entry.kind == "picture" for entry in contract.inputs)
     names = NAMES if pictures else tuple(f"values {row}" for row in range(1, len(NAMES) + 1))
     return Batch(names, _together(parts))
 
 
 def _further(contract: Contract, made: Batch) -> Batch | None:
     """Rows with every whole number of a range that the ones made have not; their pictures come again."""
-    first = by_input(made.pixels, contract.input.name)
-    count = max(random_inputs.missing(spec, first[spec.name]) for spec in contract.inputs)
+    first = by_input(made.pixels, contract.inputs[0].name)
+    values = [spec for spec in contract.inputs if spec.kind == "values"]
+    count = max((random_inputs.missing(spec, first[spec.name]) for spec in values), default=0)
     if not count:
         return None
     again = np.arange(count) % len(NAMES)
     parts = {
-        spec.name: first[spec.name][again] if spec.picture else random_inputs.every(spec, count)
+        spec.name: first[spec.name][again] if spec.kind == "picture" else random_inputs.every(spec, count)
         for spec in contract.inputs
     }
     return Batch(tuple(f"values {len(NAMES) + row}" for row in range(1, count + 1)), _together(parts))
@@ -170,7 +171,7 @@ def _together(parts: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
     return together
 
 
-def _pictures(spec: Input, crop: Crop | None, height: int, width: int) -> Pictures:
+def _pictures(spec: PictureInput, crop: Crop | None, height: int, width: int) -> Pictures:
     """Those of `NAMES`."""
     portrait = np.asarray(Image.open(PORTRAIT).convert("RGB"))
     faces = [_face(portrait, variant, spec, crop, height, width) for variant in VARIANTS]
@@ -180,7 +181,9 @@ def _pictures(spec: Input, crop: Crop | None, height: int, width: int) -> Pictur
     return np.stack([*faces, noise, *flats])
 
 
-def _face(portrait: Pictures, variant: Variant, spec: Input, crop: Crop | None, height: int, width: int) -> Pictures:
+def _face(
+    portrait: Pictures, variant: Variant, spec: PictureInput, crop: Crop | None, height: int, width: int
+) -> Pictures:
     template: Sequence[Point] = crop.template if crop else _stretched(height, width)
     onto_grid = similarity(LANDMARKS, template)
     assert onto_grid is not None

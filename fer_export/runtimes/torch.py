@@ -20,7 +20,7 @@ class TorchRuntime:
 
     def __call__(self, pixels: Pixels) -> Answers:
         """[N, H, W, C], 0–255 → outputs by name, float32, channels last."""
-        parts = by_input(pixels, self.contract.input.name).values()
+        parts = by_input(pixels, self.contract.inputs[0].name).values()
         with torch.inference_mode():
             answers = self.module(*(torch.from_numpy(channels_first(part)) for part in parts))
         named = zip(self.contract.outputs, answers, strict=True)

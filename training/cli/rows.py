@@ -62,8 +62,8 @@ def choose(
     if data is not None and kind == "drawn":
         raise UsageError(f"drawn faces are made, not read: {data} would not be looked at", hint="no --data, or --kind")
     # Pictures of FER2013 are 48 × 48 whatever the net takes; they are enlarged batch by batch.
-    size = contract.input.height or 48 if kind in ("folder", "voc") else 48
-    every = load_faces(kind, data, protocol=protocol or "majority", size=size, channels=contract.input.channels)
+    size = contract.picture.height or 48 if kind in ("folder", "voc") else 48
+    every = load_faces(kind, data, protocol=protocol or "majority", size=size, channels=contract.picture.channels)
     groups = dict(_group(text) for text in merged)
     every = classes.merge(every, groups) if groups else every
     chosen = every.of(split)

@@ -79,7 +79,7 @@ def measure(checkpoint: Checkpoint, faces: Faces, *, progress: Callable[[int], o
         ContractError: the contract says nothing about crops, leaves the size free, or is for colour.
         InvalidInputError: as for `evaluate`; other pictures, or not one face found.
     """
-    spec, rule = checkpoint.contract.input, checkpoint.contract.crop
+    spec, rule = checkpoint.contract.picture, checkpoint.contract.crop
     if rule is None or spec.height is None or spec.width is None:
         raise ContractError("the contract of this model says nothing about cropping faces")
     if spec.channels != 1:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from fer_export import models
-from fer_export.contract import Architecture, Contract, Input, Normalization, Output
+from fer_export.contract import Architecture, Contract, Normalization, Output, PictureInput
 from fer_export.convert import onnx, tfjs
 from fer_export.errors import InvalidInputError
 from fer_export.formats import checkpoint
@@ -60,8 +60,11 @@ def yardstick(num_classes: int = 8) -> Net:
     contract = Contract(
         architecture=Architecture(name=YARDSTICK, arguments={"num_classes": num_classes}),
         labels=tuple(f"class {index}" for index in range(num_classes)),
-        input=Input(height=48, width=48, channels=1, color="gray"),
-        normalization=Normalization(mean=(127.5,), std=(64.0,)),
+        inputs=(
+            PictureInput(
+                height=48, width=48, channels=1, color="gray", normalization=Normalization(mean=(127.5,), std=(64.0,))
+            ),
+        ),
         outputs=tuple(Output(name=name, shape=(num_classes,), meaning="none") for name in ("probabilities", "logits")),
         license="MIT",
         weights_sha256=weights_sha256(state),

@@ -45,7 +45,7 @@ class Program:
         if self._exported is None:
             raise InvalidInputError("torch.onnx kept no exported program")
         recorder = _Recorder(self._exported.module())
-        feeds = by_input(pixels, contract.input.name).values()
+        feeds = by_input(pixels, contract.inputs[0].name).values()
         with torch.inference_mode():
             answers = recorder.run(*(torch.from_numpy(channels_first(part)) for part in feeds))
         named = zip(contract.outputs, answers, strict=True)

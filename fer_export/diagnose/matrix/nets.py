@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from fer_export import models
-from fer_export.contract import BY_LABEL, Architecture, Contract, Input, Normalization, Output
+from fer_export.contract import BY_LABEL, Architecture, Contract, Normalization, Output, PictureInput
 from fer_export.errors import InvalidInputError, UsageError, first_line
 from fer_export.formats import checkpoint
 from fer_export.formats.checkpoint import Checkpoint, weights_sha256
@@ -61,11 +61,17 @@ def named(spec: str, *, small: bool = False) -> Checkpoint:
 def _random(name: str, side: int, arguments: dict[str, Any]) -> Checkpoint:
     channels: Literal[1, 3] = 3 if name in _RGB or name.startswith(PREFIX) else 1
     architecture = Architecture(name=name, arguments=arguments)
+    spec = PictureInput(
+        height=side,
+        width=side,
+        channels=channels,
+        color="gray" if channels == 1 else "rgb",
+        normalization=Normalization(mean=(127.5,) * channels, std=(64.0,) * channels),
+    )
     contract = Contract(
         architecture=architecture,
         labels=tuple(f"class {index}" for index in range(CLASSES)),
-        input=Input(height=side, width=side, channels=channels, color="gray" if channels == 1 else "rgb"),
-        normalization=Normalization(mean=(127.5,) * channels, std=(64.0,) * channels),
+        inputs=(spec,),
         outputs=tuple(Output(name=each, shape=(CLASSES,), meaning="by label") for each in BY_LABEL),
         license="MIT",
         weights_sha256="0" * 64,
@@ -74,7 +80,7 @@ def _random(name: str, side: int, arguments: dict[str, Any]) -> Checkpoint:
         torch.manual_seed(0)
         net = checkpoint.registered(architecture, channels)
         try:
-            _settle(net, models.Classifier(net, contract.normalization), samples_for(contract)[0].pixels)
+            _settle(net, models.Classifier(net, spec.normalization), samples_for(contract)[0].pixels)
         except (RuntimeError, ValueError, AssertionError) as error:
             reason = f"{name} does not take pictures of {side}×{side}: {first_line(error)}"
             raise InvalidInputError(reason) from error
@@ -132,5 +138,5 @@ def _settle(net: nn.Module, classifier: nn.Module, pixels: Pixels) -> None:
 
 def described(made: Checkpoint) -> str:
     """The input in a few characters: `1×48×48`."""
-    spec = made.contract.input
-    return f"{spec.channels}×{spec.height or '?'}×{spec.width or '?'}"
+    spec = made.contract.inputs[0]
+    return "×".join(str(size or "?") for size in spec.axes) or "scalar"
