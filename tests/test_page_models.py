@@ -112,7 +112,9 @@ def test_the_packaged_models_raise_no_alarm(browser: Browser) -> None:
     assert not visit.page.is_visible("#alarm")
     assert not visit.page.is_visible("#note")
     assert visit.page.inner_text("#parity").startswith("matches (")
-    outputs = {model["model"]: [output["output"] for output in model["outputs"]] for model in visit.fer("parity.models")}
+    outputs = {
+        model["model"]: [output["output"] for output in model["outputs"]] for model in visit.fer("parity.models")
+    }
     assert outputs == {
         "classifier": ["probabilities", "logits"],
         "pnet": ["probabilities", "boxes"],
