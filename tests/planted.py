@@ -14,7 +14,7 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from fer_export.contract import Architecture, Contract, Input, Normalization, Output
+from fer_export.contract import Architecture, Contract, Normalization, Output, PictureInput
 from fer_export.convert import onnx as exporter
 from fer_export.formats.checkpoint import Checkpoint, weights_sha256
 from fer_export.models import registry
@@ -54,8 +54,11 @@ def checkpoint() -> Checkpoint:
     contract = Contract(
         architecture=Architecture(name="planted", arguments={"num_classes": len(LABELS)}),
         labels=LABELS,
-        input=Input(height=16, width=12, channels=1, color="gray"),
-        normalization=Normalization(mean=(120.0,), std=(60.0,)),
+        inputs=(
+            PictureInput(
+                height=16, width=12, channels=1, color="gray", normalization=Normalization(mean=(120.0,), std=(60.0,))
+            ),
+        ),
         outputs=tuple(Output(name=name, shape=(len(LABELS),), meaning=meaning) for name, meaning in outputs),
         license="MIT",
         weights_sha256=weights_sha256(state),

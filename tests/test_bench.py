@@ -111,8 +111,8 @@ def test_the_cost_of_a_contract() -> None:
     assert costs.of(detector.contract_for("rnet")) is None, "no net of the registry"
     contract = bench.yardstick().checkpoint.contract
     for size in (None, 96):
-        other = contract.input.model_copy(update={"height": size, "width": size})
-        assert str(costs.of(contract.but(input=other))) == "0.31 M parameters", "free size, or one it cannot take"
+        other = contract.picture.but(height=size, width=size)
+        assert str(costs.of(contract.but(inputs=(other,)))) == "0.31 M parameters", "free size, or one it cannot take"
 
 
 def test_info_tells_it(cli: Call) -> None:

@@ -582,7 +582,11 @@ def test_a_classifier_goes_down_the_road_into_the_browser(code: Path, tmp_path: 
     assert any("softmax" in sentence for sentence in document["assumed"])
     assert {record["output"] for record in document["parity"]} == {"probabilities", "logits"}
     model, contract = onnx.load(tmp_path / "x.onnx")
-    assert (contract.license, contract.normalization.mean, contract.golden[0].height) == ("theirs", (127.5,), 40)
+    assert (contract.license, contract.picture.normalization.mean, contract.golden[0].height) == (
+        "theirs",
+        (127.5,),
+        40,
+    )
     assert str(code.parent).encode() not in (tmp_path / "x.onnx").read_bytes(), "no trace of the user's folders"
 
     with Browser() as browser:
@@ -632,7 +636,7 @@ def test_colours_any_size_and_many_outputs(code: Path, tmp_path: Path) -> None:
     exported = onnx.export(made.module(), contract, tmp_path / "x.onnx")
     assert all(figure.ok for figure in exported.figures)
     _, again = onnx.load(tmp_path / "x.onnx")
-    assert (again.input.height, again.input.channels) == (None, 3)
+    assert (again.picture.height, again.picture.channels) == (None, 3)
 
 
 @pytest.mark.parametrize("channels", [2, 6])
@@ -644,7 +648,7 @@ def test_channels_that_are_no_colours(code: Path, tmp_path: Path, channels: int)
     )
     contract = made.checkpoint.contract
     # Labels of expressions, and no rule to cut such pictures from a photo by.
-    assert (contract.input.color, contract.crop) == ("planes", None)
+    assert (contract.picture.color, contract.crop) == ("planes", None)
     onnx.export(made.module(), contract, tmp_path / "x.onnx")
     with Browser() as browser:
         written = tfjs.export(*onnx.load(tmp_path / "x.onnx"), tmp_path / "model", browser=browser)
@@ -670,7 +674,7 @@ def test_blue_first(code: Path, tmp_path: Path, cli: Call) -> None:
         assert any("RGB, not BGR" in sentence for sentence in json.loads(out)["assumed"]) is not bool(options)
         contracts.append(onnx.load(tmp_path / "x.onnx")[1])
     rgb, bgr = contracts
-    assert (rgb.input.color, bgr.input.color) == ("rgb", "bgr")
+    assert (rgb.picture.color, bgr.picture.color) == ("rgb", "bgr")
     first, second = (samples_for(contract)[0].pixels for contract in contracts)
     faces = slice(0, -4)  # noise has no order
     np.testing.assert_array_equal(first[faces], second[faces][..., ::-1])

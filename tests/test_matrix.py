@@ -69,7 +69,7 @@ def test_answers_depend_on_the_picture(name: str) -> None:
 
     loaded = nets.named(name, small=True)
     torch.manual_seed(0)
-    fresh = checkpoint.registered(loaded.contract.architecture, loaded.contract.input.channels).state_dict()
+    fresh = checkpoint.registered(loaded.contract.architecture, loaded.contract.inputs[0].channels).state_dict()
     assert spread(loaded) > 0.3
     assert spread(Checkpoint(loaded.contract, fresh)) < 0.05 < spread(loaded)
 

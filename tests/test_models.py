@@ -154,7 +154,7 @@ def test_checkpoint_and_onnx(road: Callable[[str], Made], tmp_path: Path, name: 
         assert torch.equal(checkpoint.load(tmp_path / "net.safetensors").module()(x)[1], wanted)
     contract = onnx.load(path)[1]
     assert contract.architecture == loaded.contract.architecture
-    assert contract.input.channels == 1
+    assert contract.inputs[0].channels == 1
 
 
 @pytest.mark.parametrize("name", ROAD)

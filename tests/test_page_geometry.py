@@ -14,7 +14,7 @@ import pytest
 import skimage.data
 from playwright.sync_api import Page
 
-from fer_export.contract import Cascade, Crop, FurtherInput, Input, Normalization
+from fer_export.contract import Cascade, Crop, PictureInput
 from fer_export.faces.align import TEMPLATE_48, crop, grid_to_photo
 from fer_export.faces.boxes import iou, regress, squares, suppress, windows
 from fer_export.faces.cascade import scales
@@ -127,10 +127,11 @@ def test_both_sides_cut_in_the_contracts_colours(page: Page, small: Checkpoint, 
     face = Face((20.0, 20.0, 120.0, 140.0))
     rule = Crop(template=TEMPLATE_48, margin=0.1)
     channels = 1 if color == "gray" else 3
+    spec = {"height": 48, "width": 48, "channels": channels, "color": color}
+    plain = {"mean": (0.0,) * channels, "std": (1.0,) * channels}
     contract = small.contract.but(
-        input=Input.model_validate({"height": 48, "width": 48, "channels": channels, "color": color}),
-        normalization=Normalization(mean=(0.0,) * channels, std=(1.0,) * channels), crop=rule,
-    )  # fmt: skip
+        inputs=(PictureInput.model_validate({**spec, "normalization": plain}),), crop=rule, golden=()
+    )
     theirs = on_page(
         page,
         "[...t.cropFace(v.pixels, v.face, v.grid)]",
@@ -152,14 +153,9 @@ def test_a_net_that_the_page_cannot_feed_is_refused(
     page: Page, small: Checkpoint, text: str, further: str | None, says: str
 ) -> None:
     first = parse_input(text)
-    channels = first.channels if first.picture else 0
     contract = small.contract.but(
-        input=first,
-        normalization=Normalization(mean=(0.0,) * channels, std=(1.0,) * channels),
-        more_inputs=(FurtherInput(**dict(parse_input(further)), normalization=Normalization(mean=(), std=())),)
-        if further
-        else (),
-        crop=small.contract.crop if first.coloured else None,
+        inputs=(first, parse_input(further)) if further else (first,),
+        crop=small.contract.crop if first.kind == "picture" and first.coloured else None,
         golden=(),
     )
     refused = on_page(

@@ -213,10 +213,10 @@ def test_large_logits_are_held_to_their_own_scale(loud: checkpoint.Checkpoint, t
     probabilities, logits = exported.figures
     assert 1e3 < logits.scale < 1e4
     # float32 rounds numbers of this size by more than the tolerance.
-    assert logits.max_abs > parity.TOLERANCE
-    assert probabilities.limit == parity.TOLERANCE
+    assert logits.max_abs > TOLERANCE
+    assert probabilities.limit == TOLERANCE
     record = next(each for each in onnx.load(tmp_path / "loud.onnx")[1].parity if each.output == "logits")
-    assert (record.tolerance, record.scale) == (parity.TOLERANCE, pytest.approx(logits.scale, rel=0.01))
+    assert (record.tolerance, record.scale) == (TOLERANCE, pytest.approx(logits.scale, rel=0.01))
     assert record.max_abs < record.tolerance * record.scale
 
 

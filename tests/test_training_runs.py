@@ -73,6 +73,7 @@ def test_a_run_leaves_best_and_last_in_both_formats(run: Path) -> None:
             loaded = checkpoint.load(run / f"{name}{ending}")
             assert loaded.contract.labels == drawn.LABELS
             assert loaded.contract.training is not None
+            assert loaded.contract.training.synthetic
             assert "knows no real face" in loaded.contract.training.note
             assert "only 128 pictures" in loaded.contract.training.note
             assert {metric.name for metric in loaded.contract.metrics} == {"accuracy", "macro_f1"}

@@ -13,7 +13,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from fer_export import parity
-from fer_export.contract import Contract, FurtherInput, Input, Normalization
+from fer_export.contract import Contract, Input
 from fer_export.convert import onnx, tfjs
 from fer_export.errors import UsageError
 from fer_export.importing.architecture import resolve
@@ -155,7 +155,7 @@ def fed(contract: Contract, rows: np.ndarray) -> list[Tensor]:
     """What somebody would give the bare net."""
     parts = [rows[entry.name] for entry in contract.inputs] if rows.dtype.names else [rows]
     tensors = [torch.from_numpy(channels_first(part)) for part in parts]
-    return [one / 255 if entry.picture else one for entry, one in zip(contract.inputs, tensors, strict=True)]
+    return [one / 255 if entry.kind == "picture" else one for entry, one in zip(contract.inputs, tensors, strict=True)]
 
 
 def contract_of(spec: Input) -> Contract:
@@ -163,8 +163,7 @@ def contract_of(spec: Input) -> Contract:
     return Contract.model_validate(
         {
             "architecture": {"name": "net.py:Net"},
-            "input": spec.model_dump(),
-            "normalization": {"mean": (), "std": ()},
+            "inputs": (spec,),
             "outputs": ({"name": "output", "shape": (3,), "meaning": "values"},),
             "license": "MIT",
             "weights_sha256": "0" * 64,
@@ -190,14 +189,14 @@ def test_what_the_samples_are() -> None:
 )  # fmt: skip
 def test_how_inputs_are_written(text: str, axes: tuple[int | None, ...], picture: bool) -> None:
     spec = parse_input(text)
-    assert (spec.axes, spec.picture, spec.free) == (axes, picture, None in axes)
+    assert (spec.axes, spec.kind == "picture", spec.free) == (axes, picture, None in axes)
 
 
 @pytest.mark.parametrize("dtype", ["int32", "int64", "bool"])
 def test_whole_numbers_take_both_ends_of_their_range(dtype: str) -> None:
     spec = parse_input(f"50:{dtype}")
     if dtype != "bool":
-        spec = spec.model_copy(update={"range": (-2.0, 5.0)})
+        spec = spec.but(range=(-2.0, 5.0))
     rows = samples.samples_for(contract_of(spec))[0].pixels
     assert rows.dtype == np.dtype(dtype)
     assert set(np.unique(rows[:9])) == ({False, True} if dtype == "bool" else set(range(-2, 6)))
@@ -208,9 +207,8 @@ def test_whole_numbers_take_both_ends_of_their_range(dtype: str) -> None:
 )
 def test_every_whole_number_is_seen(text: str, high: int, rows: int) -> None:
     """Also in batches of a fixed size, and whatever stands beside it."""
-    spec = parse_input(f"x={text}").model_copy(update={"range": (0.0, float(high))})
-    picture = FurtherInput(**dict(parse_input("1x8x8")), normalization=Normalization(mean=(0,), std=(1,)))
-    for contract in (contract_of(spec), contract_of(spec).but(more_inputs=(picture,))):
+    spec = parse_input(f"x={text}").but(range=(0.0, float(high)))
+    for contract in (contract_of(spec), contract_of(spec).but(inputs=(spec, parse_input("1x8x8")))):
         for batch in (None, 5):
             batches = samples.samples_for(contract, batch=batch)
             assert batch is None or {len(each.pixels) for each in batches} == {5}

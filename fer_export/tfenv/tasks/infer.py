@@ -8,13 +8,15 @@ from collections.abc import Callable
 from typing import Any
 
 Pictures = dict[str, Any]
+#: The number of a model that was opened, and the batch that it insists on; None where that is free.
+Opened = dict[str, int | None]
 
 _OPEN: dict[int, Callable[[Pictures], dict[str, Any]]] = {}
 _NUMBERS = itertools.count()
 
 
-def open_saved_model(path: str) -> int:
-    """Load a SavedModel; answers its number."""
+def open_saved_model(path: str) -> Opened:
+    """Load a SavedModel."""
     import tensorflow as tf
 
     loaded = tf.saved_model.load(path)
@@ -28,32 +30,35 @@ def open_saved_model(path: str) -> int:
         answers = function(**{name: tf.cast(pixels, specs[name].dtype) for name, pixels in named.items()})
         return {key: value.numpy() for key, value in answers.items()}
 
-    return _keep(run)
+    return _keep(run, next(iter(specs.values())).shape[0])
 
 
-def open_frozen(path: str, inputs: list[str], outputs: list[str]) -> int:
-    """Load a frozen graph, its inputs and outputs being nodes of these names; answers its number."""
+def open_frozen(path: str, inputs: list[str], outputs: list[str]) -> Opened:
+    """Load a frozen graph, its inputs and outputs being nodes of these names."""
     # Its neighbour: this folder is no package in the worker's process.
-    function = importlib.import_module("saved_model").open_frozen(path, inputs, outputs)
+    function, batch = importlib.import_module("saved_model").open_frozen(path, inputs, outputs)
 
     def run(pictures: Pictures) -> dict[str, Any]:
         named = _named(pictures, inputs)
         return {key: value.numpy() for key, value in function(named[name] for name in inputs).items()}
 
-    return _keep(run)
+    return _keep(run, batch)
 
 
-def open_litert(path: str) -> int:
-    """Load a `.tflite` into LiteRT; answers its number. Its inputs take the shape of what they are given."""
+def open_litert(path: str) -> Opened:
+    """Load a `.tflite` into LiteRT. Its inputs take the shape of what they are given, where their batch is free."""
     from ai_edge_litert.interpreter import Interpreter
 
     runner = Interpreter(model_path=path).get_signature_runner("serving_default")
-    kinds = {name: detail["dtype"] for name, detail in runner.get_input_details().items()}
+    details = runner.get_input_details()
+    kinds = {name: detail["dtype"] for name, detail in details.items()}
+    # LiteRT's shapes have -1 where a size is free.
+    batch = int(next(iter(details.values()))["shape_signature"][0])
 
     def run(pictures: Pictures) -> dict[str, Any]:
         return dict(runner(**{name: part.astype(kinds[name]) for name, part in _named(pictures, list(kinds)).items()}))
 
-    return _keep(run)
+    return _keep(run, batch if batch > 0 else None)
 
 
 def run(number: int, pictures: Pictures) -> dict[str, Any]:
@@ -70,7 +75,7 @@ def _named(pictures: Pictures, names: list[str]) -> Pictures:
     return dict(zip(names, pictures.values(), strict=True)) if len(names) == 1 else pictures
 
 
-def _keep(run: Callable[[Pictures], dict[str, Any]]) -> int:
+def _keep(run: Callable[[Pictures], dict[str, Any]], batch: int | None) -> Opened:
     number = next(_NUMBERS)
     _OPEN[number] = run
-    return number
+    return {"number": number, "batch": batch}

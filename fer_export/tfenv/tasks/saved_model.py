@@ -75,10 +75,13 @@ def freeze(source: str, path: str, entries: list[Entry], outputs: list[str]) -> 
     Path(path).write_bytes(graph.as_graph_def().SerializeToString(deterministic=True))
 
 
-def open_frozen(path: str, inputs: list[str], outputs: list[str]) -> Callable[[Iterable[Any]], dict[str, Any]]:
-    """A function from pictures, in the order of `inputs`, to outputs by name."""
+def open_frozen(
+    path: str, inputs: list[str], outputs: list[str]
+) -> tuple[Callable[[Iterable[Any]], dict[str, Any]], int | None]:
+    """Open a frozen graph: a function from pictures, in the order of `inputs`, to outputs by name; and its batch."""
     function = _pruned(graph_of(path), inputs, outputs)
-    return lambda pictures: dict(zip(outputs, function(*cast(pictures, function.inputs)), strict=True))
+    size: int | None = function.inputs[0].shape[0]
+    return lambda pictures: dict(zip(outputs, function(*cast(pictures, function.inputs)), strict=True)), size
 
 
 def cast(pictures: Iterable[Any], inputs: Iterable[Any]) -> list[Any]:
