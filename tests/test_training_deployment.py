@@ -22,13 +22,13 @@ from fer_export.errors import ContractError, InvalidInputError
 from fer_export.faces import align, cascade
 from fer_export.faces.face import Face
 from fer_export.faces.photo import load_photo
-from training import cascade_crops, deployment
-from training.cascade_crops import ENLARGEMENT, PADDING, crops, landmarks, photo
 from training.cli.deployment import main
-from training.data import drawn
+from training.data import cascade_crops, drawn
+from training.data.cascade_crops import ENLARGEMENT, PADDING, crops, landmarks, photo
 from training.data.faces import PUBLIC, TRAINING, Faces
-from training.deployment import sheet
-from training.evaluation import predict
+from training.measure import deployment
+from training.measure.evaluation import predict
+from training.report import deployment_sheet
 
 PAD = PADDING * 48
 RULE = Crop(template=align.TEMPLATE_48)
@@ -275,7 +275,7 @@ def test_a_shifted_face_is_a_gap_that_is_seen(faces: Faces, net: checkpoints.Che
     away = checkpoints.Checkpoint(net.contract.but(crop=Crop(template=(a, b, c, d, e))), net.state)
     near, far = deployment.measure(net, faces), deployment.measure(away, faces)
     assert deployment.disagreement(far).mean() > 3 * deployment.disagreement(near).mean()
-    order = sheet.chosen(far, first=2, rest=9)
+    order = deployment_sheet.chosen(far, first=2, rest=9)
     assert sorted(order) == [0, 1, 2, 3]
     apart = deployment.disagreement(far)[order]
     assert apart.tolist() == sorted(apart.tolist(), reverse=True)

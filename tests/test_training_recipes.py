@@ -11,10 +11,11 @@ from torch.nn import functional
 
 from fer_export import checkpoint
 from fer_export.errors import InvalidInputError
-from training import losses, optimization, recipe
-from training.fit import Run, fit
-from training.keeper import WarmAverage
-from training.loading import InMemory, Rows, loader
+from training import recipe
+from training.fit import losses, optimization
+from training.fit.checkpointing import WarmAverage
+from training.fit.dataloader import InMemory, Rows, loader
+from training.fit.run import Run, fit
 from training.recipe import Loss, Optimizer, Schedule, Stage
 
 SGD = Optimizer(name="sgd", learning_rate=0.1, weight_decay=0.01)

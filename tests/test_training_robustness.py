@@ -22,10 +22,11 @@ from fer_export.errors import InvalidInputError
 from training.cli.robustness import main
 from training.data import drawn
 from training.data.faces import PUBLIC, Faces
-from training.evaluation import predict
-from training.robustness import CONDITIONS, Condition, apply, draw, lost, measure
-from training.robustness.conditions import blur, brightness, contrast, jpeg, move, noise
-from training.robustness.measure import passes
+from training.measure.evaluation import predict
+from training.measure.robustness import CONDITIONS, Condition, apply, lost, measure
+from training.measure.robustness.conditions import blur, brightness, contrast, jpeg, move, noise
+from training.measure.robustness.measure import passes
+from training.report.robustness_chart import draw
 
 
 @pytest.fixture(scope="module")

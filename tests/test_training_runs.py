@@ -22,11 +22,13 @@ from fer_export import checkpoint
 from fer_export.errors import InvalidInputError, MissingDependencyError, UsageError
 from fer_export.export import onnx, tfjs
 from fer_export.runtime.tfjs import Browser
-from training import evaluation, recipe, reinforce
+from training import recipe
 from training.__main__ import main
 from training.data import drawn, sources
-from training.fit import Run, fit
+from training.fit.run import Run, fit
+from training.measure import evaluation
 from training.tune import Pruning
+from training.weights import distil
 
 #: Where the real pictures are absent, the same recipes run on drawn ones.
 REAL = (SHARED / "data" / "fer2013.csv.xz").exists()
@@ -368,8 +370,8 @@ def taught(folder: Path, read: recipe.Recipe) -> Path:
         first = recipe.read("two_heads", epochs=1, changes=("stages.0.batch=16", "stages.0.schedule.warmup=0"))
         fit(first, Run(folder / "teacher", data=DATA, limit=48, progress=False, report=False))
         faces = sources.limited(sources.load(read.data, DATA), 48).train
-        teacher = reinforce.teacher(folder / "teacher", faces)
-        reinforce.make(folder / "views", faces, [teacher], first.stages[0].augmentation, size=48, views=2)
+        teacher = distil.teacher(folder / "teacher", faces)
+        distil.make(folder / "views", faces, [teacher], first.stages[0].augmentation, size=48, views=2)
     return folder / "views"
 
 

@@ -16,7 +16,7 @@ COMMANDS = {
     "fit": "Train by a recipe.",
     "tune": "Search a recipe's settings with Optuna.",
     "widen": "Make a wider net that starts where a narrow one ended.",
-    "reinforce": "Let teachers answer for stored views, for a student to learn from.",
+    "distil": "Let teachers answer for stored views, for a student to learn from.",
     "average": "Average the weights of runs that set out from the same ones.",
     "evaluate": "Measure a checkpoint and write its report.",
     "calibrate": "Fit a temperature, so that the confidence means something.",
@@ -27,7 +27,20 @@ COMMANDS = {
 }
 
 
-@click.group(cls=lazy("training.cli", COMMANDS), context_settings={"help_option_names": ["-h", "--help"]})
+#: Old name of a command → its present one. Not listed; to be removed after the next release.
+ALIASES = {"reinforce": "distil"}
+
+
+class Commands(lazy("training.cli", COMMANDS)):  # type: ignore[misc]
+    """The commands, found under their old names too."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command of this name."""
+        found: click.Command | None = super().get_command(ctx, ALIASES.get(cmd_name, cmd_name))
+        return found
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Train face-emotion nets into checkpoints that carry their contract.
 

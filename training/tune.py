@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from fer_export import checkpoint
 from fer_export.errors import InvalidInputError
 from fer_export.files import replacing
-from training.fit import Run, fit
+from training.fit.run import Run, fit
 from training.recipe import Range, Recipe, as_yaml, read
 
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)

@@ -32,8 +32,8 @@ def main(output: Output, paths: tuple[Path, ...], data: Path, runs: tuple[Path, 
     from fer_export import checkpoint, macs
     from fer_export.errors import InvalidInputError
     from fer_export.files import replacing
-    from training.card import Shipped, render
     from training.data.sources import load_faces
+    from training.report.card import Shipped, render
 
     models = []
     for source in paths:

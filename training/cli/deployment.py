@@ -15,7 +15,7 @@ from training.cli import rows
 from training.cli.kept import keep
 
 if TYPE_CHECKING:
-    from training.deployment import Deployment
+    from training.measure.deployment import Deployment
 
 
 @click.command("deployment")
@@ -63,7 +63,9 @@ def main(
         raise UsageError("--fill measures nothing, so there is nothing to write with -o")
 
     from fer_export import checkpoint as checkpoints
-    from training import cascade_crops, deployment
+    from training.data import cascade_crops
+    from training.measure import deployment
+    from training.report import deployment_sheet
 
     path = ckpt or checkpoints.PRETRAINED
     loaded = checkpoints.load(path)
@@ -81,7 +83,7 @@ def main(
     output.add(**record)
     for line in _lines(measured, min(output.console.width, 100)):
         output.text(line)
-    keep(output, folder, "deployment", record, lambda path: deployment.draw(measured, path))
+    keep(output, folder, "deployment", record, lambda path: deployment_sheet.draw(measured, path))
 
 
 def _lines(measured: Deployment, width: int) -> list[str]:

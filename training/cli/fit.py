@@ -73,7 +73,7 @@ def main(
         sys.exit(_torchrun(devices))
 
     from fer_export import checkpoint
-    from training.fit import Run, fit, is_first
+    from training.fit.run import Run, fit, is_first
     from training.recipe import read
 
     if not data and name is None and is_first():

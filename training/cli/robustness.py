@@ -14,7 +14,7 @@ from training.cli import rows
 from training.cli.kept import keep
 
 if TYPE_CHECKING:
-    from training.robustness import Robustness
+    from training.measure.robustness import Robustness
 
 
 @click.command("robustness")
@@ -51,8 +51,9 @@ def main(
           --data ../shared/data -o runs/resnet9/robustness
     """
     from fer_export import checkpoint as checkpoints
-    from training import robustness
-    from training.robustness.measure import passes
+    from training.measure import robustness
+    from training.measure.robustness.measure import passes
+    from training.report import robustness_chart
 
     path = ckpt or checkpoints.PRETRAINED
     loaded = checkpoints.load(path)
@@ -64,7 +65,7 @@ def main(
     output.add(**record)
     for line in _lines(found, min(output.console.width, 100)):
         output.text(line)
-    keep(output, folder, "robustness", record, lambda path: robustness.draw(found, path))
+    keep(output, folder, "robustness", record, lambda path: robustness_chart.draw(found, path))
 
 
 def _lines(found: Robustness, width: int) -> list[str]:

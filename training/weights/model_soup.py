@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from fer_export.checkpoint import Checkpoint
 from fer_export.errors import InvalidInputError
-from training.evaluation import fitted
+from training.measure.evaluation import fitted
 from training.provenance import remade
 
 _BATCH = 256

@@ -24,14 +24,14 @@ from fer_export.checkpoint import Checkpoint
 from fer_export.contract import Architecture
 from fer_export.errors import InvalidInputError, UsageError
 from fer_export.files import replacing
-from training import pretrained, reinforce
 from training.data import classes, sources
 from training.data.sources import Split
-from training.evaluation import evaluate
-from training.heads import heads, start, targets
-from training.keeper import WHOLE, History, Keeper, State, WarmAverage
-from training.loading import InMemory, Rows, loader
-from training.module import Fitting
+from training.fit import pretrained, stored_views
+from training.fit.checkpointing import WHOLE, History, Keeper, State, WarmAverage
+from training.fit.dataloader import InMemory, Rows, loader
+from training.fit.lightning_module import Fitting
+from training.fit.multi_head import heads, start, targets
+from training.measure.evaluation import evaluate
 from training.provenance import architecture_of, started_from, write_environment
 from training.recipe import Data, Recipe, Stage, as_yaml, read
 from training.report import write as write_report
@@ -145,9 +145,9 @@ def _fit_stage(recipe: Recipe, stage: Stage, net: nn.Module, split: Split, run: 
         if stage.views not in run.data:
             raise UsageError(
                 f"stage {stage.name} trains on views named {stage.views}",
-                hint=f"make them with `python -m training reinforce`, then --data {stage.views}=FOLDER",
+                hint=f"make them with `python -m training distil`, then --data {stage.views}=FOLDER",
             )
-        pixels, wanted, views = reinforce.load(run.data[stage.views], train, stage.taught)
+        pixels, wanted, views = stored_views.load(run.data[stage.views], train, stage.taught)
     rows = Rows(
         len(train),
         min(stage.batch, len(train)),

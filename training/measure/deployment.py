@@ -10,10 +10,10 @@ from torch import Tensor
 
 from fer_export.checkpoint import Checkpoint
 from fer_export.errors import ContractError, InvalidInputError
-from training import cascade_crops
+from training.data import cascade_crops
 from training.data.faces import Faces
-from training.evaluation import Evaluation, evaluate, predict
-from training.robustness.lost import Lost, lost
+from training.measure.evaluation import Evaluation, evaluate, predict
+from training.measure.robustness.lost import Lost, lost
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,10 +11,10 @@ from jinja2 import Environment, StrictUndefined
 
 from fer_export.checkpoint import Checkpoint
 from fer_export.contract import Contract
-from training import deployment, robustness
 from training.data import splits
 from training.data.faces import PUBLIC, TRAINING, Faces
-from training.evaluation import Evaluation, evaluate
+from training.measure import deployment, robustness
+from training.measure.evaluation import Evaluation, evaluate
 from training.report.text import share
 
 TEMPLATE = Path(__file__).with_name("card.md.jinja")

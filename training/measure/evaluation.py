@@ -13,7 +13,7 @@ from fer_export.checkpoint import Checkpoint
 from fer_export.contract import Contract
 from fer_export.errors import InvalidInputError
 from training.data.faces import Faces
-from training.report.figures import Figures, measure
+from training.measure.figures import Figures, measure
 
 MOST_VIEWS = 10
 #: How far a shifted view goes: share of the side, and share of the size.
