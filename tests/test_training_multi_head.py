@@ -20,6 +20,7 @@ from training.fit.multi_head import cut, heads, start, targets
 from training.fit.run import Run, fit
 from training.measure import evaluation
 from training.recipe import Loss
+from training.report.run_report import write_run_report
 from training.weights import distil
 
 #: Drawn looks that both sets of labels know: FER2013's class and FER+'s.
@@ -59,7 +60,10 @@ def split(folder: Path) -> sources.Split:
 def run(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three epochs of both heads."""
     place = tmp_path_factory.mktemp("runs") / "two"
-    fit(recipe.read("two_heads", epochs=3, changes=TRAINED), Run(place, {"main": folder}, progress=False))
+    fit(
+        recipe.read("two_heads", epochs=3, changes=TRAINED),
+        Run(place, {"main": folder}, progress=False, finish=write_run_report),
+    )
     return place
 
 
@@ -158,7 +162,7 @@ def test_a_net_of_one_head_starts_one_of_two(run: Path, split: sources.Split, pl
 def test_a_run_of_two_heads_goes_on_from_one(run: Path, folder: Path, tmp_path: Path) -> None:
     first = checkpoint.load(run / "best.safetensors")
     again = recipe.read("two_heads", epochs=1, changes=TRAINED)
-    made = fit(again, Run(tmp_path / "run", {"main": folder}, init=first, limit=64, progress=False, report=False))
+    made = fit(again, Run(tmp_path / "run", {"main": folder}, init=first, limit=64, progress=False))
     training = checkpoint.load(made).contract.training
     assert training is not None
     assert "as the first head" in training.note

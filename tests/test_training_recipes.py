@@ -154,7 +154,7 @@ def test_statistics_of_frozen_layers_rest_or_follow(tmp_path: Path) -> None:
     for statistics, moved in (("rest", False), ("follow", True)):
         stage = "{epochs: 1, batch: 16, train: [head], optimizer: {name: sgd, learning_rate: 0.01}, statistics: "
         read = recipe.read("drawn", changes=[f"stages=[{stage}{statistics}}}]"])
-        best = fit(read, Run(tmp_path / statistics, limit=32, progress=False, report=False))
+        best = fit(read, Run(tmp_path / statistics, limit=32, progress=False))
         mean = checkpoint.load(best).state["stem.0.1.running_mean"]
         assert bool(mean.any()) == moved
 

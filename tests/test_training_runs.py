@@ -27,6 +27,7 @@ from training.__main__ import main
 from training.data import drawn, sources
 from training.fit.run import Run, fit
 from training.measure import evaluation
+from training.report.run_report import write_run_report
 from training.tune import Pruning
 from training.weights import distil
 
@@ -62,7 +63,7 @@ def history(folder: Path) -> list[dict[str, str]]:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two epochs on a few drawn faces."""
     folder = tmp_path_factory.mktemp("runs") / "drawn"
-    fit(recipe.read("drawn", epochs=2, changes=SMALL), Run(folder, limit=128, progress=False))
+    fit(recipe.read("drawn", epochs=2, changes=SMALL), Run(folder, limit=128, progress=False, finish=write_run_report))
     return folder
 
 
@@ -139,9 +140,9 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(run: Path, tmp_path: Path
     unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
     constant = [*SMALL, "stages.0.schedule.name=constant", "precision=float32"]
     two = recipe.read("drawn", epochs=2, changes=constant)
-    fit(two, Run(unbroken, limit=64, progress=False, report=False))
-    fit(recipe.read("drawn", epochs=1, changes=constant), Run(broken, limit=64, progress=False, report=False))
-    fit(two, Run(broken, limit=64, progress=False, report=False, resume=True))
+    fit(two, Run(unbroken, limit=64, progress=False))
+    fit(recipe.read("drawn", epochs=1, changes=constant), Run(broken, limit=64, progress=False))
+    fit(two, Run(broken, limit=64, progress=False, resume=True))
     first, second = (checkpoint.load(folder / "last.safetensors") for folder in (unbroken, broken))
     for name, tensor in first.state.items():
         torch.testing.assert_close(second.state[name], tensor, atol=1e-6, rtol=1e-5, msg=name)
@@ -182,7 +183,7 @@ def test_a_run_is_not_resumed_with_other_settings(run: Path) -> None:
 def test_a_second_run_starts_from_the_first_and_says_so(run: Path, tmp_path: Path) -> None:
     first = checkpoint.load(run / "last.safetensors")
     slow = recipe.read("drawn", epochs=1, changes=[*SMALL, "stages.0.optimizer.learning_rate=1e-6"])
-    best = fit(slow, Run(tmp_path / "run", init=first, limit=64, progress=False, report=False))
+    best = fit(slow, Run(tmp_path / "run", init=first, limit=64, progress=False))
     second = checkpoint.load(best)
     assert second.contract.training is not None
     assert "started from recipe drawn, seed 0" in second.contract.training.note
@@ -205,7 +206,7 @@ def test_stages_follow_each_other_and_resume_between_them(tmp_path: Path) -> Non
     ]
     two = recipe.read("drawn", changes=changes)
     folder = tmp_path / "run"
-    fit(two, Run(folder, limit=64, progress=False, report=False))
+    fit(two, Run(folder, limit=64, progress=False))
     assert [row["stage"] for row in history(folder)] == ["first", "second", "second"]
     before = checkpoint.load(folder / "stages" / "0-first" / "last.safetensors")
     after = checkpoint.load(folder / "last.safetensors")
@@ -217,7 +218,7 @@ def test_stages_follow_each_other_and_resume_between_them(tmp_path: Path) -> Non
     # As if it had been stopped in the second stage: the first one is not run again.
     (folder / "stages" / "1-second" / "finished").unlink()
     longer = two.model_copy(update={"stages": (two.stages[0], two.stages[1].model_copy(update={"epochs": 3}))})
-    fit(longer, Run(folder, limit=64, progress=False, report=False, resume=True))
+    fit(longer, Run(folder, limit=64, progress=False, resume=True))
     assert [row["stage"] for row in history(folder)] == ["first", "second", "second", "second"]
 
 
@@ -240,9 +241,7 @@ def test_an_embedding_is_learnt_from_colours_and_classes_from_gray(weights: Path
 
 def test_classes_can_be_merged_weighed_and_balanced(tmp_path: Path) -> None:
     changes = [*SMALL, "data.merge={upset: [sadness, anger]}", "data.balance=true", "stages.0.loss.weighted=true"]
-    best = fit(
-        recipe.read("drawn", epochs=1, changes=changes), Run(tmp_path / "run", limit=64, progress=False, report=False)
-    )
+    best = fit(recipe.read("drawn", epochs=1, changes=changes), Run(tmp_path / "run", limit=64, progress=False))
     contract = checkpoint.load(best).contract
     assert "upset" in contract.labels
     assert "anger" not in contract.labels
@@ -352,7 +351,6 @@ def test_every_recipe_learns_and_goes_down_the_road(name: str, weights: Path, tm
         weights=weights / f"{FILES[name]}.pth" if name in FILES else None,
         limit=48,
         progress=False,
-        report=False,
     )
     best = fit(read.model_copy(update={"stages": batches}), run)
     for stage in read.stages:
@@ -368,7 +366,7 @@ def taught(folder: Path, read: recipe.Recipe) -> Path:
     """Views by a teacher that has hardly learned, for the recipe that trains on views."""
     if any(stage.views for stage in read.stages):
         first = recipe.read("two_heads", epochs=1, changes=("stages.0.batch=16", "stages.0.schedule.warmup=0"))
-        fit(first, Run(folder / "teacher", data=DATA, limit=48, progress=False, report=False))
+        fit(first, Run(folder / "teacher", data=DATA, limit=48, progress=False))
         faces = sources.limited(sources.load(read.data, DATA), 48).train
         teacher = distil.teacher(folder / "teacher", faces)
         distil.make(folder / "views", faces, [teacher], first.stages[0].augmentation, size=48, views=2)
@@ -437,7 +435,7 @@ def test_a_search_ends_bad_trials_resumes_and_leaves_a_recipe(tmp_path: Path) ->
 def test_a_trial_that_its_pruner_gives_up_ends_at_once(tmp_path: Path) -> None:
     study = optuna.create_study(direction="maximize", pruner=optuna.pruners.ThresholdPruner(lower=1.1))
     trial = study.ask()
-    run = Run(tmp_path / "run", limit=32, progress=False, report=False, callbacks=(Pruning(trial),))
+    run = Run(tmp_path / "run", limit=32, progress=False, callbacks=(Pruning(trial),))
     with pytest.raises(optuna.TrialPruned):
         fit(recipe.read("drawn", epochs=3), run)
     assert list(study.trials[0].intermediate_values) == [0]
@@ -446,7 +444,7 @@ def test_a_trial_that_its_pruner_gives_up_ends_at_once(tmp_path: Path) -> None:
 def test_a_stage_stops_early_when_its_check_gets_no_better(tmp_path: Path) -> None:
     # At this rate nothing is learnt that would show.
     changes = ["stages.0.optimizer.learning_rate=1e-30", "stages.0.stop=1", "stages.0.ema=0", "stages.0.batch=16"]
-    run = Run(tmp_path / "run", limit=32, progress=False, report=False)
+    run = Run(tmp_path / "run", limit=32, progress=False)
     fit(recipe.read("drawn", epochs=9, changes=changes), run)
     assert len(history(run.folder)) < 9
 

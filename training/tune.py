@@ -93,7 +93,6 @@ def tune(search: Search) -> optuna.Study:
             limit=search.limit,
             progress=search.progress,
             callbacks=(Pruning(trial),),
-            report=False,
         )
         best = fit(changed, run)
         return next(metric.value for metric in checkpoint.load(best).contract.metrics if metric.name == "accuracy")

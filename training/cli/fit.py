@@ -75,6 +75,7 @@ def main(
     from fer_export import checkpoint
     from training.fit.run import Run, fit, is_first
     from training.recipe import read
+    from training.report.run_report import write_run_report
 
     if not data and name is None and is_first():
         click.echo(_NO_DATA, err=True)
@@ -89,6 +90,7 @@ def main(
         weights=weights,
         limit=limit or 0,
         progress=not output.as_json,
+        finish=write_run_report,
     )
     best = fit(recipe, run)
     if not is_first():
