@@ -43,7 +43,7 @@ def test_the_card_says_what_is_measured(net: Checkpoint, every: Faces, monkeypat
         pictures=SimpleNamespace(accuracy=0.5),
         lost=SimpleNamespace(accuracy=0.4, points=1.25, bound=2.5),
     )
-    monkeypatch.setattr("training.measure.deployment.measure", lambda *_: stand_in)
+    monkeypatch.setattr("training.measure.deployment.measure_deployment", lambda *_: stand_in)
     training = {"data": "drawn", "protocol": "p", "recipe": "drawn", "seed": 3, "epochs": 1, "note": "epoch 1"}
     labelled = Checkpoint(net.contract.but(training=training), net.state)
     seeds = [_seed(net, value).contract for value in (0.70, 0.72, 0.74)]

@@ -53,7 +53,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def split(folder: Path) -> sources.Split:
-    return sources.load(recipe.read("two_heads").data, {"main": folder})
+    return sources.load(recipe.read_recipe("two_heads").data, {"main": folder})
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def run(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three epochs of both heads."""
     place = tmp_path_factory.mktemp("runs") / "two"
     fit(
-        recipe.read("two_heads", epochs=3, changes=TRAINED),
+        recipe.read_recipe("two_heads", epochs=3, changes=TRAINED),
         Run(place, {"main": folder}, progress=False, finish=write_run_report),
     )
     return place
@@ -133,7 +133,7 @@ def test_a_resumed_run_of_two_heads_equals_an_unbroken_one(run: Path, folder: Pa
             if trainer.current_epoch == 1:
                 raise Stop
 
-    asked = recipe.read("two_heads", epochs=3, changes=TRAINED)
+    asked = recipe.read_recipe("two_heads", epochs=3, changes=TRAINED)
     place = tmp_path / "two"
     with pytest.raises(Stop):
         fit(asked, Run(place, {"main": folder}, progress=False, callbacks=[Killed(tmp_path / "x")]))
@@ -161,7 +161,7 @@ def test_a_net_of_one_head_starts_one_of_two(run: Path, split: sources.Split, pl
 
 def test_a_run_of_two_heads_goes_on_from_one(run: Path, folder: Path, tmp_path: Path) -> None:
     first = checkpoint.load(run / "best.safetensors")
-    again = recipe.read("two_heads", epochs=1, changes=TRAINED)
+    again = recipe.read_recipe("two_heads", epochs=1, changes=TRAINED)
     made = fit(again, Run(tmp_path / "run", {"main": folder}, init=first, limit=64, progress=False))
     training = checkpoint.load(made).contract.training
     assert training is not None
@@ -175,8 +175,8 @@ def test_a_cut_net_goes_to_onnx(run: Path, tmp_path: Path) -> None:
 
 
 def test_every_own_architecture_can_have_two_heads(split: sources.Split) -> None:
-    stage = recipe.read("two_heads").stages[0]
-    second = heads(recipe.read("two_heads").data, stage, split.train)[1]
+    stage = recipe.read_recipe("two_heads").stages[0]
+    second = heads(recipe.read_recipe("two_heads").data, stage, split.train)[1]
     for name in ("fernet", "resnet9", "emotion_cnn", "torchvision:mobilenet_v3_small"):
         net = models.build(name, num_classes=15)
         state = cut(name, {}, dict(net.state_dict()), second, width=15)
@@ -201,7 +201,7 @@ def test_votes_in_the_words_of_the_other_set() -> None:
 
 
 def test_translated_targets_are_for_training_alone(folder: Path, split: sources.Split) -> None:
-    asked = recipe.read("two_heads", changes=("data.other.translated=0.4",)).data
+    asked = recipe.read_recipe("two_heads", changes=("data.other.translated=0.4",)).data
     found = sources.load(asked, {"main": folder})
     assert found.train.other is not None and found.check.other is not None
     assert split.check.other is not None
@@ -217,7 +217,7 @@ def test_translated_targets_are_for_training_alone(folder: Path, split: sources.
 @pytest.fixture(scope="module")
 def views(run: Path, split: sources.Split, tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("views")
-    how = recipe.read("two_heads").stages[0].augmentation
+    how = recipe.read_recipe("two_heads").stages[0].augmentation
     both = [distil.teacher(run, split.train, which) for which in ("best", "last")]
     assert distil.make(place, split.train, both, how, size=48, views=2) == 2
     assert distil.make(place, split.train, both, how, size=48, views=3) == 1
@@ -241,7 +241,7 @@ def test_teachers_answer_for_the_mirror_too(run: Path, split: sources.Split, tmp
     both = distil.answers(teachers, pixels, mirrored=True)
     torch.testing.assert_close(both, sum(plain) / 2)
     assert (both - plain[0]).abs().max() > 1e-4
-    how = recipe.read("two_heads").stages[0].augmentation
+    how = recipe.read_recipe("two_heads").stages[0].augmentation
     distil.make(tmp_path, split.train, teachers, how, size=48, views=1, mirrored=True)
     with pytest.raises(InvalidInputError, match="views of other"):
         distil.make(tmp_path, split.train, teachers, how, size=48, views=2)
@@ -258,7 +258,7 @@ def test_targets_of_views_mix_labels_in_where_there_are_any(split: sources.Split
 
 
 def test_a_student_trains_on_views(folder: Path, views: Path, tmp_path: Path) -> None:
-    asked = recipe.read("student", epochs=2, changes=TRAINED)
+    asked = recipe.read_recipe("student", epochs=2, changes=TRAINED)
     best = fit(asked, Run(tmp_path / "student", {"main": folder, "views": views}, progress=False))
     assert checkpoint.load(best).contract.labels == ferplus.LABELS
 
@@ -269,9 +269,9 @@ def test_views_of_other_pictures_or_none_are_refused(folder: Path, views: Path, 
     with pytest.raises(InvalidInputError, match="no views"):
         stored_views.load(folder, split.train, 1.0)
     with pytest.raises(UsageError, match="views named views"):
-        fit(recipe.read("student", changes=TRAINED), Run(folder / "x", {"main": folder}, progress=False))
+        fit(recipe.read_recipe("student", changes=TRAINED), Run(folder / "x", {"main": folder}, progress=False))
     with pytest.raises(InvalidInputError, match="views of other"):
-        distil.make(views, split.check, [], recipe.read("two_heads").stages[0].augmentation, size=48, views=1)
+        distil.make(views, split.check, [], recipe.read_recipe("two_heads").stages[0].augmentation, size=48, views=1)
     with pytest.raises(InvalidInputError, match="net-best"):
         distil.teacher(folder, split.train)
 
@@ -287,4 +287,4 @@ def test_views_of_other_pictures_or_none_are_refused(folder: Path, views: Path, 
 )
 def test_recipes_that_make_no_sense_are_refused(change: str, reason: str) -> None:
     with pytest.raises(InvalidInputError, match=reason):
-        recipe.read("two_heads", changes=("data.protocol=majority", change))
+        recipe.read_recipe("two_heads", changes=("data.protocol=majority", change))

@@ -80,7 +80,7 @@ def one_hot(*classes: int, count: int) -> Tensor:
 def test_the_figures_by_hand() -> None:
     # Labelled a a a b; answered a a b c. Nobody has c or d; nobody is called d.
     answers = probabilities([0.7, 0.1, 0.1, 0.1], [0.6, 0.2, 0.1, 0.1], [0.2, 0.5, 0.2, 0.1], [0.1, 0.3, 0.6, 0.0])
-    found = figures.measure(answers, one_hot(0, 0, 0, 1, count=4), ("a", "b", "c", "d"))
+    found = figures.figures_of(answers, one_hot(0, 0, 0, 1, count=4), ("a", "b", "c", "d"))
     assert found.accuracy == 0.5
     assert found.accuracy_error == pytest.approx(math.sqrt(0.25 / 4))
     assert found.confusion.tolist() == [[2, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
@@ -98,12 +98,12 @@ def test_the_figures_by_hand() -> None:
 
 
 def test_votes_are_held_against_the_whole_answer() -> None:
-    found = figures.measure(probabilities([0.5, 0.25, 0.25]), torch.tensor([[0.5, 0.5, 0.0]]), ("a", "b", "c"))
+    found = figures.figures_of(probabilities([0.5, 0.25, 0.25]), torch.tensor([[0.5, 0.5, 0.0]]), ("a", "b", "c"))
     assert found.nll == pytest.approx(-(0.5 * math.log(0.5) + 0.5 * math.log(0.25)))
 
 
 def test_an_answer_of_zero_costs_much_and_not_everything() -> None:
-    found = figures.measure(probabilities([1.0, 0.0]), one_hot(1, count=2), ("a", "b"))
+    found = figures.figures_of(probabilities([1.0, 0.0]), one_hot(1, count=2), ("a", "b"))
     assert found.nll == pytest.approx(87.3, abs=0.1)
 
 
@@ -437,7 +437,7 @@ def test_the_sheet_begins_with_the_surest_mistake(faces: Faces, measured: Evalua
 def test_a_report_without_a_mistake(net: Checkpoint, faces: Faces, measured: Evaluation, tmp_path: Path) -> None:
     rows = faces.of(PUBLIC).labelled()
     right = torch.where(rows.targets > 0, 0.9, 0.02)
-    perfect = replace(measured, **vars(figures.measure(right, rows.targets, rows.labels)), probabilities=right)
+    perfect = replace(measured, **vars(figures.figures_of(right, rows.targets, rows.labels)), probabilities=right)
     report.write(tmp_path, net, perfect, rows)
     assert not (tmp_path / "history.png").exists()
     page = Page((tmp_path / "report.html").read_text("utf-8"))

@@ -252,7 +252,9 @@ def names() -> list[str]:
     return sorted(file.stem for file in FOLDER.glob("*.yaml"))
 
 
-def read(name: str, *, changes: Iterable[str] = (), epochs: int | None = None, seed: int | None = None) -> Recipe:
+def read_recipe(
+    name: str, *, changes: Iterable[str] = (), epochs: int | None = None, seed: int | None = None
+) -> Recipe:
     """A packaged recipe by name, `torchvision:NAME`, or a recipe by the path of its YAML file.
 
     Args:

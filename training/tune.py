@@ -19,7 +19,7 @@ from fer_export import checkpoint
 from fer_export.errors import InvalidInputError
 from fer_export.files import replacing
 from training.fit.run import Run, fit
-from training.recipe import Range, Recipe, as_yaml, read
+from training.recipe import Range, Recipe, as_yaml, read_recipe
 
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 #: Seconds between signs of life of a worker, and after how many of silence its trial is started again.
@@ -75,7 +75,7 @@ def tune(search: Search) -> optuna.Study:
     Raises:
         InvalidInputError: the recipe has nothing to search, or the storage cannot be opened.
     """
-    recipe = read(search.recipe, changes=search.changes, epochs=search.epochs)
+    recipe = read_recipe(search.recipe, changes=search.changes, epochs=search.epochs)
     if not recipe.search:
         raise InvalidInputError(f"recipe {recipe.name} has no `search`", hint="python -m training recipes")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -86,7 +86,7 @@ def tune(search: Search) -> optuna.Study:
 
     def objective(trial: Trial) -> float:
         chosen = [f"{name}={_choose(trial, name, range_)!s}" for name, range_ in recipe.search.items()]
-        changed = read(search.recipe, changes=[*search.changes, *chosen], epochs=search.epochs)
+        changed = read_recipe(search.recipe, changes=[*search.changes, *chosen], epochs=search.epochs)
         run = Run(
             folder=search.folder / f"trial-{trial.number}",
             data=search.data,
@@ -107,7 +107,7 @@ def tune(search: Search) -> optuna.Study:
 def best_recipe(study: optuna.Study, search: Search) -> Recipe:
     """The recipe with the best trial's settings."""
     chosen = [f"{name}={value!s}" for name, value in study.best_params.items()]
-    return read(search.recipe, changes=[*search.changes, *chosen], epochs=search.epochs)
+    return read_recipe(search.recipe, changes=[*search.changes, *chosen], epochs=search.epochs)
 
 
 def _study(search: Search) -> optuna.Study:

@@ -78,7 +78,7 @@ def main(
         output.text(f"{int(found.sum()):,} faces in {len(faces):,} pictures of {split}")
         return
     with rows.bar(output, len(faces.labelled()), "looking for faces") as progress:
-        measured = deployment.measure(loaded, faces, progress=progress)
+        measured = deployment.measure_deployment(loaded, faces, progress=progress)
     record = {"checkpoint": str(path), "weights_sha256": loaded.contract.weights_sha256, **measured.record()}
     output.add(**record)
     for line in _lines(measured, min(output.console.width, 100)):

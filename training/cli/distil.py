@@ -49,10 +49,10 @@ def main(
           --data views=build/views
     """
     from training.data import sources
-    from training.recipe import read
+    from training.recipe import read_recipe
     from training.weights import distil
 
-    recipe = read(name, changes=changes, seed=seed)
+    recipe = read_recipe(name, changes=changes, seed=seed)
     folder = folder or Path("build") / "views"
     split = sources.load(recipe.data, data, size=recipe.size, seed=recipe.seed)
     faces = (sources.limited(split, limit) if limit else split).train

@@ -60,7 +60,7 @@ def main(
     with output.working("reading the pictures"):
         faces = rows.choose(loaded.contract, data, kind, split, limit=limit)
     with rows.bar(output, len(faces.labelled()) * passes()) as progress:
-        found = robustness.measure(loaded, faces, seed=seed, progress=progress)
+        found = robustness.measure_robustness(loaded, faces, seed=seed, progress=progress)
     record = {"checkpoint": str(path), "weights_sha256": loaded.contract.weights_sha256, **found.record()}
     output.add(**record)
     for line in _lines(found, min(output.console.width, 100)):

@@ -32,7 +32,7 @@ from training.fit.dataloader import InMemory, Rows, loader
 from training.fit.lightning_module import Fitting
 from training.fit.multi_head import heads, start, targets
 from training.provenance import architecture_of, started_from, write_environment
-from training.recipe import Data, Recipe, Stage, as_yaml, read
+from training.recipe import Data, Recipe, Stage, as_yaml, read_recipe
 
 #: Rows that are checked at a time, over all processes.
 CHECKED = 512
@@ -257,7 +257,7 @@ def _check_folder(recipe: Recipe, run: Run) -> None:
     if run.resume:
         if not any(stages.glob("*/last.ckpt")):
             raise InvalidInputError(f"nothing to resume in {run.folder}", hint="start without --resume")
-        before = read(str(run.folder / "recipe.yaml"))
+        before = read_recipe(str(run.folder / "recipe.yaml"))
         # More epochs than before are a reason to resume; anything else is another run.
         if _of_one_epoch(before) != _of_one_epoch(recipe):
             raise InvalidInputError(

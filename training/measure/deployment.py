@@ -67,7 +67,9 @@ class Deployment:
         }
 
 
-def measure(checkpoint: Checkpoint, faces: Faces, *, progress: Callable[[int], object] | None = None) -> Deployment:
+def measure_deployment(
+    checkpoint: Checkpoint, faces: Faces, *, progress: Callable[[int], object] | None = None
+) -> Deployment:
     """Measure both ways on the labelled rows of `faces`.
 
     Args:

@@ -30,7 +30,7 @@ from training.data.faces import Faces
 from training.fit.checkpointing import WHOLE
 from training.fit.multi_head import Head, heads, targets
 from training.fit.stored_views import ABOUT, digest, path_of
-from training.recipe import read
+from training.recipe import read_recipe
 
 _BATCH = 256
 
@@ -66,7 +66,7 @@ def teacher(run: Path, faces: Faces, which: str = "best") -> Teacher:
         raise InvalidInputError(
             f"{run} holds no {weights.name}", hint="a teacher is the folder of a run with two sets of labels"
         )
-    recipe = read(str(run / "recipe.yaml"))
+    recipe = read_recipe(str(run / "recipe.yaml"))
     width = targets(faces).shape[1]
     net = models.build(recipe.architecture, **{**recipe.arguments, "num_classes": width})
     try:

@@ -61,7 +61,7 @@ def passes(conditions: Sequence[Condition] = CONDITIONS) -> int:
     return 1 + sum(len(condition.changes) for condition in conditions)
 
 
-def measure(
+def measure_robustness(
     checkpoint: Checkpoint,
     faces: Faces,
     *,

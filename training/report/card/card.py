@@ -63,8 +63,8 @@ class Shipped:
             contract=checkpoint.contract,
             whole=evaluate(checkpoint, public),
             without_copies=evaluate(checkpoint, kept),
-            robustness=robustness.measure(checkpoint, public),
-            deployment=deployment.measure(checkpoint, public),
+            robustness=robustness.measure_robustness(checkpoint, public),
+            deployment=deployment.measure_deployment(checkpoint, public),
             seeds=tuple(seeds),
         )
 
