@@ -16,7 +16,7 @@ from optuna.study import MaxTrialsCallback
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from fer_export import checkpoint
-from fer_export.errors import InvalidInputError
+from fer_export.errors import InvalidInputError, MissingDependencyError
 from fer_export.files import replacing
 from training.fit.run import Run, fit
 from training.recipe import Range, Recipe, as_yaml, read_recipe
@@ -126,6 +126,14 @@ def _study(search: Search) -> optuna.Study:
             pruner=optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=1),
             sampler=optuna.samplers.TPESampler(),
         )
+    except ImportError as error:
+        # Optuna wraps the error of a database's driver, which no extra of ours brings, in one of its own.
+        driver = error.__cause__ or error.__context__
+        if not isinstance(driver, ModuleNotFoundError):
+            raise
+        raise MissingDependencyError(
+            f"the storage {search.storage} needs {driver.name}, which is not installed: pip install {driver.name}"
+        ) from error
     except Exception as error:
         raise InvalidInputError(
             f"cannot open the storage {search.storage}: {' '.join(str(error).split())[:200]}",
