@@ -465,6 +465,6 @@ def test_a_search_needs_a_storage_that_opens(tmp_path: Path) -> None:
 def test_a_storage_whose_driver_is_not_installed_names_it(tmp_path: Path) -> None:
     if importlib.util.find_spec("psycopg2"):
         pytest.skip("psycopg2 is installed here")
-    done = invoke("tune", "--recipe", "drawn", "-o", tmp_path, "--storage", "postgresql://fer@localhost/x")
+    done = invoke("tune", "--recipe", "drawn", "-o", tmp_path, "--storage", "postgresql+psycopg2://fer@localhost/x")
     assert done.exit_code == 3
     assert "pip install psycopg2" in done.stderr
