@@ -30,7 +30,7 @@ TRAINING := $(VENV)/.installed-training
 BROWSER := $(VENV)/.browser
 DRIVER := $(VENV)/.driver
 MODULES := web/node_modules/.installed
-HARNESS := $(addprefix fer_export/runtime/browser/,harness.js harness-onnx.js)
+HARNESS := $(addprefix fer_export/runtimes/browser/,harness.js harness-onnx.js)
 PRETRAINED := build/.pretrained
 CLASSIFIER := web/model/model.json
 DETECTOR := web/model/detector/onet/model.json
@@ -91,7 +91,7 @@ serve: $(PAGE) ## serve the page on http://localhost:8000 (PORT=...)
 	@$(PY) -m http.server --directory web --bind 127.0.0.1 $(PORT)
 
 clean: ## remove what was built (not .venv, not runs/)
-	rm -rf build web/dist web/model $(HARNESS) fer_export/runtime/browser/*.wasm
+	rm -rf build web/dist web/model $(HARNESS) fer_export/runtimes/browser/*.wasm
 
 $(PY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -11,21 +11,24 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from fer_export import checkpoint, environments, models, roads
-from fer_export.checkpoint import Checkpoint
+from fer_export import models
 from fer_export.cli import matrix as command
 from fer_export.contract import Contract
+from fer_export.convert import onnx, tfjs
+from fer_export.convert.routes import ROADS
+from fer_export.diagnose.matrix import cells, measure, nets, show
+from fer_export.diagnose.matrix.cells import Cell, Kept
 from fer_export.errors import InvalidInputError, MissingDependencyError, UsageError
-from fer_export.export import onnx, tfjs
-from fer_export.export.graphdef.registry import TABLE
-from fer_export.matrix import cells, measure, nets, show
-from fer_export.matrix.cells import Cell, Kept
-from fer_export.matrix.workshop import ROADS
-from fer_export.runtime import Answers, Pixels
-from fer_export.runtime.onnxruntime import OnnxRuntime
-from fer_export.runtime.tfjs import Browser
-from fer_export.runtime.torch import TorchRuntime
-from fer_export.samples import samples_for
+from fer_export.formats import checkpoint
+from fer_export.formats.checkpoint import Checkpoint
+from fer_export.parity import comparing
+from fer_export.parity.samples import samples_for
+from fer_export.runtimes import Answers, Pixels
+from fer_export.runtimes.onnxruntime import OnnxRuntime
+from fer_export.runtimes.tfjs import Browser
+from fer_export.runtimes.torch import TorchRuntime
+from fer_export.tfenv import environments
+from fer_export.tfgraph.registry import TABLE
 
 WEIGHTS = "0" * 64
 
@@ -123,13 +126,13 @@ def test_a_name_that_is_none(name: str, error: type[Exception], says: str) -> No
 def filled(small: Checkpoint, browser: Browser) -> list[Cell]:
     """Of a small model, what the core and a browser can do."""
     wanted = ("onnx", "tfjs", "tfjs-float16")
-    runtimes = (*roads.ENGINES, "tfjs-wasm", "tfjs-webgl")
+    runtimes = (*comparing.ENGINES, "tfjs-wasm", "tfjs-webgl")
     return measure.fill("small", small, browser=browser, wanted=wanted, runtimes=runtimes)
 
 
 def test_every_road_runs_in_every_runtime_for_it(filled: list[Cell], small: Checkpoint) -> None:
     assert [(cell.road, cell.runtime) for cell in filled] == [
-        *[("onnx", engine) for engine in roads.ENGINES],
+        *[("onnx", engine) for engine in comparing.ENGINES],
         *[(road, runtime) for road in ("tfjs", "tfjs-float16") for runtime in ("tfjs-wasm", "tfjs-webgl")],
     ]
     for cell in filled:

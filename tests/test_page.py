@@ -24,11 +24,11 @@ from conftest import ROOT
 from PIL import Image
 from playwright.sync_api import Page
 
-from fer_export import checkpoint
 from fer_export.faces.align import crop
 from fer_export.faces.cascade import detect
 from fer_export.faces.photo import load_photo
-from fer_export.runtime import chromium, driver
+from fer_export.formats import checkpoint
+from fer_export.runtimes import chromium, driver
 
 #: A face that is looked for once in two seconds has moved too far to be known again.
 pytestmark = pytest.mark.alone

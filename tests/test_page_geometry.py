@@ -14,7 +14,6 @@ import pytest
 import skimage.data
 from playwright.sync_api import Page
 
-from fer_export.checkpoint import Checkpoint
 from fer_export.contract import Cascade, Crop, FurtherInput, Input, Normalization
 from fer_export.faces.align import TEMPLATE_48, crop, grid_to_photo
 from fer_export.faces.boxes import iou, regress, squares, suppress, windows
@@ -23,8 +22,9 @@ from fer_export.faces.face import Face
 from fer_export.faces.pooling import AreaTable
 from fer_export.faces.sampling import sample, subsamples
 from fer_export.faces.similarity import inverse, similarity
-from fer_export.foreign.options import parse_input
-from fer_export.runtime import chromium, driver
+from fer_export.formats.checkpoint import Checkpoint
+from fer_export.importing.options import parse_input
+from fer_export.runtimes import chromium, driver
 
 SCRIPT = Path(__file__).parent.parent / "web" / "dist" / "testing.js"
 

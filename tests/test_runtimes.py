@@ -15,19 +15,23 @@ import torch
 from conftest import make_checkpoint
 from onnx import TensorProto, helper
 
-from fer_export import checkpoint, parity, roads, samples, verify
-from fer_export.checkpoint import Checkpoint
+from fer_export import parity
 from fer_export.cli.verify import RUNTIMES
 from fer_export.contract import Contract
+from fer_export.convert import detector, onnx, tfjs
 from fer_export.errors import InvalidInputError
-from fer_export.export import detector, onnx, tfjs
+from fer_export.formats import checkpoint
+from fer_export.formats.checkpoint import Checkpoint
+from fer_export.formats.onnx import load_onnx
+from fer_export.formats.tfjs import write_tfjs
 from fer_export.models import mtcnn
-from fer_export.runtime import Answers, Pixels, channels_first, chromium, onnxruntime_web
-from fer_export.runtime.fixed_batch import InBatches, fixed_batch
-from fer_export.runtime.onnxruntime import OnnxRuntime
-from fer_export.runtime.tfjs import Browser
-from fer_export.runtime.torch import TorchRuntime
-from fer_export.samples import Batch
+from fer_export.parity import comparing, hops, samples
+from fer_export.parity.samples import Batch
+from fer_export.runtimes import Answers, Pixels, channels_first, chromium, onnxruntime_web
+from fer_export.runtimes.fixed_batch import InBatches, fixed_batch
+from fer_export.runtimes.onnxruntime import OnnxRuntime
+from fer_export.runtimes.tfjs import Browser
+from fer_export.runtimes.torch import TorchRuntime
 
 TOLERANCE = 1e-4
 
@@ -42,8 +46,8 @@ def few(contract: Contract) -> list[Batch]:
 def small_model(small_onnx: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small model for TF.js; what holds is shown by the tests."""
     folder = tmp_path_factory.mktemp("model")
-    model, contract = onnx.load(small_onnx)
-    tfjs.write(tfjs.convert(model), contract, folder, "float32")
+    model, contract = load_onnx(small_onnx)
+    write_tfjs(tfjs.convert(model), contract, folder, "float32")
     return folder
 
 
@@ -67,10 +71,10 @@ def test_onnxruntime_web_computes_what_torch_does(
 
 def test_titles_tell_paths_apart() -> None:
     one, two, three = Path("/a/one/model"), Path("/a/two/model"), Path("/a/fer.onnx")
-    assert list(roads.titles([one, two, three]).values()) == ["one/model", "two/model", "fer.onnx"]
-    assert roads.titles([one, three, one]) == {one: "model", three: "fer.onnx"}
+    assert list(comparing.titles([one, two, three]).values()) == ["one/model", "two/model", "fer.onnx"]
+    assert comparing.titles([one, three, one]) == {one: "model", three: "fer.onnx"}
     # All of the second one's parts are the first one's last.
-    assert roads.titles([Path("/a/model"), Path("/b/a/model")])[Path("/b/a/model")] == "b/a/model"
+    assert comparing.titles([Path("/a/model"), Path("/b/a/model")])[Path("/b/a/model")] == "b/a/model"
 
 
 def test_onnxruntime_web_takes_several_inputs_by_name(browser: Browser, tmp_path: Path) -> None:
@@ -164,7 +168,7 @@ def runtimes(done: subprocess.CompletedProcess[str]) -> list[str]:
 
 def test_verify_runs_all_of_them(small: Checkpoint, small_onnx: Path, small_model: Path, tmp_path: Path) -> None:
     checkpoint.save(small, tmp_path / "x.pth")
-    assert set(RUNTIMES) == set(verify.RUNTIMES)
+    assert set(RUNTIMES) == set(hops.RUNTIMES)
     done = fer_export("verify", "--ckpt", tmp_path / "x.pth", "--onnx", small_onnx, "--tfjs", small_model,
                       "--runtime", "all", "--json")  # fmt: skip
     assert runtimes(done) == list(RUNTIMES)
@@ -245,10 +249,10 @@ def test_models_of_a_fixed_batch_are_verified(tmp_path: Path) -> None:
     onnx.export(loaded.module(), loaded.contract, four, batch=4)
     onnx.export(loaded.module(), loaded.contract, one, batch=1)
     model.mkdir()
-    graph, contract = onnx.load(four)
-    tfjs.write(tfjs.convert(graph), contract, model, "float32")
+    graph, contract = load_onnx(four)
+    write_tfjs(tfjs.convert(graph), contract, model, "float32")
     assert [fixed_batch(path) for path in (four, one, model)] == [4, 1, 4]
-    figures = verify.verify(loaded, four, model, samples.samples_for(contract), runtimes=["onnxruntime"])
+    figures = hops.verify(loaded, four, model, samples.samples_for(contract), runtimes=["onnxruntime"])
     assert {figure.samples for figure in figures} == {13}
     parity.gate(figures)
     chosen = ("--runtime", "onnxruntime-web", "--runtime", "tfjs-wasm", "--json")

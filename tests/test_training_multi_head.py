@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from fer_export import checkpoint, fer2013, models
+from fer_export import models
+from fer_export.convert import onnx
+from fer_export.data import fer2013
 from fer_export.errors import InvalidInputError, UsageError
-from fer_export.export import onnx
+from fer_export.formats import checkpoint
 from training import recipe
 from training.data import drawn, ferplus, sources
 from training.data.translate import blended, translated

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from fer_export import __version__
-from fer_export.checkpoint import Checkpoint, weights_sha256
 from fer_export.contract import Architecture, Contract, Input, Metric, Normalization, Output, Training
 from fer_export.files import replacing
+from fer_export.formats.checkpoint import Checkpoint, weights_sha256
 from training.data.pictures import crop_rule
 from training.data.sources import Split
 from training.recipe import Recipe

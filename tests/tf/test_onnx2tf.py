@@ -13,12 +13,12 @@ from onnx import TensorProto, helper
 from torch import Tensor, nn
 
 from fer_export.contract import Architecture, Contract, Input, Normalization, Output
-from fer_export.environments.worker import Worker
+from fer_export.convert.onnx import to_onnx
+from fer_export.convert.onnx2tf import for_onnx2tf
 from fer_export.errors import InvalidInputError
-from fer_export.export.onnx import to_onnx
-from fer_export.export.onnx2tf import for_onnx2tf
-from fer_export.runtime import tensorflow
-from fer_export.runtime.onnxruntime import OnnxRuntime
+from fer_export.runtimes import tensorflow
+from fer_export.runtimes.onnxruntime import OnnxRuntime
+from fer_export.tfenv.worker import Worker
 
 Model = onnx.ModelProto
 Worst = Callable[[Model, Model], float]

@@ -48,7 +48,7 @@ def main(
           --data ../shared/data -o runs/fernet/calibrated.safetensors
       python -m training calibrate --ckpt x.pth --data faces --kind folder
     """
-    from fer_export import checkpoint
+    from fer_export.formats import checkpoint
     from training.weights.calibrate import calibrate
 
     source = ckpt or checkpoint.PRETRAINED

@@ -109,7 +109,7 @@ def _group(text: str) -> tuple[str, list[str]]:
 
 def kind_of(contract: Contract, data: Path | None) -> str:
     """What a checkpoint was trained on, by its contract, unless the folder itself is plainly of pictures."""
-    from fer_export import fer2013
+    from fer_export.data import fer2013
     from training.data import drawn, ferplus
 
     known = {drawn.LABELS: "drawn", ferplus.LABELS: "ferplus", fer2013.LABELS: "fer2013"}

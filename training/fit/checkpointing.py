@@ -14,8 +14,8 @@ from lightning.pytorch.callbacks import Checkpoint as LightningCheckpoint
 from safetensors.torch import save_file
 from torch import Tensor
 
-from fer_export.checkpoint import Checkpoint, save, weights_sha256
 from fer_export.files import replacing
+from fer_export.formats.checkpoint import Checkpoint, save, weights_sha256
 from training.data.sources import Split
 from training.fit.multi_head import Head, cut
 from training.provenance import contract_for, metrics_of

@@ -18,12 +18,12 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from safetensors.torch import load_file
 from torch import nn
 
-from fer_export import checkpoint as checkpoints
 from fer_export import models
-from fer_export.checkpoint import Checkpoint
 from fer_export.contract import Architecture
 from fer_export.errors import InvalidInputError, UsageError
 from fer_export.files import replacing
+from fer_export.formats import checkpoint as checkpoints
+from fer_export.formats.checkpoint import Checkpoint
 from training.data import classes, sources
 from training.data.sources import Split
 from training.fit import pretrained, stored_views

@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from fer_export.checkpoint import Checkpoint
 from fer_export.errors import ContractError, InvalidInputError
+from fer_export.formats.checkpoint import Checkpoint
 from training.data import cascade_crops
 from training.data.faces import Faces
 from training.measure.evaluation import Evaluation, evaluate, predict

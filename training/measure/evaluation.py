@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from fer_export.checkpoint import Checkpoint
 from fer_export.contract import Contract
 from fer_export.errors import InvalidInputError
+from fer_export.formats.checkpoint import Checkpoint
 from training.data.faces import Faces
 from training.measure.figures import Figures, figures_of
 

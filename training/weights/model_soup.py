@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from fer_export.checkpoint import Checkpoint
 from fer_export.errors import InvalidInputError
+from fer_export.formats.checkpoint import Checkpoint
 from training.measure.evaluation import fitted
 from training.provenance import remade
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from fer_export import models
-from fer_export.checkpoint import Checkpoint
 from fer_export.contract import Architecture
 from fer_export.errors import InvalidInputError, ParityError
+from fer_export.formats.checkpoint import Checkpoint
 from training.provenance import remade
 
 #: Of logits, without noise: what float32 loses by summing in another order.

@@ -1,4 +1,4 @@
-// Runs ONNX files for `fer_export/runtime/onnxruntime_web.py`: load by address, run, answer by name.
+// Runs ONNX files for `fer_export/runtimes/onnxruntime_web.py`: load by address, run, answer by name.
 
 import * as ort from "onnxruntime-web/wasm";
 

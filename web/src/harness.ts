@@ -1,4 +1,4 @@
-// Runs TF.js graph models for `fer_export/runtime/tfjs.py`: load by address, execute, answer by name.
+// Runs TF.js graph models for `fer_export/runtimes/tfjs.py`: load by address, execute, answer by name.
 
 import * as tf from "@tensorflow/tfjs-core";
 import { type GraphModel, loadGraphModel } from "@tensorflow/tfjs-converter";
