@@ -21,6 +21,7 @@ from conftest import ROOT, SHARED
 from fer_export.convert import onnx, tfjs
 from fer_export.errors import InvalidInputError, MissingDependencyError, UsageError
 from fer_export.formats import checkpoint
+from fer_export.formats.onnx import load_onnx
 from fer_export.runtimes.tfjs import Browser
 from training import evaluation, recipe, reinforce
 from training.__main__ import main
@@ -359,7 +360,7 @@ def test_every_recipe_learns_and_goes_down_the_road(name: str, weights: Path, tm
         assert min(losses[1:]) < losses[0], stage.name
     trained = checkpoint.load(best)
     onnx.export(trained.module(), trained.contract, tmp_path / "fer.onnx")
-    model, contract = onnx.load(tmp_path / "fer.onnx")
+    model, contract = load_onnx(tmp_path / "fer.onnx")
     tfjs.export(model, contract, tmp_path / "web", browser=browser)
 
 
