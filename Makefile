@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-tf train bench bench-train web serve check clean
+.PHONY: help demo test test-tf train bench bench-train web serve check contract-types clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -36,12 +36,13 @@ CLASSIFIER := web/model/model.json
 DETECTOR := web/model/detector/onet/model.json
 PAGE := web/dist/fer.js
 
+CONTRACT_TYPES = $(PY) -m fer_export.contract | $(NODE) web/build/contract-types.mjs
 EXPORT = $(BIN)/fer-export onnx -o build/fer.onnx && $(BIN)/fer-export tfjs --from build/fer.onnx -o web/model
 PIP_INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
 WEB_SOURCES := $(shell find web/src web/testing web/build -type f 2>/dev/null) web/build.mjs
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(PRETRAINED) $(PAGE) $(BROWSER) ## the whole road: install, export the pretrained model, show parity, build the page
 	@$(BIN)/fer-export verify
@@ -66,7 +67,11 @@ check: $(TESTING) $(MODULES) ## linters and type checkers alone
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(CONTRACT_TYPES) --check
 	cd web && $(NODE) node_modules/typescript/bin/tsc --noEmit -p .
+
+contract-types: $(CORE) ## write web/src/contract.ts, the page's interfaces, from the contract's JSON schema
+	$(CONTRACT_TYPES)
 
 train: $(TRAINING) ## train: DATA=folder RECIPE=fernet, or without DATA on drawn faces; ARGS=--resume goes on
 	$(PY) -m training fit $(if $(DATA),--data $(DATA)) $(if $(RECIPE),--recipe $(RECIPE)) $(ARGS)
