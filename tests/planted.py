@@ -15,8 +15,8 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from fer_export.contract import Architecture, Contract, Normalization, Output, PictureInput
-from fer_export.convert import onnx as exporter
 from fer_export.formats.checkpoint import Checkpoint, weights_sha256
+from fer_export.formats.onnx import embed_contract, load_onnx, onnx_sha256
 from fer_export.models import registry
 
 Model = onnx.ModelProto
@@ -83,10 +83,10 @@ def spoiled(error: str, model: Model) -> Model:
 
 def write(error: str, source: Path, path: Path) -> tuple[Model, Contract]:
     """Write an ONNX file with an error which claims, its hash included, to be another one; answers what it holds."""
-    right, contract = exporter.load(source)
+    right, contract = load_onnx(source)
     model = spoiled(error, right)
-    contract = contract.but(graph_sha256=exporter.graph_sha256(model))
-    exporter.embed(contract, model)
+    contract = contract.but(graph_sha256=onnx_sha256(model))
+    embed_contract(contract, model)
     path.write_bytes(model.SerializeToString(deterministic=True))
     return model, contract
 

@@ -24,18 +24,20 @@ from fer_export.contract import (
     WeightsDType,
     canonical,
 )
-from fer_export.convert import onnx, tfjs
+from fer_export.convert import onnx
 from fer_export.errors import ContractError, InvalidInputError
 from fer_export.formats import checkpoint
 from fer_export.formats.artefact import read_contract
 from fer_export.formats.checkpoint import Checkpoint
+from fer_export.formats.onnx import load_onnx
+from fer_export.formats.tfjs import load_tfjs, write_tfjs
 
 
 def written_tfjs(source: Path, folder: Path) -> Contract:
     """The TF.js model of an ONNX file, without the parity run."""
-    model, contract = onnx.load(source)
+    model, contract = load_onnx(source)
     folder.mkdir(exist_ok=True)
-    tfjs.write(tfgraph.convert(model), contract, folder, "float32")
+    write_tfjs(tfgraph.convert(model), contract, folder, "float32")
     return contract
 
 
@@ -330,7 +332,7 @@ def spoil_onnx(path: Path, change: str) -> None:
 def test_onnx_that_does_not_match_is_refused(small_copy: Path, change: str, says: str) -> None:
     spoil_onnx(small_copy, change)
     with pytest.raises(InvalidInputError, match=says):
-        onnx.load(small_copy)
+        load_onnx(small_copy)
 
 
 @pytest.mark.parametrize("change", ["no contract", "another weight", "another graph", "shard outside", "shard missing"])
@@ -353,7 +355,7 @@ def test_tfjs_that_does_not_match_is_refused(small_onnx: Path, tmp_path: Path, c
         shard.unlink()
     (folder / "model.json").write_text(json.dumps(document))
     with pytest.raises(InvalidInputError):
-        tfjs.load(folder)
+        load_tfjs(folder)
 
 
 def test_checkpoint_with_other_weights_is_refused(small: Checkpoint, tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ import torch
 from conftest import make_checkpoint
 from torch import Tensor, nn
 
-from fer_export.convert import tfjs
 from fer_export.errors import UnsupportedOperatorError
+from fer_export.formats.tfjs import write_tfjs
 from fer_export.runtimes import channels_first, channels_last
 from fer_export.runtimes.tfjs import Browser
 from fer_export.tfgraph import Graph, convert
@@ -131,7 +131,7 @@ CASES: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
 def run_in_tfjs(browser: Browser, graph: Graph, folder: Path, pixels: np.ndarray) -> np.ndarray:
     """What TF.js answers for `y`, channels last."""
     contract = make_checkpoint().contract
-    tfjs.write(graph, contract, folder, "float32")
+    write_tfjs(graph, contract, folder, "float32")
     with browser.open(folder, "wasm") as runtime:
         return runtime(pixels)["y"]
 

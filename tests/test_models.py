@@ -15,10 +15,12 @@ from torch import Tensor, nn
 
 from fer_export import models, parity
 from fer_export.contract import Contract
-from fer_export.convert import onnx, tfjs
+from fer_export.convert import onnx
 from fer_export.errors import InvalidInputError
 from fer_export.formats import checkpoint
 from fer_export.formats.checkpoint import Checkpoint, weights_sha256
+from fer_export.formats.onnx import load_onnx
+from fer_export.formats.tfjs import write_tfjs
 from fer_export.models.attention import Cbam
 from fer_export.parity import samples
 from fer_export.runtimes import channels_first
@@ -152,7 +154,7 @@ def test_checkpoint_and_onnx(road: Callable[[str], Made], tmp_path: Path, name: 
         assert wanted.std(0).mean() > 0.3, "the logits have to differ between pictures"
         checkpoint.save(loaded, tmp_path / "net.safetensors")
         assert torch.equal(checkpoint.load(tmp_path / "net.safetensors").module()(x)[1], wanted)
-    contract = onnx.load(path)[1]
+    contract = load_onnx(path)[1]
     assert contract.architecture == loaded.contract.architecture
     assert contract.inputs[0].channels == 1
 
@@ -160,10 +162,10 @@ def test_checkpoint_and_onnx(road: Callable[[str], Made], tmp_path: Path, name: 
 @pytest.mark.parametrize("name", ROAD)
 def test_tfjs(road: Callable[[str], Made], browser: Browser, tmp_path: Path, name: str) -> None:
     loaded, path = road(name)
-    model, contract = onnx.load(path)
+    model, contract = load_onnx(path)
     graph = convert(model)
     assert graph.operators()["Transpose"] == 0
-    tfjs.write(graph, contract, tmp_path, "float32")
+    write_tfjs(graph, contract, tmp_path, "float32")
     with browser.open(tmp_path, "wasm") as runtime:
         reference = TorchRuntime(loaded.module(), contract)
         figures = parity.measure(reference, runtime, samples.samples_for(contract), contract)

@@ -16,11 +16,11 @@ from conftest import make_checkpoint
 from fer_export.contract import Calibration
 from fer_export.formats import checkpoint
 from fer_export.formats.checkpoint import Checkpoint
-from training import evaluation
 from training.__main__ import main
-from training.calibrate import fit_temperature
 from training.cli.options import made_of
-from training.report.figures import calibration
+from training.measure import evaluation
+from training.measure.figures import calibration
+from training.weights.calibrate import fit_temperature
 
 Cli = Callable[..., tuple[int, str, str]]
 

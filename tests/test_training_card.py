@@ -9,10 +9,11 @@ from conftest import make_checkpoint
 
 from fer_export.contract import Metric
 from fer_export.formats.checkpoint import Checkpoint
-from training import card, evaluation
-from training.card import Shipped
 from training.data import drawn
 from training.data.faces import PUBLIC, Faces
+from training.measure import evaluation
+from training.report import card
+from training.report.card import Shipped
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def test_the_card_says_what_is_measured(net: Checkpoint, every: Faces, monkeypat
         pictures=SimpleNamespace(accuracy=0.5),
         lost=SimpleNamespace(accuracy=0.4, points=1.25, bound=2.5),
     )
-    monkeypatch.setattr("training.deployment.measure", lambda *_: stand_in)
+    monkeypatch.setattr("training.measure.deployment.measure_deployment", lambda *_: stand_in)
     training = {"data": "drawn", "protocol": "p", "recipe": "drawn", "seed": 3, "epochs": 1, "note": "epoch 1"}
     labelled = Checkpoint(net.contract.but(training=training), net.state)
     seeds = [_seed(net, value).contract for value in (0.70, 0.72, 0.74)]

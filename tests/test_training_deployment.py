@@ -22,13 +22,13 @@ from fer_export.faces.face import Face
 from fer_export.faces.photo import load_photo
 from fer_export.formats import checkpoint as checkpoints
 from fer_export.parity import samples
-from training import cascade_crops, deployment
-from training.cascade_crops import ENLARGEMENT, PADDING, crops, landmarks, photo
 from training.cli.deployment import main
-from training.data import drawn
+from training.data import cascade_crops, drawn
+from training.data.cascade_crops import ENLARGEMENT, PADDING, crops, landmarks, photo
 from training.data.faces import PUBLIC, TRAINING, Faces
-from training.deployment import sheet
-from training.evaluation import predict
+from training.measure import deployment
+from training.measure.evaluation import predict
+from training.report import deployment_sheet
 
 PAD = PADDING * 48
 RULE = Crop(template=align.TEMPLATE_48)
@@ -249,7 +249,7 @@ def test_there_is_no_crop_without_a_face(pixels: Tensor, points: Tensor) -> None
 
 
 def test_both_ways_are_measured_on_the_rows_with_a_face(faces: Faces, net: checkpoints.Checkpoint) -> None:
-    found = deployment.measure(net, faces)
+    found = deployment.measure_deployment(net, faces)
     # Six pictures; one has no label and one has no face.
     assert (found.samples, len(found.rows), found.share) == (5, 4, 0.8)
     assert found.found.tolist() == [True] * 4 + [False]
@@ -273,9 +273,9 @@ def test_a_shifted_face_is_a_gap_that_is_seen(faces: Faces, net: checkpoints.Che
     """A net whose template throws the face out of the grid answers otherwise, and the sheet shows that first."""
     a, b, c, d, e = ((x + 60, y) for x, y in align.TEMPLATE_48)
     away = checkpoints.Checkpoint(net.contract.but(crop=Crop(template=(a, b, c, d, e))), net.state)
-    near, far = deployment.measure(net, faces), deployment.measure(away, faces)
+    near, far = deployment.measure_deployment(net, faces), deployment.measure_deployment(away, faces)
     assert deployment.disagreement(far).mean() > 3 * deployment.disagreement(near).mean()
-    order = sheet.chosen(far, first=2, rest=9)
+    order = deployment_sheet.chosen(far, first=2, rest=9)
     assert sorted(order) == [0, 1, 2, 3]
     apart = deployment.disagreement(far)[order]
     assert apart.tolist() == sorted(apart.tolist(), reverse=True)
@@ -284,12 +284,12 @@ def test_a_shifted_face_is_a_gap_that_is_seen(faces: Faces, net: checkpoints.Che
 def test_what_cannot_be_measured(faces: Faces, net: checkpoints.Checkpoint) -> None:
     silent = checkpoints.Checkpoint(net.contract.but(crop=None), net.state)
     with pytest.raises(ContractError, match="says nothing about cropping"):
-        deployment.measure(silent, faces)
+        deployment.measure_deployment(silent, faces)
     flat = faces.rows(np.arange(len(faces)) == 5)
     with pytest.raises(InvalidInputError, match="not one face was found in 1 pictures"):
-        deployment.measure(net, flat)
+        deployment.measure_deployment(net, flat)
     with pytest.raises(InvalidInputError, match="no row has a label"):
-        deployment.measure(net, replace(faces, targets=faces.targets * 0))
+        deployment.measure_deployment(net, replace(faces, targets=faces.targets * 0))
 
 
 # The command

@@ -15,7 +15,7 @@ from torchvision import models as torchvision_models
 
 from fer_export import models
 from fer_export.errors import InvalidInputError, MissingDependencyError
-from training import pretrained
+from training.fit import pretrained
 
 State = dict[str, Tensor]
 

@@ -11,10 +11,11 @@ from torch.nn import functional
 
 from fer_export.errors import InvalidInputError
 from fer_export.formats import checkpoint
-from training import losses, optimization, recipe
-from training.fit import Run, fit
-from training.keeper import WarmAverage
-from training.loading import InMemory, Rows, loader
+from training import recipe
+from training.fit import losses, optimization
+from training.fit.checkpointing import WarmAverage
+from training.fit.dataloader import InMemory, Rows, loader
+from training.fit.run import Run, fit
 from training.recipe import Loss, Optimizer, Schedule, Stage
 
 SGD = Optimizer(name="sgd", learning_rate=0.1, weight_decay=0.01)
@@ -35,13 +36,13 @@ class Net(nn.Module):
 
 @pytest.mark.parametrize("name", recipe.names())
 def test_every_packaged_recipe_holds_and_says_what_it_is(name: str) -> None:
-    read = recipe.read(name if name != recipe.TORCHVISION else "torchvision:mobilenet_v3_small")
+    read = recipe.read_recipe(name if name != recipe.TORCHVISION else "torchvision:mobilenet_v3_small")
     assert read.about
     assert recipe.Recipe.model_validate(recipe.yaml.safe_load(recipe.as_yaml(read))) == read
 
 
 def test_the_published_recipes_are_there_with_their_figures() -> None:
-    published = {name: recipe.read(name).published for name in recipe.names() if name != recipe.TORCHVISION}
+    published = {name: recipe.read_recipe(name).published for name in recipe.names() if name != recipe.TORCHVISION}
     assert {name: figure.split(" ")[0] for name, figure in published.items() if figure} == {
         "face_emotion_cnn": "78.0",
         "resnet18_gray": "66.9",
@@ -73,22 +74,24 @@ def test_the_published_recipes_are_there_with_their_figures() -> None:
 def test_a_setting_that_does_not_hold_is_named(change: str, says: str) -> None:
     name = "fernet" if change.startswith("data.split") else "drawn"
     with pytest.raises(InvalidInputError, match=says) as caught:
-        recipe.read(name, changes=[change])
+        recipe.read_recipe(name, changes=[change])
     assert "\n" not in caught.value.reason
 
 
 def test_settings_are_changed_by_path() -> None:
-    changed = recipe.read("fernet", changes=["stages.1.optimizer.learning_rate=0.5", "arguments.dropout=0.1"], seed=3)
+    changed = recipe.read_recipe(
+        "fernet", changes=["stages.1.optimizer.learning_rate=0.5", "arguments.dropout=0.1"], seed=3
+    )
     assert changed.stages[1].optimizer.learning_rate == 0.5
     assert changed.stages[0].optimizer.learning_rate == 0.1
     assert changed.arguments == {"dropout": 0.1}
     assert changed.seed == 3
-    assert {stage.epochs for stage in recipe.read("fernet", epochs=2).stages} == {2}
+    assert {stage.epochs for stage in recipe.read_recipe("fernet", epochs=2).stages} == {2}
 
 
 def test_an_unknown_recipe_names_the_known_ones() -> None:
     with pytest.raises(InvalidInputError, match="no recipe nothing") as caught:
-        recipe.read("nothing")
+        recipe.read_recipe("nothing")
     assert "fernet" in str(caught.value.hint)
 
 
@@ -97,7 +100,7 @@ def test_a_file_that_is_no_recipe_is_one_clear_error(tmp_path: Path, text: str) 
     path = tmp_path / "mine.yaml"
     path.write_bytes(text.encode("latin-1"))
     with pytest.raises(InvalidInputError, match=r"mine\.yaml") as caught:
-        recipe.read(str(path))
+        recipe.read_recipe(str(path))
     assert "\n" not in caught.value.reason
 
 
@@ -152,8 +155,8 @@ def test_frozen_layers_get_no_gradient_and_keep_their_statistics() -> None:
 def test_statistics_of_frozen_layers_rest_or_follow(tmp_path: Path) -> None:
     for statistics, moved in (("rest", False), ("follow", True)):
         stage = "{epochs: 1, batch: 16, train: [head], optimizer: {name: sgd, learning_rate: 0.01}, statistics: "
-        read = recipe.read("drawn", changes=[f"stages=[{stage}{statistics}}}]"])
-        best = fit(read, Run(tmp_path / statistics, limit=32, progress=False, report=False))
+        read = recipe.read_recipe("drawn", changes=[f"stages=[{stage}{statistics}}}]"])
+        best = fit(read, Run(tmp_path / statistics, limit=32, progress=False))
         mean = checkpoint.load(best).state["stem.0.1.running_mean"]
         assert bool(mean.any()) == moved
 

@@ -23,11 +23,12 @@ from fer_export.contract import Architecture, Metric, Training
 from fer_export.errors import InvalidInputError
 from fer_export.formats import checkpoint as checkpoints
 from fer_export.formats.checkpoint import Checkpoint, weights_sha256
-from training import looks, report
+from training import report
 from training.data import drawn
 from training.data.faces import PRIVATE, PUBLIC, TRAINING, Faces
-from training.evaluation import Evaluation, evaluate, fitted, predict, view
-from training.report import figures, history, mistakes, statements, text
+from training.measure import figures, test_set_ledger
+from training.measure.evaluation import Evaluation, evaluate, fitted, predict, view
+from training.report import history, mistakes, statements, text
 
 HOSTILE = "<script>alert(1)</script> $x_1$ & “quoted”"
 PICTURES = ("history.png", "confusion.png", "reliability.png", "mistakes.png")
@@ -79,7 +80,7 @@ def one_hot(*classes: int, count: int) -> Tensor:
 def test_the_figures_by_hand() -> None:
     # Labelled a a a b; answered a a b c. Nobody has c or d; nobody is called d.
     answers = probabilities([0.7, 0.1, 0.1, 0.1], [0.6, 0.2, 0.1, 0.1], [0.2, 0.5, 0.2, 0.1], [0.1, 0.3, 0.6, 0.0])
-    found = figures.measure(answers, one_hot(0, 0, 0, 1, count=4), ("a", "b", "c", "d"))
+    found = figures.figures_of(answers, one_hot(0, 0, 0, 1, count=4), ("a", "b", "c", "d"))
     assert found.accuracy == 0.5
     assert found.accuracy_error == pytest.approx(math.sqrt(0.25 / 4))
     assert found.confusion.tolist() == [[2, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
@@ -97,12 +98,12 @@ def test_the_figures_by_hand() -> None:
 
 
 def test_votes_are_held_against_the_whole_answer() -> None:
-    found = figures.measure(probabilities([0.5, 0.25, 0.25]), torch.tensor([[0.5, 0.5, 0.0]]), ("a", "b", "c"))
+    found = figures.figures_of(probabilities([0.5, 0.25, 0.25]), torch.tensor([[0.5, 0.5, 0.0]]), ("a", "b", "c"))
     assert found.nll == pytest.approx(-(0.5 * math.log(0.5) + 0.5 * math.log(0.25)))
 
 
 def test_an_answer_of_zero_costs_much_and_not_everything() -> None:
-    found = figures.measure(probabilities([1.0, 0.0]), one_hot(1, count=2), ("a", "b"))
+    found = figures.figures_of(probabilities([1.0, 0.0]), one_hot(1, count=2), ("a", "b"))
     assert found.nll == pytest.approx(87.3, abs=0.1)
 
 
@@ -238,16 +239,18 @@ def test_colours_for_a_gray_net_are_refused(net: Checkpoint) -> None:
 
 
 def look(folder: Path, accuracy: float = 0.5) -> None:
-    looks.looked(folder, weights_sha256="a" * 64, split=PRIVATE, when="2025-01-01", figures={"accuracy": accuracy})
+    test_set_ledger.record_look(
+        folder, weights_sha256="a" * 64, split=PRIVATE, when="2025-01-01", figures={"accuracy": accuracy}
+    )
 
 
 def test_looks_are_counted(tmp_path: Path) -> None:
-    assert looks.looks(tmp_path) == []
+    assert test_set_ledger.past_looks(tmp_path) == []
     look(tmp_path, 0.5)
-    first = (tmp_path / looks.NAME).read_bytes()
+    first = (tmp_path / test_set_ledger.NAME).read_bytes()
     look(tmp_path, 0.6)
-    assert [one["figures"]["accuracy"] for one in looks.looks(tmp_path)] == [0.5, 0.6]
-    assert (tmp_path / looks.NAME).read_bytes().startswith(first)
+    assert [one["figures"]["accuracy"] for one in test_set_ledger.past_looks(tmp_path)] == [0.5, 0.6]
+    assert (tmp_path / test_set_ledger.NAME).read_bytes().startswith(first)
 
 
 @pytest.mark.parametrize(
@@ -264,10 +267,10 @@ def test_looks_are_counted(tmp_path: Path) -> None:
 )
 def test_a_damaged_ledger_is_an_error_and_stays_as_it_is(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     look(tmp_path)
-    path = tmp_path / looks.NAME
+    path = tmp_path / test_set_ledger.NAME
     path.write_bytes(damage(path.read_bytes()))
     before = path.read_bytes()
-    for attempt in (looks.looks, look):
+    for attempt in (test_set_ledger.past_looks, look):
         with pytest.raises(InvalidInputError, match="ledger") as caught:
             attempt(tmp_path)
         assert "never reset" in str(caught.value.hint)
@@ -340,7 +343,7 @@ def folder(net: Checkpoint, faces: Faces, measured: Evaluation, tmp_path_factory
 
 def test_a_report_leaves_every_file_and_no_temporary_one(folder: Path) -> None:
     written = {path.name for path in folder.iterdir()}
-    inputs = {"metrics.csv", "recipe.yaml", "environment.json", looks.NAME}
+    inputs = {"metrics.csv", "recipe.yaml", "environment.json", test_set_ledger.NAME}
     tables = {"classification_report.txt", "classification_report.json", "report.html"}
     assert written == inputs | tables | set(PICTURES)
     for name in PICTURES:
@@ -434,7 +437,7 @@ def test_the_sheet_begins_with_the_surest_mistake(faces: Faces, measured: Evalua
 def test_a_report_without_a_mistake(net: Checkpoint, faces: Faces, measured: Evaluation, tmp_path: Path) -> None:
     rows = faces.of(PUBLIC).labelled()
     right = torch.where(rows.targets > 0, 0.9, 0.02)
-    perfect = replace(measured, **vars(figures.measure(right, rows.targets, rows.labels)), probabilities=right)
+    perfect = replace(measured, **vars(figures.figures_of(right, rows.targets, rows.labels)), probabilities=right)
     report.write(tmp_path, net, perfect, rows)
     assert not (tmp_path / "history.png").exists()
     page = Page((tmp_path / "report.html").read_text("utf-8"))
@@ -552,7 +555,7 @@ def test_private_test_wants_final(call: Call, tmp_path: Path) -> None:
     assert (code, said) == (2, "")
     assert "one look after the last choice" in error
     assert "--final" in error
-    assert not (tmp_path / "run" / looks.NAME).exists()
+    assert not (tmp_path / "run" / test_set_ledger.NAME).exists()
     assert call("--final")[0] == 2
 
 
@@ -563,7 +566,7 @@ def test_each_look_at_private_test_is_counted(call: Call, net: Checkpoint, tmp_p
     code, said, _ = call("--split", PRIVATE, "--final", "--json")
     found = json.loads(said)
     assert found["private_looks"] == 2
-    last = looks.looks(tmp_path / "run")[-1]
+    last = test_set_ledger.past_looks(tmp_path / "run")[-1]
     assert last["weights_sha256"] == net.contract.weights_sha256
     assert last["figures"]["accuracy"] == found["single_view"]["accuracy"]
     assert last["split"] == PRIVATE
@@ -575,7 +578,7 @@ def test_no_figure_is_shown_that_could_not_be_written_down(
     def refuse(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(looks.os, "fsync", refuse)
+    monkeypatch.setattr(test_set_ledger.os, "fsync", refuse)
     code, said, error = call("--split", PRIVATE, "--final", "-o", tmp_path / "report")
     assert (code, said) == (4, "")
     assert "No space left on device" in error
@@ -583,7 +586,7 @@ def test_no_figure_is_shown_that_could_not_be_written_down(
 
 
 def test_a_damaged_ledger_stops_the_command(call: Call, tmp_path: Path) -> None:
-    (tmp_path / "run" / looks.NAME).write_text("oh\n")
+    (tmp_path / "run" / test_set_ledger.NAME).write_text("oh\n")
     code, said, error = call()
     assert (code, said) == (4, "")
     assert "line 1" in error

@@ -22,10 +22,11 @@ from fer_export.formats.checkpoint import Checkpoint
 from training.cli.robustness import main
 from training.data import drawn
 from training.data.faces import PUBLIC, Faces
-from training.evaluation import predict
-from training.robustness import CONDITIONS, Condition, apply, draw, lost, measure
-from training.robustness.conditions import blur, brightness, contrast, jpeg, move, noise
-from training.robustness.measure import passes
+from training.measure.evaluation import predict
+from training.measure.robustness import CONDITIONS, Condition, apply, lost, measure_robustness
+from training.measure.robustness.conditions import blur, brightness, contrast, jpeg, move, noise
+from training.measure.robustness.measure import passes
+from training.report.robustness_chart import draw
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +195,7 @@ def test_what_changes_nothing_costs_nothing_and_changes_are_averaged(faces: Face
         Condition("both", "half", (lambda pixels, _: pixels, lambda pixels, _: pixels * 0)),
     ]
     seen: list[int] = []
-    found = measure(net, faces, conditions=conditions, progress=seen.append)
+    found = measure_robustness(net, faces, conditions=conditions, progress=seen.append)
     nothing, black, both = (row.lost for row in found.rows)
     assert (nothing.points, nothing.bound, nothing.accuracy) == (0, 0, 1)
     assert black.points == pytest.approx(expected)
@@ -206,7 +207,7 @@ def test_what_changes_nothing_costs_nothing_and_changes_are_averaged(faces: Face
 
 def test_the_same_seed_the_same_figures(net: Checkpoint, faces: Faces) -> None:
     some = [condition for condition in CONDITIONS if condition.group in ("noise", "JPEG", "rotation")]
-    first, again = (measure(net, faces, conditions=some, seed=3).record() for _ in range(2))
+    first, again = (measure_robustness(net, faces, conditions=some, seed=3).record() for _ in range(2))
     assert first == again
     assert first["seed"] == 3
 
@@ -215,19 +216,19 @@ def test_rows_without_a_label_are_left_out(net: Checkpoint, faces: Faces) -> Non
     targets = faces.targets.clone()
     targets[:10] = 0
     some = [Condition("nothing", "", (lambda pixels, _: pixels,))]
-    assert measure(net, replace(faces, targets=targets), conditions=some).clean.samples == 50
+    assert measure_robustness(net, replace(faces, targets=targets), conditions=some).clean.samples == 50
 
 
 def test_other_labels_are_refused(faces: Faces) -> None:
     with pytest.raises(InvalidInputError, match="labels are not those of"):
-        measure(make_checkpoint(widths=(8, 16, 24)), faces)
+        measure_robustness(make_checkpoint(widths=(8, 16, 24)), faces)
 
 
 # The chart and the command
 
 
 def test_the_chart_has_room_for_every_bar(net: Checkpoint, faces: Faces, tmp_path: Path) -> None:
-    found = measure(net, faces.rows(torch.arange(60).numpy() < 8), conditions=CONDITIONS[:6])
+    found = measure_robustness(net, faces.rows(torch.arange(60).numpy() < 8), conditions=CONDITIONS[:6])
     draw(found, tmp_path / "few.png")
     draw(replace(found, rows=found.rows * 3), tmp_path / "many.png")
     with Image.open(tmp_path / "few.png") as few, Image.open(tmp_path / "many.png") as many:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import json
 import os
 import shutil
@@ -21,12 +22,16 @@ from conftest import ROOT, SHARED
 from fer_export.convert import onnx, tfjs
 from fer_export.errors import InvalidInputError, MissingDependencyError, UsageError
 from fer_export.formats import checkpoint
+from fer_export.formats.onnx import load_onnx
 from fer_export.runtimes.tfjs import Browser
-from training import evaluation, recipe, reinforce
+from training import recipe
 from training.__main__ import main
 from training.data import drawn, sources
-from training.fit import Run, fit
+from training.fit.run import Run, fit
+from training.measure import evaluation
+from training.report.run_report import write_run_report
 from training.tune import Pruning
+from training.weights import distil
 
 #: Where the real pictures are absent, the same recipes run on drawn ones.
 REAL = (SHARED / "data" / "fer2013.csv.xz").exists()
@@ -60,7 +65,10 @@ def history(folder: Path) -> list[dict[str, str]]:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two epochs on a few drawn faces."""
     folder = tmp_path_factory.mktemp("runs") / "drawn"
-    fit(recipe.read("drawn", epochs=2, changes=SMALL), Run(folder, limit=128, progress=False))
+    fit(
+        recipe.read_recipe("drawn", epochs=2, changes=SMALL),
+        Run(folder, limit=128, progress=False, finish=write_run_report),
+    )
     return folder
 
 
@@ -81,7 +89,7 @@ def test_a_run_leaves_best_and_last_in_both_formats(run: Path) -> None:
 
 
 def test_a_run_leaves_its_settings_its_history_and_its_report(run: Path) -> None:
-    assert recipe.read(str(run / "recipe.yaml")) == recipe.read("drawn", epochs=2, changes=SMALL)
+    assert recipe.read_recipe(str(run / "recipe.yaml")) == recipe.read_recipe("drawn", epochs=2, changes=SMALL)
     environment = json.loads((run / "environment.json").read_text())
     assert environment["packages"]["torch"].startswith("2.")
     rows = history(run)
@@ -96,13 +104,13 @@ def test_a_run_leaves_its_settings_its_history_and_its_report(run: Path) -> None
 def test_a_folder_with_a_run_is_not_overwritten(run: Path) -> None:
     before = (run / "best.safetensors").read_bytes()
     with pytest.raises(InvalidInputError, match="already holds a run"):
-        fit(recipe.read("drawn"), Run(run, progress=False))
+        fit(recipe.read_recipe("drawn"), Run(run, progress=False))
     assert (run / "best.safetensors").read_bytes() == before
 
 
 def test_the_figure_in_the_contract_is_the_checkpoints_own(run: Path) -> None:
     loaded = checkpoint.load(run / "best.safetensors")
-    split = sources.limited(sources.load(recipe.read("drawn").data, {}), 128)
+    split = sources.limited(sources.load(recipe.read_recipe("drawn").data, {}), 128)
     result = evaluation.evaluate(loaded, split.check)
     named = {metric.name: metric for metric in loaded.contract.metrics}
     # Lightning checks in float32 too; one row may still fall on the other side.
@@ -137,10 +145,10 @@ def test_drawn_faces_are_the_same_for_the_same_seed() -> None:
 def test_a_resumed_run_ends_where_an_unbroken_one_does(run: Path, tmp_path: Path) -> None:
     unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
     constant = [*SMALL, "stages.0.schedule.name=constant", "precision=float32"]
-    two = recipe.read("drawn", epochs=2, changes=constant)
-    fit(two, Run(unbroken, limit=64, progress=False, report=False))
-    fit(recipe.read("drawn", epochs=1, changes=constant), Run(broken, limit=64, progress=False, report=False))
-    fit(two, Run(broken, limit=64, progress=False, report=False, resume=True))
+    two = recipe.read_recipe("drawn", epochs=2, changes=constant)
+    fit(two, Run(unbroken, limit=64, progress=False))
+    fit(recipe.read_recipe("drawn", epochs=1, changes=constant), Run(broken, limit=64, progress=False))
+    fit(two, Run(broken, limit=64, progress=False, resume=True))
     first, second = (checkpoint.load(folder / "last.safetensors") for folder in (unbroken, broken))
     for name, tensor in first.state.items():
         torch.testing.assert_close(second.state[name], tensor, atol=1e-6, rtol=1e-5, msg=name)
@@ -169,19 +177,19 @@ def test_a_killed_run_goes_on_from_its_last_whole_epoch(tmp_path: Path) -> None:
 
 def test_nothing_to_resume(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="nothing to resume"):
-        fit(recipe.read("drawn"), Run(tmp_path, resume=True, progress=False))
+        fit(recipe.read_recipe("drawn"), Run(tmp_path, resume=True, progress=False))
 
 
 def test_a_run_is_not_resumed_with_other_settings(run: Path) -> None:
-    changed = recipe.read("drawn", epochs=3, changes=[*SMALL, "stages.0.optimizer.learning_rate=0.5"])
+    changed = recipe.read_recipe("drawn", epochs=3, changes=[*SMALL, "stages.0.optimizer.learning_rate=0.5"])
     with pytest.raises(InvalidInputError, match="other settings"):
         fit(changed, Run(run, resume=True, progress=False))
 
 
 def test_a_second_run_starts_from_the_first_and_says_so(run: Path, tmp_path: Path) -> None:
     first = checkpoint.load(run / "last.safetensors")
-    slow = recipe.read("drawn", epochs=1, changes=[*SMALL, "stages.0.optimizer.learning_rate=1e-6"])
-    best = fit(slow, Run(tmp_path / "run", init=first, limit=64, progress=False, report=False))
+    slow = recipe.read_recipe("drawn", epochs=1, changes=[*SMALL, "stages.0.optimizer.learning_rate=1e-6"])
+    best = fit(slow, Run(tmp_path / "run", init=first, limit=64, progress=False))
     second = checkpoint.load(best)
     assert second.contract.training is not None
     assert "started from recipe drawn, seed 0" in second.contract.training.note
@@ -189,7 +197,7 @@ def test_a_second_run_starts_from_the_first_and_says_so(run: Path, tmp_path: Pat
         if "weight" in name:
             torch.testing.assert_close(second.state[name], first.state[name], atol=1e-3, rtol=0)
     with pytest.raises(InvalidInputError, match="--init holds"):
-        narrow = recipe.read("drawn", changes=["arguments={widths: [8, 8, 8]}"])
+        narrow = recipe.read_recipe("drawn", changes=["arguments={widths: [8, 8, 8]}"])
         fit(narrow, Run(tmp_path / "other", init=first, progress=False))
 
 
@@ -202,9 +210,9 @@ def test_stages_follow_each_other_and_resume_between_them(tmp_path: Path) -> Non
         " {name: second, epochs: 2, batch: 16, start: last, train: [head],"
         " optimizer: {name: adamw, learning_rate: 0.001}, clip: 1.0, stop: 3, mixup: 0.2}]"
     ]
-    two = recipe.read("drawn", changes=changes)
+    two = recipe.read_recipe("drawn", changes=changes)
     folder = tmp_path / "run"
-    fit(two, Run(folder, limit=64, progress=False, report=False))
+    fit(two, Run(folder, limit=64, progress=False))
     assert [row["stage"] for row in history(folder)] == ["first", "second", "second"]
     before = checkpoint.load(folder / "stages" / "0-first" / "last.safetensors")
     after = checkpoint.load(folder / "last.safetensors")
@@ -216,13 +224,13 @@ def test_stages_follow_each_other_and_resume_between_them(tmp_path: Path) -> Non
     # As if it had been stopped in the second stage: the first one is not run again.
     (folder / "stages" / "1-second" / "finished").unlink()
     longer = two.model_copy(update={"stages": (two.stages[0], two.stages[1].model_copy(update={"epochs": 3}))})
-    fit(longer, Run(folder, limit=64, progress=False, report=False, resume=True))
+    fit(longer, Run(folder, limit=64, progress=False, resume=True))
     assert [row["stage"] for row in history(folder)] == ["first", "second", "second", "second"]
 
 
 def test_an_embedding_is_learnt_from_colours_and_classes_from_gray(weights: Path, tmp_path: Path) -> None:
     changes = ["size=64", "data={kind: folder}", "stages.2.data={kind: folder}"]
-    read = recipe.read("gray_resnet50", epochs=1, changes=changes)
+    read = recipe.read_recipe("gray_resnet50", epochs=1, changes=changes)
     stages = tuple(stage.model_copy(update={"batch": 8}) for stage in read.stages)
     data = {"main": class_folders(tmp_path / "faces", read)}
     run = Run(tmp_path / "run", data=data, weights=weights / "resnet50.pth", limit=16, progress=False)
@@ -239,9 +247,7 @@ def test_an_embedding_is_learnt_from_colours_and_classes_from_gray(weights: Path
 
 def test_classes_can_be_merged_weighed_and_balanced(tmp_path: Path) -> None:
     changes = [*SMALL, "data.merge={upset: [sadness, anger]}", "data.balance=true", "stages.0.loss.weighted=true"]
-    best = fit(
-        recipe.read("drawn", epochs=1, changes=changes), Run(tmp_path / "run", limit=64, progress=False, report=False)
-    )
+    best = fit(recipe.read_recipe("drawn", epochs=1, changes=changes), Run(tmp_path / "run", limit=64, progress=False))
     contract = checkpoint.load(best).contract
     assert "upset" in contract.labels
     assert "anger" not in contract.labels
@@ -342,7 +348,9 @@ def test_every_recipe_learns_and_goes_down_the_road(name: str, weights: Path, tm
         # Drawn faces have one set of labels, and so no teachers.
         changes += ["data={kind: drawn}", *(["stages.0.views=''"] if name == "student" else [])]
     # fernet's rate rises for two epochs first.
-    read = recipe.read(name, epochs=8 if recipe.read(name).architecture == "fernet" else 3, changes=changes)
+    read = recipe.read_recipe(
+        name, epochs=8 if recipe.read_recipe(name).architecture == "fernet" else 3, changes=changes
+    )
     batches = tuple(stage.model_copy(update={"batch": 16}) for stage in read.stages)
     data = {**DATA, "wild": class_folders(tmp_path / "wild", read), "views": taught(tmp_path, read)}
     run = Run(
@@ -351,7 +359,6 @@ def test_every_recipe_learns_and_goes_down_the_road(name: str, weights: Path, tm
         weights=weights / f"{FILES[name]}.pth" if name in FILES else None,
         limit=48,
         progress=False,
-        report=False,
     )
     best = fit(read.model_copy(update={"stages": batches}), run)
     for stage in read.stages:
@@ -359,18 +366,18 @@ def test_every_recipe_learns_and_goes_down_the_road(name: str, weights: Path, tm
         assert min(losses[1:]) < losses[0], stage.name
     trained = checkpoint.load(best)
     onnx.export(trained.module(), trained.contract, tmp_path / "fer.onnx")
-    model, contract = onnx.load(tmp_path / "fer.onnx")
+    model, contract = load_onnx(tmp_path / "fer.onnx")
     tfjs.export(model, contract, tmp_path / "web", browser=browser)
 
 
 def taught(folder: Path, read: recipe.Recipe) -> Path:
     """Views by a teacher that has hardly learned, for the recipe that trains on views."""
     if any(stage.views for stage in read.stages):
-        first = recipe.read("two_heads", epochs=1, changes=("stages.0.batch=16", "stages.0.schedule.warmup=0"))
-        fit(first, Run(folder / "teacher", data=DATA, limit=48, progress=False, report=False))
+        first = recipe.read_recipe("two_heads", epochs=1, changes=("stages.0.batch=16", "stages.0.schedule.warmup=0"))
+        fit(first, Run(folder / "teacher", data=DATA, limit=48, progress=False))
         faces = sources.limited(sources.load(read.data, DATA), 48).train
-        teacher = reinforce.teacher(folder / "teacher", faces)
-        reinforce.make(folder / "views", faces, [teacher], first.stages[0].augmentation, size=48, views=2)
+        teacher = distil.teacher(folder / "teacher", faces)
+        distil.make(folder / "views", faces, [teacher], first.stages[0].augmentation, size=48, views=2)
     return folder / "views"
 
 
@@ -393,7 +400,7 @@ def class_folders(folder: Path, read: recipe.Recipe) -> Path:
 
 def test_pretrained_weights_that_cannot_be_had_stop_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "hub"))
-    read = recipe.read("resnet18_gray", changes=["data={kind: drawn}", "size=64"])
+    read = recipe.read_recipe("resnet18_gray", changes=["data={kind: drawn}", "size=64"])
     with pytest.raises(MissingDependencyError) as caught:
         fit(read, Run(tmp_path / "run", limit=32, progress=False))
     assert "--weights" in str(caught.value.hint)
@@ -405,7 +412,7 @@ def test_pretrained_weights_that_cannot_be_had_stop_the_run(tmp_path: Path, monk
 
 def test_a_recipe_without_its_data_says_what_to_give(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="has to be somewhere") as caught:
-        fit(recipe.read("fernet"), Run(tmp_path / "run", progress=False))
+        fit(recipe.read_recipe("fernet"), Run(tmp_path / "run", progress=False))
     assert "--data" in str(caught.value.hint)
     done = invoke("fit", "--recipe", "fernet", "--data", tmp_path)
     assert done.exit_code == 4
@@ -426,7 +433,7 @@ def test_a_search_ends_bad_trials_resumes_and_leaves_a_recipe(tmp_path: Path) ->
     with (tmp_path / "trials.csv").open() as text:
         rows = list(csv.DictReader(text))
     assert [row["trial"] for row in rows] == ["0", "1"]
-    best = recipe.read(str(tmp_path / "best.yaml"))
+    best = recipe.read_recipe(str(tmp_path / "best.yaml"))
     found = json.loads(again.stdout)["best"]["params"]
     assert best.stages[0].batch == found["stages.0.batch"]
     assert best.stages[0].optimizer.learning_rate == pytest.approx(found["stages.0.optimizer.learning_rate"])
@@ -436,17 +443,17 @@ def test_a_search_ends_bad_trials_resumes_and_leaves_a_recipe(tmp_path: Path) ->
 def test_a_trial_that_its_pruner_gives_up_ends_at_once(tmp_path: Path) -> None:
     study = optuna.create_study(direction="maximize", pruner=optuna.pruners.ThresholdPruner(lower=1.1))
     trial = study.ask()
-    run = Run(tmp_path / "run", limit=32, progress=False, report=False, callbacks=(Pruning(trial),))
+    run = Run(tmp_path / "run", limit=32, progress=False, callbacks=(Pruning(trial),))
     with pytest.raises(optuna.TrialPruned):
-        fit(recipe.read("drawn", epochs=3), run)
+        fit(recipe.read_recipe("drawn", epochs=3), run)
     assert list(study.trials[0].intermediate_values) == [0]
 
 
 def test_a_stage_stops_early_when_its_check_gets_no_better(tmp_path: Path) -> None:
     # At this rate nothing is learnt that would show.
     changes = ["stages.0.optimizer.learning_rate=1e-30", "stages.0.stop=1", "stages.0.ema=0", "stages.0.batch=16"]
-    run = Run(tmp_path / "run", limit=32, progress=False, report=False)
-    fit(recipe.read("drawn", epochs=9, changes=changes), run)
+    run = Run(tmp_path / "run", limit=32, progress=False)
+    fit(recipe.read_recipe("drawn", epochs=9, changes=changes), run)
     assert len(history(run.folder)) < 9
 
 
@@ -455,3 +462,11 @@ def test_a_search_needs_a_storage_that_opens(tmp_path: Path) -> None:
     assert done.exit_code == 4
     assert "cannot open the storage" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_storage_whose_driver_is_not_installed_names_it(tmp_path: Path) -> None:
+    if importlib.util.find_spec("psycopg2"):
+        pytest.skip("psycopg2 is installed here")
+    done = invoke("tune", "--recipe", "drawn", "-o", tmp_path, "--storage", "postgresql+psycopg2://fer@localhost/x")
+    assert done.exit_code == 3
+    assert "pip install psycopg2" in done.stderr

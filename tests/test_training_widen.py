@@ -13,9 +13,9 @@ from conftest import make_checkpoint
 from fer_export.errors import InvalidInputError, ParityError
 from fer_export.formats import checkpoint
 from fer_export.formats.checkpoint import Checkpoint
-from training import widen as module
 from training.__main__ import main
-from training.widen import widen
+from training.weights import widen as widening
+from training.weights.widen import widen
 
 
 def _logits(of: Checkpoint) -> torch.Tensor:
@@ -62,8 +62,8 @@ def test_a_net_without_widths_is_refused() -> None:
 
 
 def test_what_answers_otherwise_is_not_handed_out(small: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
-    copied = module._copied
-    monkeypatch.setattr(module, "_copied", lambda name, *rest: copied(name, *rest) * (1.01 if "head" in name else 1))
+    copied = widening._copied
+    monkeypatch.setattr(widening, "_copied", lambda name, *rest: copied(name, *rest) * (1.01 if "head" in name else 1))
     with pytest.raises(ParityError, match="answers otherwise"):
         widen(small)
 

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from fer_export import parity
 from fer_export.contract import Contract, Input
-from fer_export.convert import onnx, tfjs
+from fer_export.convert import tfjs
 from fer_export.errors import UsageError
+from fer_export.formats.onnx import embed_contract, load_onnx, onnx_sha256
 from fer_export.importing.architecture import resolve
 from fer_export.importing.options import parse_input, parse_ranges
 from fer_export.parity import comparing, samples
@@ -135,12 +136,14 @@ def test_it_goes_the_road_to_the_browser(name: str, code: Path, tmp_path: Path, 
     exit_code, out, err = cli(*asked(code, name), "--json")
     assert exit_code == 0, err
     assert any("is no picture" in sentence for sentence in json.loads(out)["assumed"])
-    model, contract = onnx.load(tmp_path / "x.onnx")
+    model, contract = load_onnx(tmp_path / "x.onnx")
     assert not contract.golden
     with Browser() as browser:
         tfjs.export(model, contract, tmp_path / "model", browser=browser)
     batches = samples.samples_for(contract)
-    figures = comparing.compare(tmp_path / "x.onnx", [tmp_path / "model"], batches, backends=["wasm"])
+    figures = comparing.compare(
+        comparing.artefact_reference(tmp_path / "x.onnx"), comparing.turns([tmp_path / "model"], ["tfjs-wasm"]), batches
+    )
     assert all(figure.ok and figure.samples == sum(len(batch.names) for batch in batches) >= 13 for figure in figures)
     # The same numbers as of the net without anything of ours around it.
     rows = samples.samples_for(contract)[0].pixels
@@ -230,10 +233,10 @@ def test_how_high_whole_numbers_go_is_what_their_table_holds(code: Path, tmp_pat
     for name, highest in (("Tokens", 299), ("Codes", 96)):  # and Codes' kind: 4
         torch.save(build(code, name).state_dict(), tmp_path / "x.pth")
         assert cli(*asked(code, name))[0] == 0
-        ids = next(spec for spec in onnx.load(tmp_path / "x.onnx")[1].inputs if spec.name == "ids")
+        ids = next(spec for spec in load_onnx(tmp_path / "x.onnx")[1].inputs if spec.name == "ids")
         assert ids.range == (0, highest)
         assert cli(*asked(code, name), "--range", "ids=1:9")[0] == 0
-        ids = next(spec for spec in onnx.load(tmp_path / "x.onnx")[1].inputs if spec.name == "ids")
+        ids = next(spec for spec in load_onnx(tmp_path / "x.onnx")[1].inputs if spec.name == "ids")
         assert ids.range == (1, 9)
 
 
@@ -262,7 +265,7 @@ def test_whole_numbers_on_the_other_backends(code: Path, tmp_path: Path, cli: Ca
     torch.save(build(code, "Codes").state_dict(), tmp_path / "x.pth")
     assert cli(*asked(code, "Codes"))[0] == 0
     written = tfjs.export(
-        *onnx.load(tmp_path / "x.onnx"), tmp_path / "model", browser=browser, backends=("webgl", "webgpu", "cpu")
+        *load_onnx(tmp_path / "x.onnx"), tmp_path / "model", browser=browser, backends=("webgl", "webgpu", "cpu")
     )
     assert {figure.runtime for figure in written.figures} == {"tfjs-webgl", "tfjs-webgpu", "tfjs-cpu"}
     contract = written.contract
@@ -282,12 +285,12 @@ def spoiled(code: Path, name: str, cli: Call, shape: list[int], change: Callable
     """What `verify` says of an ONNX file after a change to its weights of a shape, sorted."""
     torch.save(build(code, name).state_dict(), code.parent / "x.pth")
     assert cli(*asked(code, name))[0] == 0
-    model, contract = onnx.load(code.parent / "x.onnx")
+    model, contract = load_onnx(code.parent / "x.onnx")
     tensor = next(each for each in model.graph.initializer if sorted(each.dims) == shape)
     weights = numpy_helper.to_array(tensor).copy()
     change(weights)
     tensor.CopyFrom(numpy_helper.from_array(weights, tensor.name))
-    onnx.embed(contract.but(graph_sha256=onnx.graph_sha256(model)), model)
+    embed_contract(contract.but(graph_sha256=onnx_sha256(model)), model)
     (code.parent / "spoiled.onnx").write_bytes(model.SerializeToString())
     exit_code, out, _ = cli("verify", code.parent / "spoiled.onnx", "--against", code.parent / "x.onnx")
     assert exit_code == 1

@@ -29,7 +29,7 @@ from fer_export.diagnose.bench import machine as hardware
 from fer_export.errors import InvalidInputError
 from fer_export.models.classifier import Normalize
 from training.augment import Augmentation, augment
-from training.loading import InMemory, Rows, loader
+from training.fit.dataloader import InMemory, Rows, loader
 
 MEAN, STD = 129.4, 65.0
 #: What the project promises: our pictures per second over the usual path's; our share of a step.

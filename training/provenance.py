@@ -16,7 +16,15 @@ import torch
 from torch import Tensor
 
 from fer_export import __version__
-from fer_export.contract import Architecture, Contract, Metric, Normalization, Output, PictureInput, Training
+from fer_export.contract import (
+    Architecture,
+    Contract,
+    Metric,
+    Normalization,
+    Output,
+    PictureInput,
+    Training,
+)
 from fer_export.files import replacing
 from fer_export.formats.checkpoint import Checkpoint, weights_sha256
 from training.data.pictures import crop_rule

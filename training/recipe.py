@@ -29,7 +29,7 @@ class Part(BaseModel):
 
 
 class Loss(Part):
-    """What is made small; see `training/losses.py`.
+    """What is made small; see `training/fit/losses.py`.
 
     Attributes:
         name: `nll` for nets that end in log-softmax; `embedding` for learning the embeddings of the
@@ -153,7 +153,7 @@ class Stage(Part):
         mixup: alpha of the Beta distribution (Zhang et al. 2018); 0 for none.
         stop: epochs without a better check after which the stage ends; 0 for never.
         start: which weights of the stage before.
-        views: train on views made by `python -m training reinforce`: which of the folders given by
+        views: train on views made by `python -m training distil`: which of the folders given by
             `--data NAME=FOLDER`; on the pictures themselves where empty.
         taught: share of the teachers' answer in the targets of views; the labels have the rest.
     """
@@ -252,7 +252,9 @@ def names() -> list[str]:
     return sorted(file.stem for file in FOLDER.glob("*.yaml"))
 
 
-def read(name: str, *, changes: Iterable[str] = (), epochs: int | None = None, seed: int | None = None) -> Recipe:
+def read_recipe(
+    name: str, *, changes: Iterable[str] = (), epochs: int | None = None, seed: int | None = None
+) -> Recipe:
     """A packaged recipe by name, `torchvision:NAME`, or a recipe by the path of its YAML file.
 
     Args:

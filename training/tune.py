@@ -15,11 +15,11 @@ from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.study import MaxTrialsCallback
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from fer_export.errors import InvalidInputError
+from fer_export.errors import InvalidInputError, MissingDependencyError
 from fer_export.files import replacing
 from fer_export.formats import checkpoint
-from training.fit import Run, fit
-from training.recipe import Range, Recipe, as_yaml, read
+from training.fit.run import Run, fit
+from training.recipe import Range, Recipe, as_yaml, read_recipe
 
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 #: Seconds between signs of life of a worker, and after how many of silence its trial is started again.
@@ -75,7 +75,7 @@ def tune(search: Search) -> optuna.Study:
     Raises:
         InvalidInputError: the recipe has nothing to search, or the storage cannot be opened.
     """
-    recipe = read(search.recipe, changes=search.changes, epochs=search.epochs)
+    recipe = read_recipe(search.recipe, changes=search.changes, epochs=search.epochs)
     if not recipe.search:
         raise InvalidInputError(f"recipe {recipe.name} has no `search`", hint="python -m training recipes")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -86,14 +86,13 @@ def tune(search: Search) -> optuna.Study:
 
     def objective(trial: Trial) -> float:
         chosen = [f"{name}={_choose(trial, name, range_)!s}" for name, range_ in recipe.search.items()]
-        changed = read(search.recipe, changes=[*search.changes, *chosen], epochs=search.epochs)
+        changed = read_recipe(search.recipe, changes=[*search.changes, *chosen], epochs=search.epochs)
         run = Run(
             folder=search.folder / f"trial-{trial.number}",
             data=search.data,
             limit=search.limit,
             progress=search.progress,
             callbacks=(Pruning(trial),),
-            report=False,
         )
         best = fit(changed, run)
         return next(metric.value for metric in checkpoint.load(best).contract.metrics if metric.name == "accuracy")
@@ -108,7 +107,7 @@ def tune(search: Search) -> optuna.Study:
 def best_recipe(study: optuna.Study, search: Search) -> Recipe:
     """The recipe with the best trial's settings."""
     chosen = [f"{name}={value!s}" for name, value in study.best_params.items()]
-    return read(search.recipe, changes=[*search.changes, *chosen], epochs=search.epochs)
+    return read_recipe(search.recipe, changes=[*search.changes, *chosen], epochs=search.epochs)
 
 
 def _study(search: Search) -> optuna.Study:
@@ -127,6 +126,14 @@ def _study(search: Search) -> optuna.Study:
             pruner=optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=1),
             sampler=optuna.samplers.TPESampler(),
         )
+    except ImportError as error:
+        # Optuna wraps the error of a database's driver, which no extra of ours brings, in one of its own.
+        driver = error.__cause__ or error.__context__
+        if not isinstance(driver, ModuleNotFoundError):
+            raise
+        raise MissingDependencyError(
+            f"the storage {search.storage} needs {driver.name}, which is not installed: pip install {driver.name}"
+        ) from error
     except Exception as error:
         raise InvalidInputError(
             f"cannot open the storage {search.storage}: {' '.join(str(error).split())[:200]}",

@@ -9,15 +9,14 @@ import click
 from fer_export.cli import options
 from fer_export.cli.output import Output, command
 from fer_export.errors import ParityError
+from fer_export.runtimes.registry import names
 
 ROADS = (
     *("onnx", "tfjs", "tfjs-float16", "tfjs-uint8", "tf", "frozen", "litert", "onnx2tf", "onnx-tf"),
     *("tf-tensorflowjs", "onnx2tf-tensorflowjs"),
 )
-RUNTIMES = (
-    *("onnxruntime", "onnxruntime-web", "tfjs-wasm", "tfjs-webgl", "tfjs-webgpu", "tfjs-cpu"),
-    *("tensorflow", "litert"),
-)
+#: torch is the reference.
+RUNTIMES = tuple(name for name in names() if name != "torch")
 
 
 @click.command("matrix")

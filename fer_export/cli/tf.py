@@ -54,10 +54,11 @@ def main(
     if arch and not ckpt:
         raise UsageError("--arch names the code of --ckpt")
     with output.working("reading the ONNX file") as say:
-        from fer_export.convert import onnx, saved_model
+        from fer_export.convert import saved_model
+        from fer_export.formats.onnx import load_onnx, onnx_batch
         from fer_export.tfenv.worker import Worker
 
-        model, contract = onnx.load(source)
+        model, contract = load_onnx(source)
         opset15 = None
         if converter == "onnx-tf":
             from fer_export.convert.opset15 import made_again
@@ -66,7 +67,7 @@ def main(
 
             say("exporting again, in opset 15")
             loaded, net = assemble.load(ckpt or checkpoint.PRETRAINED, arch, contract)
-            opset15 = made_again(loaded, contract, batch=saved_model.fixed_batch(model), net=net)
+            opset15 = made_again(loaded, contract, batch=onnx_batch(model), net=net)
         say("starting TensorFlow, then converting and checking")
         with Worker(saved_model.ENVIRONMENT[converter]) as worker:
             written = saved_model.export(

@@ -8,8 +8,8 @@ import click
 
 from fer_export.cli import options
 from fer_export.cli.output import Output, command
-from fer_export.convert.quantize import Weights
 from fer_export.errors import UsageError
+from fer_export.formats.tfjs_weights import Weights
 
 #: As in `fer_export/tfgraph/passes/`, which is not read before it is needed.
 PASSES = ("fold_constants", "fold_pads", "sink_reshapes", "fold_batch_norm", "fuse_bias_activation")
@@ -60,14 +60,15 @@ def main(
         return
     if without and via != "direct":
         raise UsageError("--without is of our own writer: --via direct")
-    from fer_export.convert import onnx, tensorflowjs, tfjs
+    from fer_export.convert import tensorflowjs, tfjs
+    from fer_export.formats.onnx import load_onnx
     from fer_export.runtimes.tfjs import Browser
     from fer_export.tfenv.worker import Worker
 
     chosen = source or (options.ONNX_FILE if via == "direct" else Path("build/saved_model"))
     with output.working("converting") as say, Browser() as browser, Worker("tf") as worker:
         if via == "direct":
-            model, contract = onnx.load(chosen)
+            model, contract = load_onnx(chosen)
             say("converting, then checking in headless Chromium")
             written = tfjs.export(
                 model, contract, path, browser=browser, weights=weights, backends=backends, without=without,

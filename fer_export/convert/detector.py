@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fer_export.contract import Architecture, Cascade, Contract, Input, Output
+from fer_export.contract import Architecture, Cascade, Contract, Output, PictureInput
 from fer_export.convert import onnx, tfjs
 from fer_export.files import replacing_directory
 from fer_export.formats.checkpoint import weights_sha256
+from fer_export.formats.onnx import load_onnx
 from fer_export.models import mtcnn
 from fer_export.runtimes.tfjs import Browser
 
@@ -37,8 +38,7 @@ def contract_for(name: str) -> Contract:
         outputs.append(Output(name="landmarks", shape=(10,), meaning="five x, then five y, in shares of the box"))
     return Contract(
         architecture=Architecture(name=f"mtcnn_{name}"),
-        input=Input(height=size, width=size, channels=3, color="rgb"),
-        normalization=mtcnn.NORMALIZATION,
+        inputs=(PictureInput(height=size, width=size, channels=3, color="rgb", normalization=mtcnn.NORMALIZATION),),
         cascade=Cascade.model_validate({"stage": name}),
         outputs=tuple(outputs),
         license="MIT (facenet-pytorch's packaged weights)",
@@ -71,7 +71,7 @@ def export(
         for name in mtcnn.STAGES:
             started(name)
             exported = onnx.export(mtcnn.stage(name), contract_for(name), onnx_directory / f"{name}.onnx")
-            model, contract = onnx.load(exported.path)
+            model, contract = load_onnx(exported.path)
             written = tfjs.export(model, contract, temporary / name, browser=browser, backends=backends)
             stages.append(Stage(name, exported, written))
     return stages

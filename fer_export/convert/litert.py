@@ -8,23 +8,17 @@ unzip reads it and LiteRT does not mind.
 from __future__ import annotations
 
 import hashlib
-import io
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from fer_export import __version__, parity
 from fer_export.contract import Contract
-from fer_export.convert import saved_model
-from fer_export.errors import ContractError, InvalidInputError
 from fer_export.files import replacing
+from fer_export.formats.litert import contract_archive, load_litert
+from fer_export.formats.saved_model import load_saved_model
 from fer_export.parity.samples import samples_for
 from fer_export.runtimes import litert, tensorflow
 from fer_export.tfenv.worker import Worker
-
-_MEMBER = "contract.json"
-#: The flatbuffer's file identifier, from byte 4 on (tensorflow/lite/schema/schema.fbs).
-_IDENTIFIER = b"TFL3"
 
 
 @dataclass(frozen=True)
@@ -49,7 +43,7 @@ def export(source: Path, path: Path, *, worker: Worker) -> Written:
         ParityError: the numbers do not hold; what was there stays.
         MissingDependencyError: the environment is not there.
     """
-    contract = saved_model.load(source)
+    contract = load_saved_model(source)
     batches = samples_for(contract, batch=worker.call("saved_model.batch", source=source))
     with replacing(path) as temporary:
         version = worker.call("run_litert.convert", source=source, path=temporary)
@@ -62,40 +56,6 @@ def export(source: Path, path: Path, *, worker: Worker) -> Written:
             parity=tuple(figure.record() for figure in figures),
             graph_sha256=hashlib.sha256(model).hexdigest(),
         )
-        temporary.write_bytes(model + _archive(contract))
-        load(temporary)
+        temporary.write_bytes(model + contract_archive(contract))
+        load_litert(temporary)
     return Written(path, contract, path.stat().st_size, figures)
-
-
-def load(path: Path) -> Contract:
-    """The contract of a `.tflite`, held against the model before it.
-
-    Raises:
-        InvalidInputError: missing or no `.tflite`.
-        ContractError: no contract, or one that belongs to another model.
-    """
-    if not path.is_file():
-        raise InvalidInputError(f"no file {path}", hint="fer-export litert writes build/fer.tflite")
-    data = path.read_bytes()
-    if data[4:8] != _IDENTIFIER:
-        raise InvalidInputError(f"{path} is not a .tflite file")
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            text = archive.read(_MEMBER)
-            start = min(entry.header_offset for entry in archive.infolist())
-    except (zipfile.BadZipFile, KeyError) as error:
-        raise ContractError(
-            f"{path} carries no contract ({_MEMBER})", hint="fer-export litert writes one that does"
-        ) from error
-    contract = Contract.from_json(text, where=str(path))
-    if contract.graph_sha256 != hashlib.sha256(data[:start]).hexdigest():
-        raise ContractError(f"{path}: the contract was written for another model")
-    return contract
-
-
-def _archive(contract: Contract) -> bytes:
-    """Stored, not packed, and of a fixed date: the same contract, the same bytes."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr(zipfile.ZipInfo(_MEMBER), contract.to_json())
-    return buffer.getvalue()

@@ -52,7 +52,7 @@ def to_opset15(module: nn.Module, contract: Contract, *, batch: int | None = Non
     """
     free = {} if batch else {0: "N"}
     inputs = {spec.name: {**free, **({2: "H", 3: "W"} if spec.free else {})} for spec in contract.inputs}
-    sizes = {axis: size for axis, size in inputs[contract.input.name].items() if axis}
+    sizes = {axis: size for axis, size in inputs[contract.inputs[0].name].items() if axis}
     outputs = {output.name: {**free, **(sizes if 0 in output.shape else {})} for output in contract.outputs}
     # Its stubs know only paths.
     buffer: Any = io.BytesIO()

@@ -12,12 +12,12 @@ from typing import Self
 
 from fer_export.convert import litert, onnx, saved_model, tensorflowjs, tfjs
 from fer_export.convert.opset15 import made_again
-from fer_export.convert.quantize import Weights
 from fer_export.convert.saved_model import ENVIRONMENT, Converter
-from fer_export.diagnose.matrix.cells import reason
-from fer_export.errors import InvalidInputError, MissingDependencyError
+from fer_export.errors import InvalidInputError, MissingDependencyError, reason
 from fer_export.formats.artefact import Kind
 from fer_export.formats.checkpoint import Checkpoint
+from fer_export.formats.onnx import load_onnx
+from fer_export.formats.tfjs_weights import Weights
 from fer_export.runtimes.tfjs import Browser
 from fer_export.tfenv.worker import Worker
 
@@ -110,7 +110,7 @@ def _onnx(shop: Workshop) -> Path:
 
 def _tfjs(weights: Weights) -> Callable[[Workshop], Path]:
     def make(shop: Workshop) -> Path:
-        loaded = onnx.load(shop.needed("onnx"))
+        loaded = load_onnx(shop.needed("onnx"))
         return tfjs.export(*loaded, shop.folder / f"tfjs-{weights}", browser=shop.browser, weights=weights).path
 
     return make
@@ -118,7 +118,7 @@ def _tfjs(weights: Weights) -> Callable[[Workshop], Path]:
 
 def _saved_model(converter: Converter) -> Callable[[Workshop], Path]:
     def make(shop: Workshop) -> Path:
-        model, contract = onnx.load(shop.needed("onnx"))
+        model, contract = load_onnx(shop.needed("onnx"))
         return saved_model.export(
             model,
             contract,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -14,10 +13,13 @@ import onnx
 
 from fer_export import __version__, parity
 from fer_export.contract import Contract
-from fer_export.convert import tfjs
 from fer_export.convert.onnx2tf import for_onnx2tf
-from fer_export.errors import ContractError, InvalidInputError, UsageError
-from fer_export.files import replacing, replacing_directory
+from fer_export.errors import UsageError
+from fer_export.files import replacing_directory
+from fer_export.formats.frozen import write_frozen
+from fer_export.formats.onnx import onnx_batch
+from fer_export.formats.saved_model import ASSET, load_saved_model, saved_model_sha256
+from fer_export.formats.tfjs import write_tfjs
 from fer_export.parity.samples import samples_for
 from fer_export.runtimes import tensorflow
 from fer_export.runtimes.onnxruntime import OnnxRuntime
@@ -28,8 +30,6 @@ Converter = Literal["direct", "onnx2tf", "onnx-tf"]
 CONVERTERS: tuple[Converter, ...] = get_args(Converter)
 #: The environment that a converter runs in.
 ENVIRONMENT = {"direct": "tf", "onnx2tf": "tf", "onnx-tf": "onnx-tf"}
-#: Where the contract is in a SavedModel's folder.
-ASSET = Path("assets/contract.json")
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def export(
         ParityError: the numbers do not hold; what was there stays.
         MissingDependencyError: the environment is not there.
     """
-    batch = fixed_batch(model)
+    batch = onnx_batch(model)
     batches = samples_for(contract, batch=batch)
     reference = OnnxRuntime(model.SerializeToString())
     contract = contract.but(parity=(), graph_sha256=None, tools={**contract.tools, "fer-export": __version__})
@@ -90,63 +90,13 @@ def export(
         parity.gate(figures, hint=None if converter == "direct" else "--converter direct")
         tools = {**contract.tools, "tensorflow": worker.call("saved_model.version"), **tools}
         contract = contract.but(tools=tools, parity=tuple(figure.record() for figure in figures))
-        contract = contract.but(graph_sha256=_saved_model_sha256(saved))
+        contract = contract.but(graph_sha256=saved_model_sha256(saved))
         (saved / ASSET).write_text(contract.to_json(), "utf-8")
-        load(saved)
+        load_saved_model(saved)
         if frozen:
-            write_beside(frozen, graph.read_bytes(), contract)
+            write_frozen(frozen, graph.read_bytes(), contract)
     size = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
     return Written(directory, frozen, contract, size, figures)
-
-
-def load(directory: Path) -> Contract:
-    """The contract of a SavedModel, held against the graph and variables beside it.
-
-    Raises:
-        InvalidInputError: no SavedModel there.
-        ContractError: no contract, or one that belongs to another graph.
-    """
-    if not (directory / "saved_model.pb").is_file():
-        made = f"fer-export tf --from {directory}" if directory.suffix == ".onnx" else "fer-export tf"
-        raise InvalidInputError(f"no SavedModel in {directory}", hint=f"{made} writes build/saved_model")
-    if not (directory / ASSET).is_file():
-        raise ContractError(f"{directory} carries no contract ({ASSET})", hint="fer-export tf writes one that does")
-    contract = Contract.from_json((directory / ASSET).read_bytes(), where=str(directory))
-    if contract.graph_sha256 != _saved_model_sha256(directory):
-        raise ContractError(f"{directory}: the contract was written for another graph or other weights")
-    return contract
-
-
-def load_frozen(path: Path) -> Contract:
-    """The contract that lies beside a frozen graph, held against it. Errors as for `load`."""
-    if not path.is_file():
-        raise InvalidInputError(f"no file {path}", hint="fer-export tf --frozen build/fer.pb")
-    beside = frozen_contract_path(path)
-    if not beside.is_file():
-        raise ContractError(f"{path} has no contract beside it ({beside.name})")
-    contract = Contract.from_json(beside.read_bytes(), where=str(beside))
-    if contract.graph_sha256 != hashlib.sha256(path.read_bytes()).hexdigest():
-        raise ContractError(f"{path}: the contract in {beside.name} was written for another graph")
-    return contract
-
-
-def frozen_contract_path(path: Path) -> Path:
-    """`fer.pb` → `fer.pb.contract.json`: a GraphDef has no place for metadata."""
-    return path.with_name(f"{path.name}.contract.json")
-
-
-def write_beside(path: Path, data: bytes, contract: Contract) -> None:
-    """Write a frozen graph and its contract, each by renaming; a contract of another graph is never believed."""
-    contract = contract.but(graph_sha256=hashlib.sha256(data).hexdigest())
-    with replacing(path) as temporary, replacing(frozen_contract_path(path)) as beside:
-        temporary.write_bytes(data)
-        beside.write_text(contract.to_json(), "utf-8")
-
-
-def fixed_batch(model: onnx.ModelProto) -> int | None:
-    """The batch that the graph insists on; None where it is free."""
-    size = model.graph.input[0].type.tensor_type.shape.dim[0]
-    return size.dim_value if size.HasField("dim_value") else None
 
 
 def entries_of(contract: Contract, batch: int | None) -> list[dict[str, Any]]:
@@ -192,7 +142,7 @@ def by_direct(job: Job, _: bytes | None) -> dict[str, str]:
     folder = job.scratch / "graph_model"
     folder.mkdir()
     graph = convert(job.model, passes=False)
-    tfjs.write(graph, job.contract.but(weights_dtype="float32"), folder, "float32")
+    write_tfjs(graph, job.contract.but(weights_dtype="float32"), folder, "float32")
     job.worker.call("graph_model.to_frozen", model=folder, path=job.graph)
     job.worker.call(
         "saved_model.from_frozen",
@@ -237,10 +187,3 @@ def by_onnx_tf(job: Job, opset15: bytes | None) -> dict[str, str]:
         contract=job.contract.to_json(),
     )
     return {"onnx-tf": version}
-
-
-def _saved_model_sha256(directory: Path) -> str:
-    digest = hashlib.sha256((directory / "saved_model.pb").read_bytes())
-    for path in sorted((directory / "variables").glob("*")):
-        digest.update(path.name.encode() + path.read_bytes())
-    return digest.hexdigest()

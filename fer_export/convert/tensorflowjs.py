@@ -13,10 +13,12 @@ import numpy as np
 
 from fer_export import __version__, parity
 from fer_export.contract import KEY, Contract
-from fer_export.convert import saved_model, tfjs
-from fer_export.convert.quantize import Weights
+from fer_export.convert import tfjs
 from fer_export.errors import InvalidInputError
 from fer_export.files import replacing_directory
+from fer_export.formats.saved_model import load_saved_model
+from fer_export.formats.tfjs import load_tfjs, tfjs_sha256
+from fer_export.formats.tfjs_weights import Weights
 from fer_export.parity.samples import samples_for
 from fer_export.runtimes import tensorflow
 from fer_export.runtimes.tfjs import Browser
@@ -51,7 +53,7 @@ def export(
         ParityError: the numbers do not hold; what was there stays.
         MissingDependencyError: the environment is not there.
     """
-    contract = saved_model.load(source)
+    contract = load_saved_model(source)
     batches = samples_for(contract, batch=worker.call("saved_model.batch", source=source))
     with replacing_directory(directory, keep=keep) as temporary:
         answer = worker.call("run_tensorflowjs.convert", source=source, directory=temporary, weights=weights)
@@ -76,7 +78,7 @@ def export(
         parity.gate(figures, hint="fer-export tfjs --via direct" if weights == "float32" else "--weights float32")
         contract = contract.but(parity=tuple(figure.record() for figure in figures))
         embed(document, contract, temporary)
-        _, contract = tfjs.load(temporary)
+        _, contract = load_tfjs(temporary)
         size = sum(path.stat().st_size for path in temporary.iterdir())
     nodes = Counter(node["op"] for node in document["modelTopology"]["node"])
     operators = Counter({name: count for name, count in nodes.items() if name not in ("Const", "Placeholder")})
@@ -175,7 +177,7 @@ def embed(document: dict[str, Any], contract: Contract, directory: Path) -> None
     )
     entries = [entry for group in document["weightsManifest"] for entry in group["weights"]]
     contract = contract.but(
-        graph_sha256=tfjs.graph_sha256(document["modelTopology"], document["signature"], entries, payload)
+        graph_sha256=tfjs_sha256(document["modelTopology"], document["signature"], entries, payload)
     )
     document["userDefinedMetadata"] = {KEY: json.loads(contract.to_json())}
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)

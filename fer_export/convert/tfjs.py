@@ -6,31 +6,24 @@ as base64) beside a manifest of weights in shards of at most 4 MB.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import onnx
 
 from fer_export import __version__, parity
-from fer_export.contract import KEY, Contract
-from fer_export.convert.quantize import Weights, encode
-from fer_export.errors import ContractError, InvalidInputError
+from fer_export.contract import Contract
 from fer_export.files import replacing_directory
+from fer_export.formats.tfjs import load_tfjs, write_tfjs
+from fer_export.formats.tfjs_weights import Weights
 from fer_export.parity.samples import samples_for
 from fer_export.runtimes.onnxruntime import OnnxRuntime
 from fer_export.runtimes.tfjs import Browser
-from fer_export.tfgraph import Graph, Node, convert
-from fer_export.tfgraph.graph import FLOAT, Attribute, DType, Shape, dtype_of
+from fer_export.tfgraph import Graph, convert
 from fer_export.tfgraph.passes import PASSES
 
-SHARD_BYTES = 4 * 1024 * 1024
 #: In the contract's `tools`, where passes were left out.
 _WITHOUT = "converter without"
 
@@ -80,7 +73,7 @@ def export(
     graph = convert(model, passes=passes_of(contract))
     batches = samples_for(contract, batch=_fixed_batch(graph))
     with replacing_directory(directory, keep=keep) as temporary:
-        write(graph, contract, temporary, weights)
+        write_tfjs(graph, contract, temporary, weights)
         figures = []
         for backend in backends:
             with browser.open(temporary, backend) as runtime:
@@ -91,8 +84,8 @@ def export(
             tools={**contract.tools, "tfjs": browser.tfjs_version},
             parity=tuple(figure.record() for figure in figures),
         )
-        size = write(graph, contract, temporary, weights)
-        _, contract = load(temporary)
+        size = write_tfjs(graph, contract, temporary, weights)
+        _, contract = load_tfjs(temporary)
     return Written(directory, contract, graph.operators(), size, figures)
 
 
@@ -101,124 +94,5 @@ def passes_of(contract: Contract) -> set[str]:
     return set(PASSES) - set(contract.tools.get(_WITHOUT, "").split(", "))
 
 
-def write(graph: Graph, contract: Contract, directory: Path, weights: Weights) -> int:
-    """Write `model.json` and its shards; answers the bytes of all files together."""
-    entries: list[dict[str, Any]] = []
-    payload = bytearray()
-    for name, array in graph.constants.items():
-        data, quantization = encode(name, array, weights)
-        entries.append({"name": name, "shape": list(array.shape), "dtype": array.dtype.name, **quantization})
-        payload += data
-    count = max(1, -(-len(payload) // SHARD_BYTES))
-    paths = [f"group1-shard{index + 1}of{count}.bin" for index in range(count)]
-    topology, signature = described(graph)
-    contract = contract.but(graph_sha256=graph_sha256(topology, signature, entries, bytes(payload)))
-    document = {
-        "format": "graph-model",
-        "generatedBy": f"fer-export {__version__}",
-        "convertedBy": f"fer-export {__version__}",
-        "signature": signature,
-        "userDefinedMetadata": {KEY: json.loads(contract.to_json())},
-        "modelTopology": topology,
-        "weightsManifest": [{"paths": paths, "weights": entries}],
-    }
-    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
-    (directory / "model.json").write_text(text, "utf-8")
-    for index, path in enumerate(paths):
-        (directory / path).write_bytes(payload[index * SHARD_BYTES : (index + 1) * SHARD_BYTES])
-    return len(text.encode()) + len(payload)
-
-
-def load(directory: Path) -> tuple[dict[str, Any], Contract]:
-    """Read a TF.js model's JSON with its contract, and hold the two and the shards against each other.
-
-    Raises:
-        InvalidInputError: a file is missing, damaged, or named outside the directory.
-        ContractError: no contract, or one that belongs to another graph.
-    """
-    path = directory / "model.json" if directory.is_dir() else directory
-    try:
-        document = json.loads(path.read_text("utf-8"))
-        topology, signature = document["modelTopology"], document["signature"]
-        entries = [entry for group in document["weightsManifest"] for entry in group["weights"]]
-        names = [name for group in document["weightsManifest"] for name in group["paths"]]
-        if any(Path(name).name != name for name in names):
-            raise InvalidInputError(f"{path}: a shard lies outside the model's folder")
-        payload = b"".join((path.parent / name).read_bytes() for name in names)
-        metadata = document.get("userDefinedMetadata") or {}
-    except OSError as error:
-        raise InvalidInputError(
-            f"cannot read {error.filename or path}: {error.strerror}", hint="fer-export tfjs writes web/model"
-        ) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InvalidInputError(f"{path} is truncated or not a TF.js graph model: {error!r}") from error
-    if KEY not in metadata:
-        raise ContractError(f"{path} carries no contract (userDefinedMetadata {KEY})")
-    contract = Contract.from_object(metadata[KEY], where=str(path))
-    if contract.graph_sha256 != graph_sha256(topology, signature, entries, payload):
-        raise ContractError(f"{path}: the contract was written for another graph or other weights")
-    missing = {output.name for output in contract.outputs} - set(signature["outputs"])
-    if missing or contract.input.name not in signature["inputs"]:
-        raise ContractError(f"{path}: inputs or outputs are not those of the contract")
-    return document, contract
-
-
-def graph_sha256(topology: Any, signature: Any, entries: Any, payload: bytes) -> str:
-    """Of all that TF.js computes with: what the contract is tied to."""
-    text = json.dumps([topology, signature, entries], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode() + payload).hexdigest()
-
-
 def _fixed_batch(graph: Graph) -> int | None:
     return next(iter(graph.inputs.values()))[0]
-
-
-def described(graph: Graph) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A graph as model.json has it: its topology and its signature."""
-    topology = {"node": [_node(node, graph) for node in graph.nodes], "library": {}, "versions": {"producer": 1994}}
-    signature = {
-        "inputs": {name: _tensor_info(graph, name, shape) for name, shape in graph.inputs.items()},
-        "outputs": {name: _tensor_info(graph, name, shape) for name, shape in graph.outputs.items()},
-    }
-    return topology, signature
-
-
-def _node(node: Node, graph: Graph) -> dict[str, Any]:
-    attributes = {name: _attribute(value) for name, value in node.attributes.items()}
-    if node.op == "Const":
-        array = graph.constants[node.name]
-        attributes["value"] = {"tensor": {"dtype": dtype_of(array).name, "tensorShape": _shape(array.shape)}}
-    if node.op == "Placeholder":
-        attributes["shape"] = {"shape": _shape(graph.inputs[node.name])}
-    record: dict[str, Any] = {"name": node.name, "op": node.op}
-    if node.inputs:
-        record["input"] = list(node.inputs)
-    return {**record, "attr": attributes}
-
-
-def _tensor_info(graph: Graph, name: str, shape: Shape) -> dict[str, Any]:
-    return {"name": f"{name}:0", "dtype": graph.dtypes.get(name, FLOAT).name, "tensorShape": _shape(shape)}
-
-
-def _shape(shape: Sequence[int | None]) -> dict[str, Any]:
-    return {"dim": [{"size": str(-1 if size is None else size)} for size in shape]}
-
-
-def _attribute(value: Attribute) -> Mapping[str, Any]:
-    if isinstance(value, DType):
-        return {"type": value.name}
-    if isinstance(value, bool):
-        return {"b": value}
-    if isinstance(value, int | np.integer):
-        return {"i": str(int(value))}
-    if isinstance(value, float):
-        return {"f": value}
-    if isinstance(value, str):
-        return {"s": _bytes(value)}
-    if value and isinstance(value[0], str):
-        return {"list": {"s": [_bytes(str(item)) for item in value]}}
-    return {"list": {"i": [str(int(item)) for item in value]}}
-
-
-def _bytes(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()

@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import Literal
 
 from fer_export.contract import Contract
-from fer_export.convert import litert, onnx, saved_model, tfjs
 from fer_export.errors import InvalidInputError
 from fer_export.formats import checkpoint
+from fer_export.formats.frozen import load_frozen
+from fer_export.formats.litert import load_litert
+from fer_export.formats.onnx import load_onnx
+from fer_export.formats.saved_model import load_saved_model
+from fer_export.formats.tfjs import load_tfjs
 
 Kind = Literal["torch", "onnx", "tfjs", "saved_model", "frozen", "litert"]
 _SUFFIXES: dict[str, Kind] = {
@@ -47,10 +51,10 @@ def read_contract(path: Path) -> Contract:
     """
     readers = {
         "torch": lambda file: checkpoint.load(file).contract,
-        "onnx": lambda file: onnx.load(file)[1],
-        "tfjs": lambda folder: tfjs.load(folder)[1],
-        "saved_model": saved_model.load,
-        "frozen": saved_model.load_frozen,
-        "litert": litert.load,
+        "onnx": lambda file: load_onnx(file)[1],
+        "tfjs": lambda folder: load_tfjs(folder)[1],
+        "saved_model": load_saved_model,
+        "frozen": load_frozen,
+        "litert": load_litert,
     }
     return readers[kind(path)](path)

@@ -20,11 +20,12 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from fer_export import models
-from fer_export.contract import BY_LABEL, KEY, Architecture, Contract
+from fer_export.contract import BY_LABEL, KEY, Contract
 from fer_export.errors import ContractError, InvalidInputError, first_line
 from fer_export.files import replacing
 from fer_export.formats import pickles
-from fer_export.models import guess_architecture, torchvision_zoo
+from fer_export.models import guess_architecture
+from fer_export.models.building import build_architecture
 from fer_export.models.wrapped import Wrapped
 
 #: What `torch.load` raises on damaged files: found by feeding it some thousands.
@@ -74,7 +75,7 @@ class Checkpoint:
             InvalidInputError: such code was not given, or the weights do not fit.
         """
         contract = self.contract
-        net = registered(contract.architecture, contract.inputs[0].channels) if net is None else net
+        net = build_architecture(contract.architecture, contract.inputs[0].channels) if net is None else net
         try:
             net.load_state_dict(self.state)
         except RuntimeError as error:
@@ -86,26 +87,6 @@ class Checkpoint:
         if spec.kind != "picture" or more or tuple(output.name for output in contract.outputs) != BY_LABEL:
             return Wrapped(net, contract, temperature).eval()
         return models.Classifier(net, spec.normalization, temperature).eval()
-
-
-def registered(architecture: Architecture, channels: int) -> nn.Module:
-    """A net of the registry with fresh weights, for pictures of so many channels.
-
-    Raises:
-        InvalidInputError: it is code outside this project, not known, or called with wrong arguments.
-    """
-    name = architecture.name
-    if architecture.foreign:
-        code = f"path/to/{name}" if ".py:" in name else name
-        raise InvalidInputError(
-            f"{name} is code outside this project, which is not imported because a file says so",
-            hint=f"if you trust it, name it again: fer-export onnx --ckpt FILE --arch {code}",
-        )
-    net = models.build(name, **architecture.arguments)
-    if channels == 3 and name.startswith(torchvision_zoo.PREFIX):
-        # There the step that makes RGB of gray; these pictures are RGB.
-        net._forward_pre_hooks.clear()
-    return net
 
 
 def save(checkpoint: Checkpoint, path: Path) -> None:

@@ -22,8 +22,8 @@ from torch import Tensor, nn
 
 from fer_export.contract import Architecture
 from fer_export.errors import InvalidInputError, UsageError, first_line
-from fer_export.formats import checkpoint
 from fer_export.models import guess_architecture
+from fer_export.models.building import build_architecture
 from fer_export.models.torchvision_zoo import PREFIX
 
 Argument = int | float | str | bool | tuple[int, ...]
@@ -56,7 +56,7 @@ def resolve(
             found = guess_architecture.num_classes(spec, state) or classes
             arguments = {**({"num_classes": found} if found else {}), **arguments}
         architecture = Architecture(name=spec, arguments=dict(arguments))
-        return checkpoint.registered(architecture, channels).float().eval(), architecture
+        return build_architecture(architecture, channels).float().eval(), architecture
     place, _, name = spec.rpartition(":")
     if not place or not name:
         raise UsageError(f"--arch {spec}: it is file.py:factory, package.module:factory or a registered name")

@@ -14,13 +14,13 @@ from fer_export.errors import ContractError, UsageError
 from fer_export.faces.align import TEMPLATE_48
 from fer_export.formats import checkpoint
 from fer_export.formats.checkpoint import Checkpoint
-from fer_export.importing import embedding_range, probe_outputs, weights
+from fer_export.importing import embedding_range, probe_outputs
 from fer_export.importing.architecture import Argument, resolve
 from fer_export.importing.match_state_dict import fit
 from fer_export.importing.options import parse_normalization
 from fer_export.importing.outputs import describe
 from fer_export.importing.probe_outputs import Kind
-from fer_export.models import guess_architecture
+from fer_export.models import guess_architecture, state_dict
 from fer_export.models.wrapped import Wrapped
 from fer_export.parity import random_inputs
 
@@ -89,7 +89,7 @@ def assemble(
         InvalidInputError: the file, the code or the fit of the two does not hold, or the net does not run.
         UsageError: what was told does not agree with itself or with the net.
     """
-    found = weights.find(checkpoint.read(path)[1], str(path), entry=entry)
+    found = state_dict.find(checkpoint.read(path)[1], str(path), entry=entry)
     spec = told.inputs[0]
     net, architecture = resolve(
         arch, arguments or {}, state=found.state, classes=len(told.labels) or None, channels=spec.channels
@@ -133,7 +133,7 @@ def rebuild(path: Path, arch: str, contract: Contract) -> tuple[Checkpoint, nn.M
         InvalidInputError: the file, the code or the fit of the two does not hold.
         ContractError: these are other weights than the contract's.
     """
-    state = weights.find(checkpoint.read(path)[1], str(path)).state
+    state = state_dict.find(checkpoint.read(path)[1], str(path)).state
     arguments = contract.architecture.arguments
     net, _ = resolve(arch, arguments, state=state, classes=None, channels=contract.inputs[0].channels)
     fit(net, state, where=str(path), name=arch)
@@ -224,7 +224,7 @@ def contract_of(path: Path) -> Contract | None:
 
 def no_input(path: Path, entry: str | None) -> UsageError:
     """The error for a missing --input, with the channels that the weights tell."""
-    count = guess_architecture.channels(weights.find(checkpoint.read(path)[1], str(path), entry=entry).state)
+    count = guess_architecture.channels(state_dict.find(checkpoint.read(path)[1], str(path), entry=entry).state)
     known = f"the first convolution takes {count} channel(s): --input {count}x48x48, if that is the size"
     usual = "--input 1x48x48, or 3x?x? where height and width are free"
     return UsageError("--arch wants --input too: which pictures does the net take?",

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor, nn
 
 from fer_export.errors import InvalidInputError
-from fer_export.importing.weights import PREFIXES, State
 from fer_export.models import guess_architecture
+from fer_export.models.state_dict import PREFIXES, State
 
 #: How many keys an error lists of each kind.
 _LISTED = 3

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from fer_export.contract import Contract
 from fer_export.errors import InvalidInputError
-from fer_export.formats import checkpoint
+from fer_export.models.building import build_architecture
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def of(contract: Contract) -> Cost | None:
     architecture, spec = contract.architecture, contract.inputs[0]
     try:
         with torch.device("meta"):
-            net = checkpoint.registered(architecture, spec.channels)
+            net = build_architecture(architecture, spec.channels)
     except InvalidInputError:
         return None
     parameters = sum(parameter.numel() for parameter in net.parameters())

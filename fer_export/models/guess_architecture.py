@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fer_export import models
 from fer_export.errors import FerExportError, InvalidInputError
-from fer_export.importing import weights
+from fer_export.models import state_dict
 from fer_export.models.torchvision_zoo import PREFIX
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -55,7 +55,7 @@ class Match:
 
 def nearest(state: Mapping[str, Tensor]) -> Match | None:
     """The registered or torchvision architecture that fits best by name, then by shape; None for nothing in common."""
-    found = _shapes(weights.without_prefixes(state))
+    found = _shapes(state_dict.without_prefixes(state))
     candidates = models.names() + [
         PREFIX + name for mark, family in _FAMILIES.items() if mark in found for name in family
     ]
@@ -71,7 +71,7 @@ def nearest(state: Mapping[str, Tensor]) -> Match | None:
 
 def num_classes(name: str, state: Mapping[str, Tensor]) -> int | None:
     """How many classes a registered architecture must have for the state's head; None where there is no head."""
-    return _classes(_signature(name), _shapes(weights.without_prefixes(state)))
+    return _classes(_signature(name), _shapes(state_dict.without_prefixes(state)))
 
 
 def suggestion(state: Mapping[str, Tensor]) -> str | None:
@@ -93,7 +93,7 @@ def command(path: Path, loaded: Any) -> str:
     """The command that exports a file without a contract, as far as it can be told from its tensors."""
     arch, size, labels = "path/to/net.py:factory", "CxHxW", "a,b,c"
     try:
-        state = weights.find(loaded, str(path)).state
+        state = state_dict.find(loaded, str(path)).state
         match = nearest(state)
     except FerExportError:
         match, state = None, {}

@@ -1,90 +1,147 @@
-"""Which runtime runs what is at a path, so that any two roads of one model can be held against each other."""
+"""Artefacts held against a reference: each in each of its runtimes, on the same pictures.
+
+The reference is torch for a checkpoint, or any other artefact of the same weights in its own runtime, so that any
+two routes of one model can be compared.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch import nn
+
 from fer_export import parity
 from fer_export.contract import Contract
-from fer_export.convert import saved_model
 from fer_export.errors import ContractError, UsageError
-from fer_export.formats import checkpoint
 from fer_export.formats.artefact import kind, read_contract
+from fer_export.formats.checkpoint import Checkpoint
 from fer_export.parity.samples import Batch
-from fer_export.runtimes import Answers, Pixels, Runtime, onnxruntime_web, tensorflow
-from fer_export.runtimes import litert as litert_runtime
-from fer_export.runtimes.fixed_batch import fixed_batch, in_batches
-from fer_export.runtimes.onnxruntime import OnnxRuntime
-from fer_export.runtimes.tfjs import Browser
+from fer_export.runtimes import Runtime
+from fer_export.runtimes.registry import Resources, engine, names, open_runtime
 from fer_export.runtimes.torch import TorchRuntime
-from fer_export.tfenv.worker import Worker
 
-#: What ONNX files run in.
-ENGINES = ("onnxruntime", onnxruntime_web.NAME)
+#: Runtimes that are taken when nobody chooses: WebGPU and plain JavaScript take a minute where there is no GPU.
+QUICK = ("onnxruntime", "tfjs-wasm", "tfjs-webgl")
 
 
-@contextmanager
-def opened(
-    path: Path,
-    *,
-    worker: Worker,
-    browser: Browser,
-    backend: str = "wasm",
-    engine: str = ENGINES[0],
-    title: str | None = None,
-) -> Iterator[Runtime]:
-    """A runtime for any artefact, named by its file. It takes any number of pictures, whatever the artefact's batch.
+@dataclass(frozen=True)
+class Turn:
+    """One artefact in one runtime.
+
+    Attributes:
+        path: of the artefact.
+        runtime: its registered name.
+        title: of the artefact in figures; figures name the runtime alone where None.
+    """
+
+    path: Path
+    runtime: str
+    title: str | None = None
+
+    @property
+    def label(self) -> str:
+        """What figures call it."""
+        return self.runtime if self.title is None else f"{self.runtime} {self.title}"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What artefacts are held against.
+
+    Attributes:
+        contract: its own.
+        path: where it was read, for errors.
+        open: opens it beside a turn, since a TF.js model is run on the backend of the one that it is compared with.
+    """
+
+    contract: Contract
+    path: Path
+    open: Callable[[Turn, Resources], AbstractContextManager[Runtime]]
+
+
+def turns(
+    paths: Sequence[Path], wanted: Sequence[str] | None = None, *, titled: Iterable[Path] = (), every: bool = True
+) -> list[Turn]:
+    """Each artefact in each of the wanted runtimes that runs it.
+
+    An artefact of a kind that only one runtime runs needs not be asked for.
 
     Args:
-        title: of the file; its name where None.
-        worker: of the environment `tf`; it starts only where TensorFlow is needed.
-        browser: for TF.js models, on `backend`, and for ONNX files in onnxruntime-web.
-        engine: for ONNX files, of `ENGINES`.
+        paths: of the artefacts.
+        wanted: names of runtimes; `QUICK`, or the first for a kind that none of those runs, where None.
+        titled: further paths that titles have to tell these from.
+        every: each of the wanted runtimes has to run one of the artefacts.
 
     Raises:
-        InvalidInputError, ContractError, MissingDependencyError: it cannot be read or run.
-        ParityError: the backend cannot be had.
+        InvalidInputError: there is no artefact at a path.
+        UsageError: a wanted runtime runs none of the artefacts, or none of them runs one of the artefacts.
     """
-    with _opened(path, worker, browser, backend, engine) as runtime:
-        yield _Named(in_batches(runtime, fixed_batch(path)), title or path.name)
+    title = titles([*titled, *paths])
+    runs = {path: names(kind(path)) for path in paths}
+    unused = [name for name in wanted or () if not any(name in each for each in runs.values())]
+    if unused and every:
+        first = paths[0]
+        raise UsageError(f"{first} does not run in {unused[0]}", hint=f"it runs in {', '.join(runs[first])}")
+    found = []
+    for path, possible in runs.items():
+        chosen = [name for name in possible if name in (QUICK if wanted is None else wanted)]
+        if not chosen and wanted is not None and len(possible) > 1:
+            raise UsageError(
+                f"no runtime was asked for that runs {path}", hint=" or ".join(f"--runtime {name}" for name in possible)
+            )
+        found += [Turn(path, name, title[path]) for name in chosen or possible[:1]]
+    return found
 
 
-@contextmanager
-def _opened(path: Path, worker: Worker, browser: Browser, backend: str, engine: str) -> Iterator[Runtime]:
-    found = kind(path)
-    if found == "torch":
-        loaded = checkpoint.load(path)
-        yield TorchRuntime(loaded.module(), loaded.contract)
-    elif found == "onnx" and engine == onnxruntime_web.NAME:
-        with onnxruntime_web.model(browser, path) as session:
-            yield session
-    elif found == "onnx":
-        yield OnnxRuntime(path)
-    elif found == "tfjs":
-        with browser.open(path if path.is_dir() else path.parent, backend) as runtime:
-            yield runtime
-    elif found == "saved_model":
-        with tensorflow.saved_model(worker, path) as opened_model:
-            yield opened_model
-    elif found == "frozen":
-        with tensorflow.frozen(worker, path, saved_model.load_frozen(path)) as opened_model:
-            yield opened_model
-    else:
-        with litert_runtime.model(worker, path) as opened_model:
-            yield opened_model
+def artefact_reference(path: Path, *, runtime: str | None = None, title: str | None = None) -> Reference:
+    """Take an artefact as the reference.
+
+    Args:
+        path: of a checkpoint, ONNX file, TF.js folder, SavedModel, frozen graph or `.tflite`.
+        runtime: what runs it; where None the first for its kind, and of a TF.js model the turn's.
+        title: of the artefact in figures.
+
+    Raises:
+        InvalidInputError, ContractError: it cannot be read.
+        UsageError: that runtime does not run it.
+    """
+    if runtime is not None:
+        engine(path, runtime)
+    own = names(kind(path))
+
+    @contextmanager
+    def opened(turn: Turn, resources: Resources) -> Iterator[Runtime]:
+        beside = turn.runtime if turn.runtime in own and kind(path) == "tfjs" else None
+        with open_runtime(path, resources, runtime or beside, title=title) as run:
+            yield run
+
+    return Reference(read_contract(path), path, opened)
+
+
+def module_reference(loaded: Checkpoint, path: Path, module: nn.Module) -> Reference:
+    """Take a checkpoint's own module in torch as the reference.
+
+    Args:
+        loaded: the checkpoint.
+        path: where it was read.
+        module: maps its contract's inputs to its outputs, in order.
+    """
+
+    @contextmanager
+    def opened(turn: Turn, resources: Resources) -> Iterator[Runtime]:
+        yield TorchRuntime(module, loaded.contract)
+
+    return Reference(loaded.contract, path, opened)
 
 
 def compare(
-    reference: Path,
-    paths: Sequence[Path],
+    reference: Reference,
+    compared: Sequence[Turn],
     batches: Sequence[Batch],
     *,
-    backends: Sequence[str] = ("wasm",),
-    engines: Sequence[str] = ENGINES[:1],
-    against: str | None = None,
     tolerance: float | None = None,
     started: Callable[[str], object] = lambda name: None,
     refused: parity.Refused | None = None,
@@ -92,66 +149,36 @@ def compare(
     """Measure each artefact against the reference one; the caller decides with `parity.gate`.
 
     Args:
-        backends: of TF.js, one after the other where an artefact is a TF.js model.
-        engines: of `ENGINES`, one after the other where it is an ONNX file.
-        against: what runs the reference, of `fer_export.parity.hops.RUNTIMES`. Where None, onnxruntime for an ONNX
-            file, and for a TF.js model the backend of the one that is held against it, or else wasm.
+        reference: what they are held against.
+        compared: artefacts in their runtimes.
+        batches: of any size, whatever batch the artefacts insist on.
         tolerance: for all of them; by the weights' type where None.
-        started: told each before its turn.
-        refused: told which runtime cannot be had or show numbers, and why; then the others have their turn. Where
+        started: is told each turn before it begins.
+        refused: is told which runtime cannot be had or show numbers, and why; then the others have their turn. Where
             None, the first of these errors ends it.
 
     Raises:
         ContractError: two were made from different weights.
         MissingDependencyError, ParityError: a runtime cannot be had or show numbers, and nobody is told by `refused`.
-        UsageError: there is nothing to run one of them in.
     """
-    turns = [(path, *turn) for path in paths for turn in _turns(path, backends, engines)]
-    chosen = None if against is None else _chosen(reference, against)
-    expected = read_contract(reference)
-    named = titles([reference, *paths])
     figures: list[parity.Figures] = []
-    with Worker("tf") as worker, Browser() as browser:
-        for path, backend, engine in turns:
-            started(f"running {path}")
-            contract = read_contract(path)
-            _same_weights(expected, reference, contract, path)
-            loosest = max(expected, contract, key=lambda one: one.tolerance.value)
-            first_backend, first_engine = chosen or (backend, ENGINES[0])
+    with Resources() as resources:
+        for turn in compared:
+            started(f"running {turn.label}")
+            contract = read_contract(turn.path)
+            _check_weights(reference, contract, turn.path)
+            loosest = max(reference.contract, contract, key=lambda one: one.tolerance.value)
             with (
-                parity.going_on(f"{_runtime(path, backend, engine)} {named[path]}", refused),
-                opened(
-                    reference,
-                    worker=worker,
-                    browser=browser,
-                    backend=first_backend,
-                    engine=first_engine,
-                    title=named[reference],
-                ) as first,
-                opened(
-                    path, worker=worker, browser=browser, backend=backend, engine=engine, title=named[path]
-                ) as second,
+                parity.going_on(turn.label, refused),
+                reference.open(turn, resources) as first,
+                open_runtime(turn.path, resources, turn.runtime, title=turn.title) as second,
             ):
                 figures += parity.measure(first, second, batches, loosest, tolerance)
     return figures
 
 
-def _turns(path: Path, backends: Sequence[str], engines: Sequence[str]) -> list[tuple[str, str]]:
-    """Backend and engine, for each time that an artefact is run."""
-    found = kind(path)
-    if found == "onnx":
-        return [("wasm", engine) for engine in engines]
-    if found != "tfjs":
-        return [("wasm", ENGINES[0])]
-    if not backends:
-        raise UsageError(
-            f"{path} is a TF.js model, and no runtime was asked for that runs it", hint="--runtime tfjs-wasm"
-        )
-    return [(backend, ENGINES[0]) for backend in backends]
-
-
 def titles(paths: Iterable[Path]) -> dict[Path, str]:
-    """Each path's name or, where another ends so too, as many of its last parts as tell it from the others."""
+    """Name each path by its last part or, where another ends so too, by as many of its last parts as tell it apart."""
     others = {path: path.absolute().parts for path in paths}
     found = {}
     for path, parts in others.items():
@@ -162,39 +189,10 @@ def titles(paths: Iterable[Path]) -> dict[Path, str]:
     return found
 
 
-def _runtime(path: Path, backend: str, engine: str) -> str:
-    """What runs it, by the name that figures give it."""
-    names = {"onnx": engine, "tfjs": f"tfjs-{backend}", "saved_model": "tensorflow", "frozen": "tf-frozen"}
-    return names.get(kind(path), kind(path))
-
-
-def _chosen(path: Path, runtime: str) -> tuple[str, str]:
-    """Backend and engine, for a runtime by its name."""
-    found, backend = kind(path), runtime.removeprefix("tfjs-")
-    if found == "onnx" and runtime in ENGINES:
-        return "wasm", runtime
-    if found == "tfjs" and backend != runtime:
-        return backend, ENGINES[0]
-    raise UsageError(f"{path} does not run in {runtime}")
-
-
-@dataclass(frozen=True)
-class _Named:
-    runtime: Runtime
-    title: str
-
-    @property
-    def name(self) -> str:
-        return f"{self.runtime.name} {self.title}"
-
-    def __call__(self, pixels: Pixels) -> Answers:
-        return self.runtime(pixels)
-
-
-def _same_weights(first: Contract, first_path: Path, second: Contract, second_path: Path) -> None:
-    if first.weights_sha256 != second.weights_sha256:
+def _check_weights(reference: Reference, contract: Contract, path: Path) -> None:
+    if reference.contract.weights_sha256 != contract.weights_sha256:
         raise ContractError(
-            f"{second_path} was made from other weights than {first_path} "
-            f"({second.weights_sha256[:12]}… and {first.weights_sha256[:12]}…)",
-            hint="export both from one checkpoint, or name another with --against",
+            f"{path} was made from other weights than {reference.path} "
+            f"({contract.weights_sha256[:12]}… and {reference.contract.weights_sha256[:12]}…)",
+            hint="name what it was made from: --ckpt FILE, or --against FILE",
         )

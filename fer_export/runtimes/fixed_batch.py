@@ -6,15 +6,16 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.unknown_fields import UnknownFieldSet
 
-from fer_export.contract import Contract
-from fer_export.convert import litert, onnx, saved_model, tfjs
 from fer_export.formats.artefact import kind
+from fer_export.formats.frozen import load_frozen
+from fer_export.formats.litert import load_litert
+from fer_export.formats.onnx import load_onnx, onnx_batch
+from fer_export.formats.tfjs import load_tfjs, tfjs_batch
 from fer_export.runtimes import Answers, Pixels, Runtime
 
 
@@ -26,24 +27,18 @@ def fixed_batch(path: Path) -> int | None:
     """
     match kind(path):
         case "onnx":
-            return saved_model.fixed_batch(onnx.load(path)[0])
+            return onnx_batch(load_onnx(path)[0])
         case "tfjs":
-            return of_tfjs(*tfjs.load(path))
+            return tfjs_batch(*load_tfjs(path))
         case "saved_model":
             size = _of_saved_model((path / "saved_model.pb").read_bytes())
         case "frozen":
-            size = _of_frozen(path.read_bytes(), saved_model.load_frozen(path).input.name)
+            size = _of_frozen(path.read_bytes(), load_frozen(path).inputs[0].name)
         case "litert":
-            litert.load(path)
+            load_litert(path)
             size = _of_litert(path.read_bytes())
         case _:
             return None
-    return size if size > 0 else None
-
-
-def of_tfjs(document: dict[str, Any], contract: Contract) -> int | None:
-    """The batch that a model.json insists on; None where it is free."""
-    size = int(document["signature"]["inputs"][contract.input.name]["tensorShape"]["dim"][0]["size"])
     return size if size > 0 else None
 
 

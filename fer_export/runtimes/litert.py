@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from fer_export.runtimes import Runtime
+from fer_export.runtimes.registry import Resources, runtime
 from fer_export.runtimes.tensorflow import WorkerRuntime, opened
 from fer_export.tfenv.worker import Worker
 
@@ -18,5 +20,13 @@ def model(worker: Worker, path: Path) -> Iterator[WorkerRuntime]:
         InvalidInputError: LiteRT cannot load it.
         MissingDependencyError: the environment is not there.
     """
-    with opened(worker, "litert", "infer.open_litert", path=path) as runtime:
-        yield runtime
+    with opened(worker, "litert", "infer.open_litert", path=path) as opened_model:
+        yield opened_model
+
+
+@runtime("litert", "litert")
+@contextmanager
+def open_tflite(path: Path, resources: Resources) -> Iterator[Runtime]:
+    """Open a `.tflite`."""
+    with model(resources.worker, path) as opened_model:
+        yield opened_model

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from fer_export.errors import InvalidInputError, MissingDependencyError, first_line
-from fer_export.runtimes import Answers, Pixels, by_input, channels_first, channels_last
+from fer_export.runtimes import Answers, Pixels, Runtime, by_input, channels_first, channels_last
+from fer_export.runtimes.registry import Resources, runtime
 
 
 def _library() -> Any:
@@ -67,3 +70,10 @@ class OnnxRuntime:
         feeds = {name: channels_first(part) for name, part in by_input(pixels, self.input).items()}
         answers = self.session.run(self.outputs, feeds)
         return {name: channels_last(answer) for name, answer in zip(self.outputs, answers, strict=True)}
+
+
+@runtime("onnxruntime", "onnx")
+@contextmanager
+def open_onnx(path: Path, resources: Resources) -> Iterator[Runtime]:
+    """Open an ONNX file on the CPU."""
+    yield OnnxRuntime(path)

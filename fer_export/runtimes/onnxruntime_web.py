@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from fer_export.errors import InvalidInputError, ParityError, first_line
-from fer_export.runtimes import Answers, Pixels, by_input, channels_first, channels_last
+from fer_export.runtimes import Answers, Pixels, Runtime, by_input, channels_first, channels_last
 from fer_export.runtimes.headless import ASSETS_URL, Headless, packed, unpacked
+from fer_export.runtimes.registry import Resources, runtime
 
 NAME = "onnxruntime-web"
 
@@ -60,3 +61,11 @@ def model(browser: Headless, path: Path) -> Iterator[OnnxRuntimeWeb]:
         yield OnnxRuntimeWeb(page, url)
     finally:
         page.evaluate("url => harness.unload(url)", url)
+
+
+@runtime(NAME, "onnx", order=1)
+@contextmanager
+def open_onnx(path: Path, resources: Resources) -> Iterator[Runtime]:
+    """Open an ONNX file in the browser."""
+    with model(resources.browser, path) as opened:
+        yield opened

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from fer_export.contract import Contract
-from fer_export.runtimes import Answers, Pixels, by_input, typed
+from fer_export.runtimes import Answers, Pixels, Runtime, by_input, typed
+from fer_export.runtimes.registry import Resources, runtime
 from fer_export.tfenv.worker import Worker
 
 
@@ -49,8 +50,8 @@ def saved_model(worker: Worker, directory: Path) -> Iterator[WorkerRuntime]:
         InvalidInputError: TensorFlow cannot load it.
         MissingDependencyError: the environment is not there.
     """
-    with opened(worker, "tensorflow", "infer.open_saved_model", path=directory) as runtime:
-        yield runtime
+    with opened(worker, "tensorflow", "infer.open_saved_model", path=directory) as opened_model:
+        yield opened_model
 
 
 @contextmanager
@@ -60,10 +61,28 @@ def frozen(worker: Worker, path: Path, contract: Contract) -> Iterator[WorkerRun
     Raises:
         InvalidInputError, MissingDependencyError: as for `saved_model`.
     """
-    with opened(worker, "tf-frozen", "infer.open_frozen", path=path, **ends_of(contract)) as runtime:
-        yield runtime
+    with opened(worker, "tf-frozen", "infer.open_frozen", path=path, **ends_of(contract)) as opened_model:
+        yield opened_model
 
 
 def ends_of(contract: Contract) -> dict[str, list[str]]:
     """Names of `inputs` and `outputs`, as the workers take them for what does not tell them itself."""
     return {"inputs": [each.name for each in contract.inputs], "outputs": [each.name for each in contract.outputs]}
+
+
+@runtime("tensorflow", "saved_model")
+@contextmanager
+def open_saved_model(path: Path, resources: Resources) -> Iterator[Runtime]:
+    """Open a SavedModel."""
+    with saved_model(resources.worker, path) as opened_model:
+        yield opened_model
+
+
+@runtime("tf-frozen", "frozen")
+@contextmanager
+def open_frozen(path: Path, resources: Resources) -> Iterator[Runtime]:
+    """Open a frozen graph."""
+    from fer_export.formats.frozen import load_frozen
+
+    with frozen(resources.worker, path, load_frozen(path)) as opened_model:
+        yield opened_model

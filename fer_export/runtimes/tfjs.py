@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from fer_export.errors import InvalidInputError, ParityError, first_line
-from fer_export.runtimes import Answers, Pixels, by_input
+from fer_export.errors import InvalidInputError, MissingDependencyError, ParityError, first_line
+from fer_export.runtimes import Answers, Pixels, Runtime, by_input
 from fer_export.runtimes.headless import ASSETS_URL, Headless, packed, unpacked
+from fer_export.runtimes.registry import Opener, Resources, runtime
 
 BACKENDS = ("wasm", "webgl", "webgpu", "cpu")
 
@@ -39,7 +40,7 @@ class Browser(Headless):
         Models on different backends may be open at once: each backend has a page of its own.
 
         Raises:
-            ParityError: the backend cannot be had, so that nothing can be shown.
+            MissingDependencyError: the backend cannot be had, so that nothing can be shown.
             InvalidInputError: TF.js cannot load the model.
         """
         page = self._page_of(backend)
@@ -49,7 +50,7 @@ class Browser(Headless):
             # Where a backend fails, TF.js takes another one and goes on.
             active = page.evaluate("([b, w]) => harness.setup(b, w)", [backend, ASSETS_URL])
             if active != backend:
-                raise ParityError(
+                raise MissingDependencyError(
                     f"tfjs-{backend} cannot be had here: this browser's TF.js falls back to {active or 'nothing'}"
                 )
             self._ready.add(backend)
@@ -126,3 +127,16 @@ class TfjsRuntime:
             return unpacked(self.page.evaluate("job => harness.run(...job)", self.job(pixels)))
         except Error as error:
             raise ParityError(f"{self.name} cannot run the model: {first_line(error)}") from error
+
+
+def _opener(backend: str) -> Opener:
+    @contextmanager
+    def open_tfjs(path: Path, resources: Resources) -> Iterator[Runtime]:
+        with resources.browser.open(path if path.is_dir() else path.parent, backend) as opened:
+            yield opened
+
+    return open_tfjs
+
+
+for _order, _backend in enumerate(BACKENDS):
+    runtime(f"tfjs-{_backend}", "tfjs", _order)(_opener(_backend))

@@ -13,7 +13,6 @@ from click.testing import CliRunner
 
 from fer_export import models, tfgraph
 from fer_export.cli import bench_convert
-from fer_export.convert import onnx, tfjs
 from fer_export.diagnose.bench import convert, convert_process, convert_sides
 from fer_export.diagnose.bench.convert_process import Cost
 from fer_export.diagnose.bench.convert_sides import NOISE, Compared, Side
@@ -21,6 +20,8 @@ from fer_export.diagnose.matrix import nets
 from fer_export.errors import InvalidInputError, MissingDependencyError
 from fer_export.formats import checkpoint
 from fer_export.formats.checkpoint import Checkpoint
+from fer_export.formats.onnx import load_onnx
+from fer_export.formats.tfjs import write_tfjs
 from fer_export.runtimes.tfjs import Browser
 from tf.conftest import needed
 
@@ -71,9 +72,9 @@ def test_ratios_are_of_turns_that_were_side_by_side() -> None:
 
 
 def test_nodes_are_counted_as_the_writer_counts_them(small_onnx: Path, tmp_path: Path) -> None:
-    model, contract = onnx.load(small_onnx)
+    model, contract = load_onnx(small_onnx)
     graph = tfgraph.convert(model)
-    size = tfjs.write(graph, contract, tmp_path, "float32")
+    size = write_tfjs(graph, contract, tmp_path, "float32")
     operators = {name: count for name, count in graph.operators().items() if name not in ("Const", "Placeholder")}
     count, bare = convert._size(tmp_path)
     assert count == sum(operators.values())

@@ -36,9 +36,9 @@ def run(browser: Browser, worker: Worker) -> Iterator[Run]:
         return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
     with planted.registered(), pytest.MonkeyPatch.context() as patch:
-        for module in ("parity.comparing", "parity.hops", "runtimes.tfjs", "diagnose.bisect.of_verify"):
+        for module in ("runtimes.tfjs", "diagnose.bisect.of_verify"):
             patch.setattr(f"fer_export.{module}.Browser", lambda: nullcontext(browser))
-        for module in ("parity.comparing", "tfenv.worker", "diagnose.bisect.of_verify"):
+        for module in ("tfenv.worker", "diagnose.bisect.of_verify"):
             patch.setattr(f"fer_export.{module}.Worker", lambda name: nullcontext(worker))
         yield call
 
@@ -136,7 +136,9 @@ def explain(good: Path, browser: Browser, worker: Worker, run: Run) -> Explain:
     batches = samples.samples_for(planted.checkpoint().contract)
 
     def find(path: Path) -> bisect.Finding:
-        figures = comparing.compare(good / "net.onnx", [path], batches)
+        figures = comparing.compare(
+            comparing.artefact_reference(good / "net.onnx"), [comparing.turns([path])[0]], batches
+        )
         return bisect.explain(good / "net.onnx", path, batches, figures, worker=worker, browser=browser)
 
     return find

@@ -22,7 +22,7 @@ from training.cli import rows
 def main(output: Output, ckpts: tuple[Path, ...], data: Path | None, kind: str | None, limit: int, path: Path) -> None:
     """Average the weights of runs that set out from the same ones.
 
-    The mean of such runs often beats each of them, at no cost when it is used. Batch
+    Also called a model soup. The mean of such runs often beats each of them, at no cost when it is used. Batch
     statistics are measured again, on Training pictures as they are. Whether it is
     better, `evaluate` tells.
 
@@ -35,8 +35,8 @@ def main(output: Output, ckpts: tuple[Path, ...], data: Path | None, kind: str |
           --data ../shared/data
     """
     from fer_export.formats import checkpoint
-    from training.average import average
     from training.data.faces import TRAINING
+    from training.weights.model_soup import average
 
     loaded = [checkpoint.load(each) for each in ckpts]
     faces = rows.choose(loaded[0].contract, data, kind, TRAINING, limit=limit)

@@ -49,7 +49,7 @@ def main(
       python -m training calibrate --ckpt x.pth --data faces --kind folder
     """
     from fer_export.formats import checkpoint
-    from training.calibrate import calibrate
+    from training.weights.calibrate import calibrate
 
     source = ckpt or checkpoint.PRETRAINED
     loaded = checkpoint.load(source)

@@ -33,8 +33,8 @@ def main(output: Output, paths: tuple[Path, ...], data: Path, runs: tuple[Path, 
     from fer_export.files import replacing
     from fer_export.formats import checkpoint
     from fer_export.models import cost as costs
-    from training.card import Shipped, render
     from training.data.sources import load_faces
+    from training.report.card import Shipped, render
 
     models = []
     for source in paths:

@@ -13,7 +13,6 @@ from rich.table import Table
 
 from fer_export.cli.options import FilePath
 from fer_export.cli.output import Output, command
-from fer_export.errors import MissingDependencyError
 from training.collect.limits import MEDIA_TYPES, Limits, parse_bytes
 from training.collect.sources import KEPT, NAME, VERDICTS, Sources
 
@@ -108,12 +107,7 @@ def main(
     Exit codes: 0 ok, 2 usage, 3 no browser or no chromedriver,
     4 no result page could be read, 130 interrupted.
     """
-    try:
-        from training.collect.run import collect
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"collecting needs selenium and requests: {error}", hint="pip install 'fer-export[collect]'"
-        ) from error
+    from training.collect.run import collect
 
     rows = collect(
         template,

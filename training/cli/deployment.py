@@ -15,7 +15,7 @@ from training.cli import rows
 from training.cli.kept import keep
 
 if TYPE_CHECKING:
-    from training.deployment import Deployment
+    from training.measure.deployment import Deployment
 
 
 @click.command("deployment")
@@ -63,7 +63,9 @@ def main(
         raise UsageError("--fill measures nothing, so there is nothing to write with -o")
 
     from fer_export.formats import checkpoint as checkpoints
-    from training import cascade_crops, deployment
+    from training.data import cascade_crops
+    from training.measure import deployment
+    from training.report import deployment_sheet
 
     path = ckpt or checkpoints.PRETRAINED
     loaded = checkpoints.load(path)
@@ -76,12 +78,12 @@ def main(
         output.text(f"{int(found.sum()):,} faces in {len(faces):,} pictures of {split}")
         return
     with rows.bar(output, len(faces.labelled()), "looking for faces") as progress:
-        measured = deployment.measure(loaded, faces, progress=progress)
+        measured = deployment.measure_deployment(loaded, faces, progress=progress)
     record = {"checkpoint": str(path), "weights_sha256": loaded.contract.weights_sha256, **measured.record()}
     output.add(**record)
     for line in _lines(measured, min(output.console.width, 100)):
         output.text(line)
-    keep(output, folder, "deployment", record, lambda path: deployment.draw(measured, path))
+    keep(output, folder, "deployment", record, lambda path: deployment_sheet.draw(measured, path))
 
 
 def _lines(measured: Deployment, width: int) -> list[str]:

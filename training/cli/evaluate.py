@@ -64,14 +64,15 @@ def main(
         raise UsageError(f"--final is for PrivateTest, not for {split}", hint="add --split PrivateTest")
 
     from fer_export.formats import checkpoint as checkpoints
-    from training import looks, report
-    from training.evaluation import evaluate
+    from training import report
+    from training.measure import test_set_ledger
+    from training.measure.evaluation import evaluate
     from training.report import statements, text
 
     path = ckpt or checkpoints.PRETRAINED
     loaded = checkpoints.load(path)
     run = path.resolve().parent
-    looks.looks(run)
+    test_set_ledger.past_looks(run)
     with output.working("reading the pictures"):
         faces = rows.choose(
             loaded.contract, data, kind, split, protocol=protocol, merged=merged, without_copies=without_copies
@@ -79,14 +80,14 @@ def main(
     with rows.bar(output, int((faces.classes >= 0).sum()) * views) as progress:
         measured = evaluate(loaded, faces, views=views, progress=progress)
     if private:
-        looks.looked(
+        test_set_ledger.record_look(
             run,
             weights_sha256=loaded.contract.weights_sha256,
             split=split,
             when=datetime.now(UTC).isoformat(timespec="seconds"),
             figures={"accuracy": measured.accuracy, "macro_f1": measured.macro_f1, "samples": measured.samples},
         )
-    seen = looks.looks(run)
+    seen = test_set_ledger.past_looks(run)
     output.add(checkpoint=str(path), **text.record(measured), private_looks=len(seen))
     width = min(output.console.width, 100)
     output.text(text.as_text(measured, width) + "\n")

@@ -73,14 +73,15 @@ def main(
         sys.exit(_torchrun(devices))
 
     from fer_export.formats import checkpoint
-    from training.fit import Run, fit, is_first
-    from training.recipe import read
+    from training.fit.run import Run, fit, is_first
+    from training.recipe import read_recipe
+    from training.report.run_report import write_run_report
 
     if not data and name is None and is_first():
         click.echo(_NO_DATA, err=True)
     if drop_leaks:
         changes = (*changes, f"data.drop_leaks={drop_leaks}")
-    recipe = read(name or ("fernet" if data else "drawn"), changes=changes, epochs=epochs, seed=seed)
+    recipe = read_recipe(name or ("fernet" if data else "drawn"), changes=changes, epochs=epochs, seed=seed)
     run = Run(
         folder=folder or Path("runs") / recipe.name,
         data=data,
@@ -89,6 +90,7 @@ def main(
         weights=weights,
         limit=limit or 0,
         progress=not output.as_json,
+        finish=write_run_report,
     )
     best = fit(recipe, run)
     if not is_first():

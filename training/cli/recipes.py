@@ -17,11 +17,11 @@ def main(output: Output) -> None:
       python -m training recipes
       python -m training recipes --json
     """
-    from training.recipe import TORCHVISION, names, read
+    from training.recipe import TORCHVISION, names, read_recipe
 
     listed = []
     for name in names():
-        recipe = read(name if name != TORCHVISION else f"{TORCHVISION}:resnet18")
+        recipe = read_recipe(name if name != TORCHVISION else f"{TORCHVISION}:resnet18")
         shown = name if name != TORCHVISION else f"{TORCHVISION}:NAME"
         epochs = " + ".join(str(stage.epochs) for stage in recipe.stages)
         listed.append(

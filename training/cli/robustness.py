@@ -14,7 +14,7 @@ from training.cli import rows
 from training.cli.kept import keep
 
 if TYPE_CHECKING:
-    from training.robustness import Robustness
+    from training.measure.robustness import Robustness
 
 
 @click.command("robustness")
@@ -51,20 +51,21 @@ def main(
           --data ../shared/data -o runs/resnet9/robustness
     """
     from fer_export.formats import checkpoint as checkpoints
-    from training import robustness
-    from training.robustness.measure import passes
+    from training.measure import robustness
+    from training.measure.robustness.measure import passes
+    from training.report import robustness_chart
 
     path = ckpt or checkpoints.PRETRAINED
     loaded = checkpoints.load(path)
     with output.working("reading the pictures"):
         faces = rows.choose(loaded.contract, data, kind, split, limit=limit)
     with rows.bar(output, len(faces.labelled()) * passes()) as progress:
-        found = robustness.measure(loaded, faces, seed=seed, progress=progress)
+        found = robustness.measure_robustness(loaded, faces, seed=seed, progress=progress)
     record = {"checkpoint": str(path), "weights_sha256": loaded.contract.weights_sha256, **found.record()}
     output.add(**record)
     for line in _lines(found, min(output.console.width, 100)):
         output.text(line)
-    keep(output, folder, "robustness", record, lambda path: robustness.draw(found, path))
+    keep(output, folder, "robustness", record, lambda path: robustness_chart.draw(found, path))
 
 
 def _lines(found: Robustness, width: int) -> list[str]:

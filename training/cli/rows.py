@@ -15,7 +15,7 @@ from fer_export.errors import UsageError
 if TYPE_CHECKING:
     from fer_export.contract import Contract
     from training.data.faces import Faces
-    from training.evaluation import Progress
+    from training.measure.evaluation import Progress
 
 SPLITS = ("Training", "PublicTest", "PrivateTest")
 #: Those that may be looked at as often as one likes.

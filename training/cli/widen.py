@@ -40,7 +40,7 @@ def main(output: Output, ckpt: Path | None, factor: int, noise: float, seed: int
           --data ../shared/data
     """
     from fer_export.formats import checkpoint
-    from training.widen import widen
+    from training.weights.widen import widen
 
     source = ckpt or checkpoint.PRETRAINED
     made = widen(checkpoint.load(source), factor, noise=noise, seed=seed)

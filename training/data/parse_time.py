@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fer_export.data import fer2013
-from fer_export.errors import InvalidInputError, MissingDependencyError
+from fer_export.errors import InvalidInputError
 from training.data.fer2013 import find
 
 T = TypeVar("T")
@@ -55,13 +55,11 @@ def measure(path: Path) -> Times:
     """Read the file by every way, and check that all give the same pixels.
 
     Raises:
-        MissingDependencyError: pandas is not installed.
+        ModuleNotFoundError: pandas is not installed.
         InvalidInputError: the file does not hold, or pandas reads something else.
     """
-    try:
-        import pandas
-    except ImportError as error:
-        raise MissingDependencyError("pandas is not installed", hint="pip install 'fer-export[dev]'") from error
+    import pandas
+
     path = find(path)
 
     def by_pandas() -> np.ndarray[Any, np.dtype[np.uint8]]:

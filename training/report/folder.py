@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from fer_export.contract import Contract
 from fer_export.files import replacing
 from fer_export.formats.checkpoint import Checkpoint
-from training import looks
+from training.measure import test_set_ledger
 from training.report import confusion, html, mistakes, reliability, text
 from training.report import history as history_
 
 if TYPE_CHECKING:
     from training.data.faces import Faces
-    from training.evaluation import Evaluation
+    from training.measure.evaluation import Evaluation
 
 
 def write(
@@ -36,7 +36,7 @@ def write(
     Args:
         folder: where to; made if need be. Files of an earlier report are replaced one by one.
         checkpoint: what was evaluated.
-        evaluation: of `training.evaluation.evaluate`.
+        evaluation: of `training.measure.evaluation.evaluate`.
         faces: what it was evaluated on.
         history: a metrics.csv.
         run: where the checkpoint lies, with `recipe.yaml`, `environment.json` and the ledger of looks;
@@ -53,7 +53,7 @@ def write(
     assert len(rows) == evaluation.samples, "the faces are not those of the evaluation"
     run = run or folder
     # All that may not hold is read before anything is replaced.
-    seen, beside = looks.looks(run), html.beside(run)
+    seen, beside = test_set_ledger.past_looks(run), html.beside(run)
     pictures: dict[str, Path] = {}
     if history:
         pictures["history"] = folder / "history.png"

@@ -18,7 +18,7 @@ from training.report.statements import statements
 
 if TYPE_CHECKING:
     from training.data.faces import Faces
-    from training.evaluation import Evaluation
+    from training.measure.evaluation import Evaluation
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
 

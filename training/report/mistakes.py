@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from training.data.faces import Faces
-    from training.evaluation import Evaluation
+    from training.measure.evaluation import Evaluation
 
 _COLUMNS, _MOST = 5, 20
 _WIDE = 25

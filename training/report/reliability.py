@@ -11,7 +11,7 @@ from matplotlib.ticker import PercentFormatter
 from training.report import style
 
 if TYPE_CHECKING:
-    from training.evaluation import Evaluation
+    from training.measure.evaluation import Evaluation
 
 
 def draw(evaluation: Evaluation, target: Path) -> None:

@@ -9,7 +9,7 @@ from fer_export.contract import Contract
 from training.data.faces import PRIVATE, TRAINING
 
 if TYPE_CHECKING:
-    from training.evaluation import Evaluation
+    from training.measure.evaluation import Evaluation
 
 
 def statements(contract: Contract, evaluation: Evaluation, seen: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -37,7 +37,7 @@ def statements(contract: Contract, evaluation: Evaluation, seen: Sequence[Mappin
 def chosen_by(contract: Contract, split: str) -> str:
     """Which split chose the epoch, and whether the measured one is free of it.
 
-    The figures in a contract are of the rows that chose (see `training/keeper.py`).
+    The figures in a contract are of the rows that chose (see `training/fit/checkpointing.py`).
     """
     choosing = sorted({metric.split for metric in contract.metrics})
     if not choosing or not contract.training:

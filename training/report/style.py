@@ -13,7 +13,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from fer_export.files import replacing
 
 if TYPE_CHECKING:
-    from training.evaluation import Evaluation
+    from training.measure.evaluation import Evaluation
 
 #: Okabe and Ito's colours, told apart with every common colour blindness (https://jfly.uni-koeln.de/color/).
 BLUE, ORANGE, GREEN, VERMILLION, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from training.report.figures import Figures
+from training.measure.figures import Figures
 
 if TYPE_CHECKING:
-    from training.evaluation import Evaluation
+    from training.measure.evaluation import Evaluation
 
 
 def share(value: float | None, digits: int = 2) -> str:

@@ -29,6 +29,7 @@ from fer_export.diagnose.bench import convert_process
 from fer_export.diagnose.bench.convert_sides import Compared, Side
 from fer_export.errors import FerExportError
 from fer_export.formats.checkpoint import Checkpoint
+from fer_export.formats.onnx import load_onnx
 from fer_export.parity.samples import samples_for
 from fer_export.runtimes import Pixels, channels_first
 from fer_export.runtimes.onnxruntime import OnnxRuntime
@@ -59,7 +60,7 @@ def compare(
         started(f"{name}: exporting to ONNX")
         with _failing(*compared.sides.values()):
             onnx.export(loaded.module(), loaded.contract, folder / "direct.onnx")
-            model, contract = onnx.load(folder / "direct.onnx")
+            model, contract = load_onnx(folder / "direct.onnx")
             with _failing(compared.official):
                 (folder / "official.onnx").write_bytes(for_onnx2tf(model).SerializeToString())
             tensors = _convert(compared, contract, folder, turns, started)

@@ -24,12 +24,13 @@ _PACKAGE = Path(__file__).parents[2]
 def direct() -> Convert:
     """The direct writer: what `fer-export tfjs` does before it checks the numbers."""
     sys.path.insert(0, str(_PACKAGE.parent))
-    from fer_export.convert import onnx, tfjs
+    from fer_export.formats.onnx import load_onnx
+    from fer_export.formats.tfjs import write_tfjs
     from fer_export.tfgraph import convert
 
     def run(job: Job) -> Callable[[], dict[str, Any]]:
-        model, contract = onnx.load(Path(job["model"]))
-        tfjs.write(convert(model), contract, Path(job["folder"]), "float32")
+        model, contract = load_onnx(Path(job["model"]))
+        write_tfjs(convert(model), contract, Path(job["folder"]), "float32")
         return dict
 
     return run

@@ -16,6 +16,8 @@ from fer_export.convert import onnx, tfjs
 from fer_export.errors import InvalidInputError
 from fer_export.formats import checkpoint
 from fer_export.formats.checkpoint import Checkpoint, weights_sha256
+from fer_export.formats.onnx import load_onnx
+from fer_export.formats.tfjs import write_tfjs
 from fer_export.parity.samples import VARIANTS, samples_for
 from fer_export.runtimes import Pixels
 from fer_export.runtimes.tfjs import Browser
@@ -102,14 +104,14 @@ def build(net: Net, folder: Path, kinds: Sequence[str], browser: Browser, backen
     path = onnx.export(loaded.module(), loaded.contract, folder / "net.onnx").path
     if "tfjs" not in kinds:
         return Artefacts(path)
-    model, contract = onnx.load(path)
+    model, contract = load_onnx(path)
     written = tfjs.export(model, contract, folder / "float32", browser=browser, backends=backends)
     weights = {"float32": _weights(written.path)}
     small = folder / "float16"
     small.mkdir()
     # Not timed: TF.js unpacks them when it loads them. Weights that float16 cannot hold have no such file.
     with suppress(InvalidInputError):
-        tfjs.write(convert(model), contract.but(weights_dtype="float16"), small, "float16")
+        write_tfjs(convert(model), contract.but(weights_dtype="float16"), small, "float16")
         weights["float16"] = _weights(small)
     return Artefacts(path, written.path, weights)
 

@@ -19,6 +19,6 @@ In all cases the constants and nodes of the artefact are held against those of t
 
 from fer_export.diagnose.bisect.explain import explain
 from fer_export.diagnose.bisect.finding import Finding, Operator, Statistics, Value
-from fer_export.diagnose.bisect.of_verify import findings, of_hops, of_paths
+from fer_export.diagnose.bisect.of_verify import by_turn, findings
 
-__all__ = ["Finding", "Operator", "Statistics", "Value", "explain", "findings", "of_hops", "of_paths"]
+__all__ = ["Finding", "Operator", "Statistics", "Value", "by_turn", "explain", "findings"]

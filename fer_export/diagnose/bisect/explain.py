@@ -10,8 +10,6 @@ import numpy as np
 from torch import nn
 
 from fer_export.contract import Contract
-from fer_export.convert import onnx as exporter
-from fer_export.convert import saved_model
 from fer_export.diagnose.bisect import onnx_values
 from fer_export.diagnose.bisect import reference as references
 from fer_export.diagnose.bisect.finding import Finding
@@ -22,6 +20,7 @@ from fer_export.diagnose.bisect.scan import Limits
 from fer_export.diagnose.bisect.suspect import Candidate
 from fer_export.formats import checkpoint
 from fer_export.formats.artefact import kind, read_contract
+from fer_export.formats.onnx import load_onnx, onnx_batch
 from fer_export.parity import Figures
 from fer_export.parity.samples import Batch
 from fer_export.runtimes import Pixels, onnxruntime_web
@@ -101,7 +100,7 @@ class _Run:
         """Torch is right: is the ONNX file, and what was made of it?"""
         is_onnx = kind(artefact) == "onnx"
         named_by = artefact if is_onnx else onnx_path
-        model = exporter.load(named_by)[0] if named_by else None
+        model = load_onnx(named_by)[0] if named_by else None
         if named_by and self._off(module, contract, named_by):
             self.started("exporting the model again")
             made = references.of_torch(module, contract, like=model, limits=self.limits)
@@ -109,7 +108,7 @@ class _Run:
             note = f"{named_by.name} is wrong where {artefact.name} is: torch -> ONNX is the first hop that goes wrong"
             return found if is_onnx else _noted(found, note)
         if "onnx-tf" in contract.tools:
-            batch = saved_model.fixed_batch(model) if model else None
+            batch = onnx_batch(model) if model else None
             made = references.of_opset15(module, contract, batch, self.limits)
         elif named_by:
             made = references.of_onnx(named_by, self.limits)
@@ -120,7 +119,7 @@ class _Run:
 
     def against(self, made: Origin, artefact: Path, runtime: str) -> Finding:
         """An artefact against what its values should be: on the worst picture, or on all of its batch."""
-        size = fixed_batch(artefact) or saved_model.fixed_batch(made.model)
+        size = fixed_batch(artefact) or onnx_batch(made.model)
         label = runtime if runtime.endswith(artefact.name) else f"{runtime} {artefact.name}"
         name, picture = "", self.worst.worst
         for picture, pixels in self._pictures(size):
@@ -142,7 +141,7 @@ class _Run:
 
     def _one(self, candidate: Candidate, artefact: Path, runtime: str) -> Finding | None:
         if kind(artefact) == "onnx":
-            return candidate.of_onnx(exporter.load(artefact)[0], self.browser if self.in_browser(runtime) else None)
+            return candidate.of_onnx(load_onnx(artefact)[0], self.browser if self.in_browser(runtime) else None)
         contract = read_contract(artefact)
         backend = runtime.partition(" ")[0].removeprefix("tfjs-")
         path = artefact.parent if artefact.name == "model.json" else artefact
@@ -165,9 +164,9 @@ class _Run:
 
     def _off(self, module: nn.Module, contract: Contract, path: Path) -> bool:
         """Whether an ONNX file is, in onnxruntime."""
-        model, _ = exporter.load(path)
+        model, _ = load_onnx(path)
         runtime = TorchRuntime(module, contract)
-        for _, pixels in self._pictures(saved_model.fixed_batch(model)):
+        for _, pixels in self._pictures(onnx_batch(model)):
             expected = {name: in_onnx(value) for name, value in runtime(pixels).items()}
             if not self.limits.hold(expected, onnx_values.values(model, pixels)):
                 return True
@@ -178,7 +177,7 @@ def _same_model(path: Path | None, contract: Contract) -> Path | None:
     """An ONNX file, where it is there and made from the same weights."""
     if path is None or not path.is_file():
         return None
-    return path if exporter.load(path)[1].weights_sha256 == contract.weights_sha256 else None
+    return path if load_onnx(path)[1].weights_sha256 == contract.weights_sha256 else None
 
 
 def _noted(finding: Finding, note: str) -> Finding:

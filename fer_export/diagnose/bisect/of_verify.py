@@ -12,7 +12,7 @@ from fer_export.diagnose.bisect.finding import Finding
 from fer_export.errors import FerExportError
 from fer_export.formats.artefact import kind
 from fer_export.parity import Figures
-from fer_export.parity.comparing import titles
+from fer_export.parity.comparing import Turn
 from fer_export.parity.samples import Batch
 from fer_export.runtimes.tfjs import Browser
 from fer_export.tfenv.worker import Worker
@@ -21,20 +21,10 @@ from fer_export.tfenv.worker import Worker
 Measured = tuple[Path, Sequence[Figures]]
 
 
-def of_hops(onnx_path: Path, tfjs_path: Path, figures: Sequence[Figures]) -> list[Measured]:
-    """Which figures of `fer_export.parity.hops.verify` are whose."""
-    return [(tfjs_path if group[0].runtime.startswith("tfjs-") else onnx_path, group) for group in _by_runtime(figures)]
-
-
-def of_paths(reference: Path, paths: Sequence[Path], figures: Sequence[Figures]) -> list[Measured]:
-    """Which figures of `fer_export.parity.comparing.compare` are whose: it names their runtimes by their titles."""
-    named = titles([reference, *paths])
-    measured: list[Measured] = []
-    for group in _by_runtime(figures):
-        ends = [path for path in paths if group[0].runtime.endswith(f" {named[path]}")]
-        # A name may have a space in it.
-        measured.append((max(ends, key=lambda path: len(named[path])), group))
-    return measured
+def by_turn(turns: Iterable[Turn], figures: Sequence[Figures]) -> list[Measured]:
+    """Say which figures of `fer_export.parity.comparing.compare` are whose."""
+    paths = {turn.label: turn.path for turn in turns}
+    return [(paths[group[0].runtime], group) for group in _by_runtime(figures)]
 
 
 def findings(

@@ -14,6 +14,8 @@ from fer_export.diagnose.bisect import differences, tfjs_values
 from fer_export.diagnose.bisect.differences import Differences
 from fer_export.diagnose.bisect.finding import Array
 from fer_export.formats.artefact import Kind
+from fer_export.formats.onnx import onnx_batch
+from fer_export.formats.tfjs import write_tfjs
 from fer_export.runtimes import Answers, Pixels, by_input
 from fer_export.runtimes.tensorflow import ends_of
 from fer_export.runtimes.tfjs import Browser
@@ -78,11 +80,11 @@ class Road:
         """
         contract = self.contract.but(graph_sha256=None, parity=(), golden=())
         if self.kind == "tfjs" and "tensorflowjs" not in contract.tools:
-            tfjs.write(convert(model, passes=self.passes), contract, folder, contract.weights_dtype)
+            write_tfjs(convert(model, passes=self.passes), contract, folder, contract.weights_dtype)
             return folder
         scratch, saved, frozen = folder / "scratch", folder / "saved", folder / "frozen.pb"
         scratch.mkdir()
-        entries = saved_model.entries_of(contract, saved_model.fixed_batch(model))
+        entries = saved_model.entries_of(contract, onnx_batch(model))
         worker = {"direct": self.worker, "onnx2tf": self.clean, "onnx-tf": self.older}[self.converter]
         job = saved_model.Job(model, contract, entries, scratch, saved, frozen, worker)
         run = {"direct": saved_model.by_direct, "onnx2tf": saved_model.by_onnx2tf, "onnx-tf": saved_model.by_onnx_tf}
@@ -138,7 +140,7 @@ class Road:
         Raises:
             InvalidInputError, ParityError: it cannot be run.
         """
-        pictures = by_input(pixels, self.contract.input.name)
+        pictures = by_input(pixels, self.contract.inputs[0].name)
         answers: Answers = {}
         arrays: dict[str, Array] = {}
         for start in range(0, max(1, len(names)), _AT_ONCE):

@@ -11,11 +11,12 @@ from torch import nn
 
 from fer_export.contract import Contract
 from fer_export.convert import onnx as exporter
-from fer_export.convert import opset15, saved_model
+from fer_export.convert import opset15
 from fer_export.diagnose.bisect import onnx_values
 from fer_export.diagnose.bisect.onnx_values import in_onnx
 from fer_export.diagnose.bisect.scan import Limits, Reference
 from fer_export.diagnose.bisect.torch_values import Program
+from fer_export.formats.onnx import load_onnx, onnx_batch
 from fer_export.runtimes import Pixels
 from fer_export.runtimes.torch import TorchRuntime
 
@@ -34,7 +35,7 @@ def of_onnx(path: Path, limits: Limits) -> Origin:
     Raises:
         InvalidInputError, ContractError: it cannot be read.
     """
-    return _in_onnxruntime(f"onnxruntime {path.name}", exporter.load(path)[0], limits)
+    return _in_onnxruntime(f"onnxruntime {path.name}", load_onnx(path)[0], limits)
 
 
 def of_opset15(module: nn.Module, contract: Contract, batch: int | None, limits: Limits) -> Origin:
@@ -57,7 +58,7 @@ def of_torch(module: nn.Module, contract: Contract, *, like: onnx.ModelProto | N
         like: an ONNX file of the same module, whose opset and batch are taken.
     """
     opsets = {entry.domain: entry.version for entry in like.opset_import} if like else {}
-    batch = saved_model.fixed_batch(like) if like else None
+    batch = onnx_batch(like) if like else None
     program = Program(module, contract, opset=opsets.get("", exporter.DEFAULT_OPSET), batch=batch)
     eager = TorchRuntime(module, contract)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_export import __version__
-from fer_export.errors import FerExportError, InvalidInputError, MissingDependencyError, first_line
+from fer_export.errors import InvalidInputError
 from fer_export.files import replacing
 
 _FILE = "cells.json"
@@ -46,17 +45,6 @@ class Cell:
     def record(self) -> dict[str, Any]:
         """For machines."""
         return asdict(self)
-
-
-def reason(error: Exception) -> str:
-    """An error in one line: without the name of the worker's task, and with the hint that mends it.
-
-    `run_onnx_tf.convert: BackendIsNotSupposedToImplementIt: …` loses its first part: the road is named beside it.
-    """
-    if not isinstance(error, FerExportError):
-        return f"{type(error).__name__}: {first_line(error)}"
-    said = re.sub(r"^run_\w+\.convert: |^(?:infer|saved_model)\.\w+: ", "", " ".join(error.reason.split()))
-    return f"{said}: {error.hint}" if isinstance(error, MissingDependencyError) and error.hint else said
 
 
 class Kept:

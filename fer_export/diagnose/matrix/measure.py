@@ -8,24 +8,15 @@ from pathlib import Path
 
 from fer_export import parity
 from fer_export.convert.routes import ROADS, Workshop
-from fer_export.diagnose.matrix.cells import Cell, Kept, reason
-from fer_export.errors import MissingDependencyError, ParityError
-from fer_export.formats.artefact import Kind, read_contract
+from fer_export.diagnose.matrix.cells import Cell, Kept
+from fer_export.errors import MissingDependencyError, ParityError, reason
+from fer_export.formats.artefact import read_contract
 from fer_export.formats.checkpoint import Checkpoint
-from fer_export.parity import comparing
 from fer_export.parity.samples import samples_for
 from fer_export.runtimes import Answers, Pixels
-from fer_export.runtimes.tfjs import BACKENDS, Browser
+from fer_export.runtimes.registry import Resources, names, open_runtime
+from fer_export.runtimes.tfjs import Browser
 from fer_export.runtimes.torch import TorchRuntime
-
-#: What runs each kind of artefact.
-RUNTIMES: dict[Kind, tuple[str, ...]] = {
-    "onnx": comparing.ENGINES,
-    "tfjs": tuple(f"tfjs-{backend}" for backend in BACKENDS),
-    "saved_model": ("tensorflow",),
-    "frozen": ("tensorflow",),
-    "litert": ("litert",),
-}
 
 
 def fill(
@@ -46,7 +37,7 @@ def fill(
         name: of the model, for the cells.
         browser: for all that runs in one.
         wanted: of `ROADS`.
-        runtimes: of `RUNTIMES`; None for all.
+        runtimes: their registered names; None for all.
         kept: cells that are finished already; new ones are added, road by road.
         started: told each road and runtime before its turn.
     """
@@ -80,8 +71,8 @@ def fill(
             return replace(cell, difference=worst, over=not all(figure.ok for figure in figures))
 
         for road in wanted:
-            names = [each for each in RUNTIMES[ROADS[road].kind] if runtimes is None or each in runtimes]
-            cells = [Cell(name, contract.weights_sha256, road, each) for each in names]
+            chosen = [each for each in names(ROADS[road].kind) if runtimes is None or each in runtimes]
+            cells = [Cell(name, contract.weights_sha256, road, each) for each in chosen]
             done = [kept.get(cell.key) or measured(cell) for cell in cells]
             kept.add(done)
             filled += done
@@ -90,10 +81,10 @@ def fill(
 
 def _answers(shop: Workshop, path: Path, runtime: str, pictures: Sequence[Pixels]) -> list[Answers]:
     """Of an artefact, outside of any comparison: what fails here has refused, and is not wrong."""
-    choice = {"backend": runtime.removeprefix("tfjs-")} if runtime.startswith("tfjs-") else {}
-    if runtime in comparing.ENGINES:
-        choice = {"engine": runtime}
-    with comparing.opened(path, worker=shop.worker("tf"), browser=shop.browser, **choice) as opened:
+    with (
+        Resources(shop.browser, shop.worker("tf")) as resources,
+        open_runtime(path, resources, runtime) as opened,
+    ):
         return [opened(pixels) for pixels in pictures]
 
 

@@ -14,6 +14,7 @@ from fer_export.contract import BY_LABEL, Architecture, Contract, Normalization,
 from fer_export.errors import InvalidInputError, UsageError, first_line
 from fer_export.formats import checkpoint
 from fer_export.formats.checkpoint import Checkpoint, weights_sha256
+from fer_export.models.building import build_architecture
 from fer_export.models.torchvision_zoo import PREFIX
 from fer_export.parity.samples import samples_for
 from fer_export.runtimes import Pixels, channels_first
@@ -78,7 +79,7 @@ def _random(name: str, side: int, arguments: dict[str, Any]) -> Checkpoint:
     )
     with torch.random.fork_rng(devices=[]), _one_thread():
         torch.manual_seed(0)
-        net = checkpoint.registered(architecture, channels)
+        net = build_architecture(architecture, channels)
         try:
             _settle(net, models.Classifier(net, spec.normalization), samples_for(contract)[0].pixels)
         except (RuntimeError, ValueError, AssertionError) as error:

@@ -1,4 +1,4 @@
-"""`python -m training reinforce`."""
+"""`python -m training distil`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fer_export.cli.output import Output, command
 from training.cli import options, rows
 
 
-@click.command("reinforce")
+@click.command("distil")
 @click.option("--recipe", "name", required=True, help="Whose data and first augmentation the views are made by.")
 @options.data
 @click.option("--teacher", "runs", type=options.Folder, multiple=True, required=True, help="Folder of a run; repeat.")
@@ -43,22 +43,22 @@ def main(
 
     \b
     Examples:
-      python -m training reinforce --recipe two_heads --data ../shared/data \\
+      python -m training distil --recipe two_heads --data ../shared/data \\
           --teacher runs/a --teacher runs/b --mirrored --views 16 -o build/views
       python -m training fit --recipe student --data ../shared/data \\
           --data views=build/views
     """
-    from training import reinforce
     from training.data import sources
-    from training.recipe import read
+    from training.recipe import read_recipe
+    from training.weights import distil
 
-    recipe = read(name, changes=changes, seed=seed)
+    recipe = read_recipe(name, changes=changes, seed=seed)
     folder = folder or Path("build") / "views"
     split = sources.load(recipe.data, data, size=recipe.size, seed=recipe.seed)
     faces = (sources.limited(split, limit) if limit else split).train
-    teachers = [reinforce.teacher(run, faces, which) for run in runs]
+    teachers = [distil.teacher(run, faces, which) for run in runs]
     with rows.bar(output, views * len(faces), "views") as advance:
-        made = reinforce.make(
+        made = distil.make(
             folder,
             faces,
             teachers,

@@ -19,7 +19,7 @@ _FIELDS = {"weights_sha256": str, "split": str, "when": str, "figures": dict}
 Look = dict[str, Any]
 
 
-def looked(folder: Path, *, weights_sha256: str, split: str, when: str, figures: Mapping[str, float]) -> None:
+def record_look(folder: Path, *, weights_sha256: str, split: str, when: str, figures: Mapping[str, float]) -> None:
     """Append one look and see it onto the disk.
 
     Args:
@@ -32,7 +32,7 @@ def looked(folder: Path, *, weights_sha256: str, split: str, when: str, figures:
     Raises:
         InvalidInputError: the ledger is damaged or cannot be written.
     """
-    looks(folder)
+    past_looks(folder)
     record = {"weights_sha256": weights_sha256, "split": split, "when": when, "figures": dict(figures)}
     path = folder / NAME
     try:
@@ -47,7 +47,7 @@ def looked(folder: Path, *, weights_sha256: str, split: str, when: str, figures:
         ) from error
 
 
-def looks(folder: Path) -> list[Look]:
+def past_looks(folder: Path) -> list[Look]:
     """All the looks so far, oldest first; none where there is no ledger.
 
     Raises:

@@ -13,7 +13,7 @@ from fer_export.contract import Contract
 from fer_export.errors import InvalidInputError
 from fer_export.formats.checkpoint import Checkpoint
 from training.data.faces import Faces
-from training.report.figures import Figures, measure
+from training.measure.figures import Figures, figures_of
 
 MOST_VIEWS = 10
 #: How far a shifted view goes: share of the side, and share of the size.
@@ -80,7 +80,7 @@ def evaluate(checkpoint: Checkpoint, faces: Faces, *, views: int = 1, progress: 
             hint="the weights have diverged; train with a smaller learning rate or clipping",
         )
     return Evaluation(
-        **vars(measure(by_view[0], rows.targets, rows.labels)),
+        **vars(figures_of(by_view[0], rows.targets, rows.labels)),
         data=rows.name,
         split=" + ".join(sorted(set(rows.split.tolist()))),
         protocol=rows.protocol,
@@ -88,7 +88,7 @@ def evaluate(checkpoint: Checkpoint, faces: Faces, *, views: int = 1, progress: 
         probabilities=by_view[0],
         classes=rows.classes,
         views=views,
-        tta=measure(by_view.mean(0), rows.targets, rows.labels) if views > 1 else None,
+        tta=figures_of(by_view.mean(0), rows.targets, rows.labels) if views > 1 else None,
     )
 
 

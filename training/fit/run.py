@@ -6,8 +6,8 @@ import logging
 import os
 import shutil
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +24,15 @@ from fer_export.errors import InvalidInputError, UsageError
 from fer_export.files import replacing
 from fer_export.formats import checkpoint as checkpoints
 from fer_export.formats.checkpoint import Checkpoint
-from training import pretrained, reinforce
 from training.data import classes, sources
 from training.data.sources import Split
-from training.evaluation import evaluate
-from training.heads import heads, start, targets
-from training.keeper import WHOLE, History, Keeper, State, WarmAverage
-from training.loading import InMemory, Rows, loader
-from training.module import Fitting
+from training.fit import pretrained, stored_views
+from training.fit.checkpointing import WHOLE, History, Keeper, State, WarmAverage
+from training.fit.dataloader import InMemory, Rows, loader
+from training.fit.lightning_module import Fitting
+from training.fit.multi_head import heads, start, targets
 from training.provenance import architecture_of, started_from, write_environment
-from training.recipe import Data, Recipe, Stage, as_yaml, read
-from training.report import write as write_report
+from training.recipe import Data, Recipe, Stage, as_yaml, read_recipe
 
 #: Rows that are checked at a time, over all processes.
 CHECKED = 512
@@ -52,7 +50,7 @@ class Run:
         weights: a local file for the recipe's `pretrained`.
         limit: only so many pictures, for trying out; all where 0.
         progress: show a bar.
-        report: write the report at the end.
+        finish: called at the end by the process that writes, with recipe, folder and split: to write the report.
         callbacks: more of Lightning's, for every stage.
     """
 
@@ -63,7 +61,7 @@ class Run:
     weights: Path | None = None
     limit: int = 0
     progress: bool = True
-    report: bool = True
+    finish: Callable[[Recipe, Path, Split], object] | None = None
     callbacks: Sequence[Callback] = ()
 
 
@@ -113,20 +111,9 @@ def fit(recipe: Recipe, run: Run) -> Path:
                 net = before.module().net
             else:
                 net.load_state_dict(load_file(whole))
-    if run.report and is_first():
-        _report(recipe, run, split)
+    if run.finish is not None and is_first():
+        run.finish(recipe, run.folder, split)
     return run.folder / "best.safetensors"
-
-
-def _report(recipe: Recipe, run: Run, split: Split) -> None:
-    """Measure the best checkpoint; a second set of labels has a report of its own in a folder below."""
-    both = {run.folder: replace(split.check, other=None)}
-    if split.check.other is not None:
-        both[run.folder / recipe.second] = split.check.by_other()
-    for folder, faces in both.items():
-        trained, check = checkpoints.load(folder / "best.safetensors"), faces.labelled()
-        measured, history = evaluate(trained, check), folder / "metrics.csv"
-        write_report(folder, trained, measured, check, history=history, run=run.folder, notes=split.notes)
 
 
 def is_first() -> bool:
@@ -145,9 +132,9 @@ def _fit_stage(recipe: Recipe, stage: Stage, net: nn.Module, split: Split, run: 
         if stage.views not in run.data:
             raise UsageError(
                 f"stage {stage.name} trains on views named {stage.views}",
-                hint=f"make them with `python -m training reinforce`, then --data {stage.views}=FOLDER",
+                hint=f"make them with `python -m training distil`, then --data {stage.views}=FOLDER",
             )
-        pixels, wanted, views = reinforce.load(run.data[stage.views], train, stage.taught)
+        pixels, wanted, views = stored_views.load(run.data[stage.views], train, stage.taught)
     rows = Rows(
         len(train),
         min(stage.batch, len(train)),
@@ -270,7 +257,7 @@ def _check_folder(recipe: Recipe, run: Run) -> None:
     if run.resume:
         if not any(stages.glob("*/last.ckpt")):
             raise InvalidInputError(f"nothing to resume in {run.folder}", hint="start without --resume")
-        before = read(str(run.folder / "recipe.yaml"))
+        before = read_recipe(str(run.folder / "recipe.yaml"))
         # More epochs than before are a reason to resume; anything else is another run.
         if _of_one_epoch(before) != _of_one_epoch(recipe):
             raise InvalidInputError(

@@ -12,11 +12,11 @@ from torch import Tensor
 from fer_export.contract import Calibration, Contract, Metric
 from fer_export.errors import InvalidInputError
 from fer_export.formats.checkpoint import Checkpoint
-from training import evaluation
 from training.data import copies
 from training.data.faces import Faces
+from training.measure import evaluation
+from training.measure.figures import calibration as bins_of
 from training.provenance import metrics_of
-from training.report.figures import calibration as bins_of
 
 #: Where the temperature is looked for.
 LOWEST, HIGHEST = 0.05, 20.0

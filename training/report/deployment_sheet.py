@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from training.deployment.measure import Deployment, disagreement
+from training.measure.deployment import Deployment, disagreement
 from training.report import style
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import torch
 
 from fer_export.formats.checkpoint import Checkpoint
 from training.data.faces import Faces
-from training.evaluation import Evaluation, Progress, evaluate, predict
-from training.robustness.conditions import CONDITIONS, Condition, apply
-from training.robustness.lost import Lost, lost
+from training.measure.evaluation import Evaluation, Progress, evaluate, predict
+from training.measure.robustness.conditions import CONDITIONS, Condition, apply
+from training.measure.robustness.lost import Lost, lost
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def passes(conditions: Sequence[Condition] = CONDITIONS) -> int:
     return 1 + sum(len(condition.changes) for condition in conditions)
 
 
-def measure(
+def measure_robustness(
     checkpoint: Checkpoint,
     faces: Faces,
     *,

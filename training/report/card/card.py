@@ -11,10 +11,10 @@ from jinja2 import Environment, StrictUndefined
 
 from fer_export.contract import Contract
 from fer_export.formats.checkpoint import Checkpoint
-from training import deployment, robustness
 from training.data import splits
 from training.data.faces import PUBLIC, TRAINING, Faces
-from training.evaluation import Evaluation, evaluate
+from training.measure import deployment, robustness
+from training.measure.evaluation import Evaluation, evaluate
 from training.report.text import share
 
 TEMPLATE = Path(__file__).with_name("card.md.jinja")
@@ -63,8 +63,8 @@ class Shipped:
             contract=checkpoint.contract,
             whole=evaluate(checkpoint, public),
             without_copies=evaluate(checkpoint, kept),
-            robustness=robustness.measure(checkpoint, public),
-            deployment=deployment.measure(checkpoint, public),
+            robustness=robustness.measure_robustness(checkpoint, public),
+            deployment=deployment.measure_deployment(checkpoint, public),
             seeds=tuple(seeds),
         )
 

@@ -87,7 +87,7 @@ class Figures:
         return self.bins.ece
 
 
-def measure(probabilities: Tensor, targets: Tensor, labels: tuple[str, ...]) -> Figures:
+def figures_of(probabilities: Tensor, targets: Tensor, labels: tuple[str, ...]) -> Figures:
     """The figures of some answers.
 
     Args:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from training.report import style
 
 if TYPE_CHECKING:
-    from training.robustness.measure import Robustness
+    from training.measure.robustness.measure import Robustness
 
 #: Air between two groups, in bars.
 _AIR = 0.5

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from fer_export.errors import InvalidInputError
 from fer_export.formats.checkpoint import Checkpoint
-from training.evaluation import fitted
+from training.measure.evaluation import fitted
 from training.provenance import remade
 
 _BATCH = 256

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from fer_export import models
 from fer_export.errors import InvalidInputError
-from training import losses
 from training.data.faces import Faces
+from training.fit import losses
 from training.recipe import Data, Stage
 
 

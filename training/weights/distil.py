@@ -27,12 +27,12 @@ from fer_export.files import replacing
 from fer_export.models.classifier import Normalize
 from training.augment import Augmentation, augment
 from training.data.faces import Faces
-from training.heads import Head, heads, targets
-from training.keeper import WHOLE
-from training.recipe import read
+from training.fit.checkpointing import WHOLE
+from training.fit.multi_head import Head, heads, targets
+from training.fit.stored_views import ABOUT, digest, path_of
+from training.recipe import read_recipe
 
 _BATCH = 256
-_ABOUT = "views.json"
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def teacher(run: Path, faces: Faces, which: str = "best") -> Teacher:
         raise InvalidInputError(
             f"{run} holds no {weights.name}", hint="a teacher is the folder of a run with two sets of labels"
         )
-    recipe = read(str(run / "recipe.yaml"))
+    recipe = read_recipe(str(run / "recipe.yaml"))
     width = targets(faces).shape[1]
     net = models.build(recipe.architecture, **{**recipe.arguments, "num_classes": width})
     try:
@@ -135,7 +135,7 @@ def make(
         "seed": seed,
         "mirrored": mirrored,
     }
-    record = folder / _ABOUT
+    record = folder / ABOUT
     if record.is_file() and json.loads(record.read_text("utf-8")) != about:
         raise InvalidInputError(f"{folder} holds views of other pictures, teachers or settings", hint="another -o")
     folder.mkdir(parents=True, exist_ok=True)
@@ -143,7 +143,7 @@ def make(
         temporary.write_text(json.dumps(about, indent=1) + "\n", "utf-8")
     made = 0
     for view in range(views):
-        path = _path(folder, view)
+        path = path_of(folder, view)
         if path.is_file():
             continue
         pixels = torch.empty(len(faces), faces.pixels.shape[1], size, size, dtype=torch.uint8)
@@ -160,43 +160,3 @@ def make(
             save_file({"pixels": pixels, "answers": said}, temporary)
         made += 1
     return made
-
-
-def load(folder: Path, faces: Faces, share: float) -> tuple[Tensor, Tensor, int]:
-    """The views of some training rows.
-
-    Args:
-        folder: where they are.
-        faces: the rows that they must be of.
-        share: 0–1, of the teachers' answer in the targets; the labels have the rest. A row that a set does not
-            label has the teachers' answer alone.
-
-    Returns:
-        Pixels uint8 [views × N, C, H, W] and targets [views × N, classes], view after view; and the number of views.
-
-    Raises:
-        InvalidInputError: no views, or views of other rows.
-    """
-    record = folder / _ABOUT
-    files = sorted(folder.glob("view-*.safetensors"))
-    if not record.is_file() or not files:
-        raise InvalidInputError(f"{folder} holds no views", hint="python -m training reinforce --help")
-    if json.loads(record.read_text("utf-8"))["rows"] != digest(faces):
-        raise InvalidInputError(f"the views in {folder} are of other pictures than this recipe trains on")
-    parts = [load_file(path) for path in files]
-    widths = [len(faces.labels), *([len(faces.other.labels)] if faces.other else [])]
-    mixed = []
-    every = torch.stack([part["answers"] for part in parts])
-    for labels, said in zip(torch.split(targets(faces), widths, 1), torch.split(every, widths, 2), strict=True):
-        mass = labels.sum(1, keepdim=True)
-        mixed.append(said * (1 - (1 - share) * mass) + labels * (1 - share))
-    return torch.cat([part["pixels"] for part in parts]), torch.cat(mixed, 2).flatten(0, 1), len(parts)
-
-
-def digest(faces: Faces) -> str:
-    """SHA-256 of the pictures in their order."""
-    return hashlib.sha256(faces.pixels.contiguous().numpy().tobytes()).hexdigest()
-
-
-def _path(folder: Path, view: int) -> Path:
-    return folder / f"view-{view:03d}.safetensors"

@@ -11,9 +11,9 @@ from torchmetrics.functional.classification import multiclass_f1_score
 
 from fer_export.contract import Normalization
 from fer_export.models.classifier import Normalize
-from training import optimization
 from training.augment import augment, mixup
-from training.heads import Head
+from training.fit import optimization
+from training.fit.multi_head import Head
 from training.recipe import OFF, Recipe, Stage
 
 #: What ImageNet's nets of torchvision were trained with, in units of 0–255.

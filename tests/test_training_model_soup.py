@@ -16,7 +16,7 @@ from fer_export.formats import checkpoint
 from fer_export.formats.checkpoint import Checkpoint, weights_sha256
 from fer_export.parity.samples import samples_for
 from training.__main__ import main
-from training.average import average
+from training.weights.model_soup import average
 
 
 def _moved(of: Checkpoint, by: float) -> Checkpoint:

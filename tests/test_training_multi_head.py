@@ -14,12 +14,16 @@ from fer_export.convert import onnx
 from fer_export.data import fer2013
 from fer_export.errors import InvalidInputError, UsageError
 from fer_export.formats import checkpoint
-from training import evaluation, losses, recipe, reinforce
+from training import recipe
 from training.data import drawn, ferplus, sources
 from training.data.translate import blended, translated
-from training.fit import Run, fit
-from training.heads import cut, heads, start, targets
+from training.fit import losses, stored_views
+from training.fit.multi_head import cut, heads, start, targets
+from training.fit.run import Run, fit
+from training.measure import evaluation
 from training.recipe import Loss
+from training.report.run_report import write_run_report
+from training.weights import distil
 
 #: Drawn looks that both sets of labels know: FER2013's class and FER+'s.
 BOTH = {"neutral": (6, 0), "happiness": (3, 1), "surprise": (5, 2), "sadness": (4, 3), "anger": (0, 4), "fear": (2, 6)}
@@ -51,14 +55,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def split(folder: Path) -> sources.Split:
-    return sources.load(recipe.read("two_heads").data, {"main": folder})
+    return sources.load(recipe.read_recipe("two_heads").data, {"main": folder})
 
 
 @pytest.fixture(scope="module")
 def run(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three epochs of both heads."""
     place = tmp_path_factory.mktemp("runs") / "two"
-    fit(recipe.read("two_heads", epochs=3, changes=TRAINED), Run(place, {"main": folder}, progress=False))
+    fit(
+        recipe.read_recipe("two_heads", epochs=3, changes=TRAINED),
+        Run(place, {"main": folder}, progress=False, finish=write_run_report),
+    )
     return place
 
 
@@ -86,7 +93,7 @@ def test_a_row_without_a_label_says_nothing_to_that_head() -> None:
 
 
 def test_each_set_of_labels_gets_a_checkpoint_that_answers_as_the_whole_net(run: Path, split: sources.Split) -> None:
-    whole = reinforce.teacher(run, split.train, "last")
+    whole = distil.teacher(run, split.train, "last")
     pixels = split.check.pixels[:8].float()
     with torch.inference_mode():
         wide = whole.net(pixels)
@@ -118,7 +125,7 @@ def test_the_figures_are_each_sets_own(run: Path, split: sources.Split) -> None:
 
 
 def test_a_resumed_run_of_two_heads_equals_an_unbroken_one(run: Path, folder: Path, tmp_path: Path) -> None:
-    from training.keeper import State
+    from training.fit.checkpointing import State
 
     class Stop(Exception):
         pass
@@ -128,7 +135,7 @@ def test_a_resumed_run_of_two_heads_equals_an_unbroken_one(run: Path, folder: Pa
             if trainer.current_epoch == 1:
                 raise Stop
 
-    asked = recipe.read("two_heads", epochs=3, changes=TRAINED)
+    asked = recipe.read_recipe("two_heads", epochs=3, changes=TRAINED)
     place = tmp_path / "two"
     with pytest.raises(Stop):
         fit(asked, Run(place, {"main": folder}, progress=False, callbacks=[Killed(tmp_path / "x")]))
@@ -156,8 +163,8 @@ def test_a_net_of_one_head_starts_one_of_two(run: Path, split: sources.Split, pl
 
 def test_a_run_of_two_heads_goes_on_from_one(run: Path, folder: Path, tmp_path: Path) -> None:
     first = checkpoint.load(run / "best.safetensors")
-    again = recipe.read("two_heads", epochs=1, changes=TRAINED)
-    made = fit(again, Run(tmp_path / "run", {"main": folder}, init=first, limit=64, progress=False, report=False))
+    again = recipe.read_recipe("two_heads", epochs=1, changes=TRAINED)
+    made = fit(again, Run(tmp_path / "run", {"main": folder}, init=first, limit=64, progress=False))
     training = checkpoint.load(made).contract.training
     assert training is not None
     assert "as the first head" in training.note
@@ -170,8 +177,8 @@ def test_a_cut_net_goes_to_onnx(run: Path, tmp_path: Path) -> None:
 
 
 def test_every_own_architecture_can_have_two_heads(split: sources.Split) -> None:
-    stage = recipe.read("two_heads").stages[0]
-    second = heads(recipe.read("two_heads").data, stage, split.train)[1]
+    stage = recipe.read_recipe("two_heads").stages[0]
+    second = heads(recipe.read_recipe("two_heads").data, stage, split.train)[1]
     for name in ("fernet", "resnet9", "emotion_cnn", "torchvision:mobilenet_v3_small"):
         net = models.build(name, num_classes=15)
         state = cut(name, {}, dict(net.state_dict()), second, width=15)
@@ -196,7 +203,7 @@ def test_votes_in_the_words_of_the_other_set() -> None:
 
 
 def test_translated_targets_are_for_training_alone(folder: Path, split: sources.Split) -> None:
-    asked = recipe.read("two_heads", changes=("data.other.translated=0.4",)).data
+    asked = recipe.read_recipe("two_heads", changes=("data.other.translated=0.4",)).data
     found = sources.load(asked, {"main": folder})
     assert found.train.other is not None and found.check.other is not None
     assert split.check.other is not None
@@ -212,39 +219,39 @@ def test_translated_targets_are_for_training_alone(folder: Path, split: sources.
 @pytest.fixture(scope="module")
 def views(run: Path, split: sources.Split, tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("views")
-    how = recipe.read("two_heads").stages[0].augmentation
-    both = [reinforce.teacher(run, split.train, which) for which in ("best", "last")]
-    assert reinforce.make(place, split.train, both, how, size=48, views=2) == 2
-    assert reinforce.make(place, split.train, both, how, size=48, views=3) == 1
+    how = recipe.read_recipe("two_heads").stages[0].augmentation
+    both = [distil.teacher(run, split.train, which) for which in ("best", "last")]
+    assert distil.make(place, split.train, both, how, size=48, views=2) == 2
+    assert distil.make(place, split.train, both, how, size=48, views=3) == 1
     return place
 
 
 def test_views_hold_what_the_teachers_say_of_the_very_picture(run: Path, split: sources.Split, views: Path) -> None:
-    pixels, wanted, count = reinforce.load(views, split.train, 1.0)
+    pixels, wanted, count = stored_views.load(views, split.train, 1.0)
     assert (count, len(pixels)) == (3, 3 * len(split.train))
-    alone = reinforce.teacher(run, split.train, "last")
-    said = reinforce.answers([reinforce.teacher(run, split.train, "best"), alone], pixels[:32].float())
+    alone = distil.teacher(run, split.train, "last")
+    said = distil.answers([distil.teacher(run, split.train, "best"), alone], pixels[:32].float())
     torch.testing.assert_close(wanted[:32], said, atol=1e-5, rtol=1e-4)
     assert wanted[:, :8].sum(1).allclose(torch.ones(()), atol=1e-3)
     assert not torch.equal(pixels[: len(split.train)], pixels[len(split.train) : 2 * len(split.train)])
 
 
 def test_teachers_answer_for_the_mirror_too(run: Path, split: sources.Split, tmp_path: Path) -> None:
-    teachers = [reinforce.teacher(run, split.train, which) for which in ("best", "last")]
+    teachers = [distil.teacher(run, split.train, which) for which in ("best", "last")]
     pixels = split.train.pixels[:16].float()
-    plain = [reinforce.answers(teachers, each) for each in (pixels, pixels.flip(3))]
-    both = reinforce.answers(teachers, pixels, mirrored=True)
+    plain = [distil.answers(teachers, each) for each in (pixels, pixels.flip(3))]
+    both = distil.answers(teachers, pixels, mirrored=True)
     torch.testing.assert_close(both, sum(plain) / 2)
     assert (both - plain[0]).abs().max() > 1e-4
-    how = recipe.read("two_heads").stages[0].augmentation
-    reinforce.make(tmp_path, split.train, teachers, how, size=48, views=1, mirrored=True)
+    how = recipe.read_recipe("two_heads").stages[0].augmentation
+    distil.make(tmp_path, split.train, teachers, how, size=48, views=1, mirrored=True)
     with pytest.raises(InvalidInputError, match="views of other"):
-        reinforce.make(tmp_path, split.train, teachers, how, size=48, views=2)
+        distil.make(tmp_path, split.train, teachers, how, size=48, views=2)
 
 
 def test_targets_of_views_mix_labels_in_where_there_are_any(split: sources.Split, views: Path) -> None:
-    _, said, _ = reinforce.load(views, split.train, 1.0)
-    _, mixed, _ = reinforce.load(views, split.train, 0.25)
+    _, said, _ = stored_views.load(views, split.train, 1.0)
+    _, mixed, _ = stored_views.load(views, split.train, 0.25)
     labels = targets(split.train)
     row = int((split.train.targets.sum(1) == 0).nonzero()[0])
     torch.testing.assert_close(mixed[row, :8], said[row, :8])
@@ -253,22 +260,22 @@ def test_targets_of_views_mix_labels_in_where_there_are_any(split: sources.Split
 
 
 def test_a_student_trains_on_views(folder: Path, views: Path, tmp_path: Path) -> None:
-    asked = recipe.read("student", epochs=2, changes=TRAINED)
+    asked = recipe.read_recipe("student", epochs=2, changes=TRAINED)
     best = fit(asked, Run(tmp_path / "student", {"main": folder, "views": views}, progress=False))
     assert checkpoint.load(best).contract.labels == ferplus.LABELS
 
 
 def test_views_of_other_pictures_or_none_are_refused(folder: Path, views: Path, split: sources.Split) -> None:
     with pytest.raises(InvalidInputError, match="other pictures"):
-        reinforce.load(views, split.check, 1.0)
+        stored_views.load(views, split.check, 1.0)
     with pytest.raises(InvalidInputError, match="no views"):
-        reinforce.load(folder, split.train, 1.0)
+        stored_views.load(folder, split.train, 1.0)
     with pytest.raises(UsageError, match="views named views"):
-        fit(recipe.read("student", changes=TRAINED), Run(folder / "x", {"main": folder}, progress=False))
+        fit(recipe.read_recipe("student", changes=TRAINED), Run(folder / "x", {"main": folder}, progress=False))
     with pytest.raises(InvalidInputError, match="views of other"):
-        reinforce.make(views, split.check, [], recipe.read("two_heads").stages[0].augmentation, size=48, views=1)
+        distil.make(views, split.check, [], recipe.read_recipe("two_heads").stages[0].augmentation, size=48, views=1)
     with pytest.raises(InvalidInputError, match="net-best"):
-        reinforce.teacher(folder, split.train)
+        distil.teacher(folder, split.train)
 
 
 @pytest.mark.parametrize(
@@ -282,4 +289,4 @@ def test_views_of_other_pictures_or_none_are_refused(folder: Path, views: Path, 
 )
 def test_recipes_that_make_no_sense_are_refused(change: str, reason: str) -> None:
     with pytest.raises(InvalidInputError, match=reason):
-        recipe.read("two_heads", changes=("data.protocol=majority", change))
+        recipe.read_recipe("two_heads", changes=("data.protocol=majority", change))

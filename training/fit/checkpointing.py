@@ -17,7 +17,7 @@ from torch import Tensor
 from fer_export.files import replacing
 from fer_export.formats.checkpoint import Checkpoint, save, weights_sha256
 from training.data.sources import Split
-from training.heads import Head, cut
+from training.fit.multi_head import Head, cut
 from training.provenance import contract_for, metrics_of
 from training.recipe import Recipe
 

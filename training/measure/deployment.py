@@ -10,10 +10,10 @@ from torch import Tensor
 
 from fer_export.errors import ContractError, InvalidInputError
 from fer_export.formats.checkpoint import Checkpoint
-from training import cascade_crops
+from training.data import cascade_crops
 from training.data.faces import Faces
-from training.evaluation import Evaluation, evaluate, predict
-from training.robustness.lost import Lost, lost
+from training.measure.evaluation import Evaluation, evaluate, predict
+from training.measure.robustness.lost import Lost, lost
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +67,9 @@ class Deployment:
         }
 
 
-def measure(checkpoint: Checkpoint, faces: Faces, *, progress: Callable[[int], object] | None = None) -> Deployment:
+def measure_deployment(
+    checkpoint: Checkpoint, faces: Faces, *, progress: Callable[[int], object] | None = None
+) -> Deployment:
     """Measure both ways on the labelled rows of `faces`.
 
     Args:

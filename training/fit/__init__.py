@@ -1,0 +1,1 @@
+"""Training itself: the loop, what it learns from and what it writes while it runs."""

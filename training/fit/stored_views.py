@@ -1,0 +1,62 @@
+"""Reading stored views: augmented training pictures with what teachers said of them (`training/weights/distil.py`).
+
+A folder holds `view-000.safetensors`, … and `views.json`, which says of what they were made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from fer_export.errors import InvalidInputError
+from training.data.faces import Faces
+from training.fit.multi_head import targets
+
+#: The record of what the views of a folder were made of.
+ABOUT = "views.json"
+
+
+def load(folder: Path, faces: Faces, share: float) -> tuple[Tensor, Tensor, int]:
+    """The views of some training rows.
+
+    Args:
+        folder: where they are.
+        faces: the rows that they must be of.
+        share: 0–1, of the teachers' answer in the targets; the labels have the rest. A row that a set does not
+            label has the teachers' answer alone.
+
+    Returns:
+        Pixels uint8 [views × N, C, H, W] and targets [views × N, classes], view after view; and the number of views.
+
+    Raises:
+        InvalidInputError: no views, or views of other rows.
+    """
+    record = folder / ABOUT
+    files = sorted(folder.glob("view-*.safetensors"))
+    if not record.is_file() or not files:
+        raise InvalidInputError(f"{folder} holds no views", hint="python -m training distil --help")
+    if json.loads(record.read_text("utf-8"))["rows"] != digest(faces):
+        raise InvalidInputError(f"the views in {folder} are of other pictures than this recipe trains on")
+    parts = [load_file(path) for path in files]
+    widths = [len(faces.labels), *([len(faces.other.labels)] if faces.other else [])]
+    mixed = []
+    every = torch.stack([part["answers"] for part in parts])
+    for labels, said in zip(torch.split(targets(faces), widths, 1), torch.split(every, widths, 2), strict=True):
+        mass = labels.sum(1, keepdim=True)
+        mixed.append(said * (1 - (1 - share) * mass) + labels * (1 - share))
+    return torch.cat([part["pixels"] for part in parts]), torch.cat(mixed, 2).flatten(0, 1), len(parts)
+
+
+def digest(faces: Faces) -> str:
+    """SHA-256 of the pictures in their order."""
+    return hashlib.sha256(faces.pixels.contiguous().numpy().tobytes()).hexdigest()
+
+
+def path_of(folder: Path, view: int) -> Path:
+    """Return the file of one view."""
+    return folder / f"view-{view:03d}.safetensors"

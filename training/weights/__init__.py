@@ -1,0 +1,1 @@
+"""What is made of finished weights: averages, wider nets, teachers' answers, temperatures."""
