@@ -97,7 +97,7 @@ def _reordered(init: Checkpoint, labels: tuple[str, ...]) -> nn.Module:
 
 def _same(net: nn.Module, changed: nn.Module, order: list[int], init: Checkpoint) -> bool:
     """Whether `changed` answers what `net` does, in the other order, on noise for normalised pictures."""
-    spec = init.contract.input
+    spec = init.contract.picture
     shape = (2, spec.channels, spec.height or 48, spec.width or 48)
     pictures = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
