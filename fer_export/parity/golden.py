@@ -14,7 +14,7 @@ def with_golden(contract: Contract, reference: Runtime, batches: Sequence[Batch]
     """The contract with one golden vector for each of its first batch's pictures, at most three.
 
     None for a net with other inputs than one picture: the page, which replays them, feeds nothing else.
-    Answers are kept to seven decimals: two orders under the tolerance of any replay.
+    Outputs are kept to seven decimals: two orders under the tolerance of any replay.
     """
     if len(contract.inputs) > 1 or contract.inputs[0].kind != "picture":
         return contract
