@@ -58,7 +58,8 @@ def export(
     batches = samples_for(contract, batch=batch)
     with replacing_directory(directory, keep=keep) as temporary:
         answer = worker.call("run_tensorflowjs.convert", source=source, directory=temporary, weights=weights)
-        contract = contract.stored_as(weights).but(
+        contract = contract.but(
+            weights_dtype=weights,
             parity=(),
             batch=batch or "dynamic",
             conversion=Conversion(hop="tensorflowjs", converter=contract.converter),
