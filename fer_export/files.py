@@ -1,4 +1,4 @@
-"""Writing files so that a failed run leaves the last good artefact as it was."""
+"""This module writes files so that a failed run leaves the last good artefact as it was."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Activations with parameters, and softmax."""
+"""This module converts activations with parameters, and softmax."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _LIMIT = float(np.finfo(np.float32).max)
 
 @operator("LeakyRelu", attributes=("alpha",), since=6)
 def leaky_relu(call: Call) -> Value:
-    """x, or alpha · x where x is negative."""
+    """Compute x, or alpha · x where x is negative."""
     alpha = float(call.attribute("alpha", 0.01))
     return pointwise(call, lambda x: call.builder.emit(call.name, "LeakyRelu", (x,), {"alpha": alpha}))
 
 
 @operator("Elu", attributes=("alpha",), since=6)
 def elu(call: Call) -> Value:
-    """x, or alpha · (exp(x) - 1) where x is negative."""
+    """Compute x, or alpha · (exp(x) - 1) where x is negative."""
     alpha = float(call.attribute("alpha", 1.0))
     if alpha == 1.0:
         return pointwise(call, lambda x: call.builder.emit(call.name, "Elu", (x,)))
@@ -34,7 +34,7 @@ def elu(call: Call) -> Value:
 
 @operator("Selu", attributes=("alpha", "gamma"), since=6)
 def selu(call: Call) -> Value:
-    """gamma · elu(x, alpha)."""
+    """Compute gamma · elu(x, alpha)."""
     alpha, gamma = (
         call.attribute("alpha", 1.67326319217681884765625),
         call.attribute("gamma", 1.05070102214813232421875),
@@ -44,7 +44,7 @@ def selu(call: Call) -> Value:
 
 @operator("Gelu", attributes=("approximate",), since=20)
 def gelu(call: Call) -> Value:
-    """x · Φ(x), or its approximation by tanh (https://arxiv.org/abs/1606.08415)."""
+    """Compute x · Φ(x), or its approximation by tanh (https://arxiv.org/abs/1606.08415)."""
 
     def build(x: str) -> str:
         if call.attribute("approximate", "none") == "tanh":
@@ -59,7 +59,7 @@ def gelu(call: Call) -> Value:
 
 @operator("PRelu", since=7)
 def prelu(call: Call) -> Value:
-    """A slope for each channel is one node, `Prelu`, of TF.js's graph executor; any other slope takes three."""
+    """Write one `Prelu` node for a slope for each channel, and three nodes for any other slope."""
     x, slope = call.value(0), call.value(1)
     known = slope.constant
     if known is None or sum(size != 1 for size in known.shape) > 1:
@@ -80,7 +80,7 @@ def prelu(call: Call) -> Value:
 
 @operator("Clip", attributes=("min", "max"), since=1)
 def clip(call: Call) -> Value:
-    """Between two constants; 0 to 6 is Relu6, which can be fused. Bounds that are computed take two nodes."""
+    """Limit values to two bounds; 0 to 6 is Relu6, which can be fused, and computed bounds take two nodes."""
     bounds = [_bound(call, 1, "min"), _bound(call, 2, "max")]
     if bounds == [None, None]:
         return call.raw(0)
@@ -96,7 +96,7 @@ def clip(call: Call) -> Value:
     low, high = (default if np.isnan(value) else value for value, default in zip(known, (-np.inf, np.inf), strict=True))
     if (low, high) in ((0.0, 6.0), (0.0, np.inf)):
         return pointwise(call, lambda t: call.builder.emit(call.name, "Relu6" if high == 6.0 else "Relu", (t,)))
-    # Where the lowest exceeds the highest, ONNX gives the highest.
+    # Where the lower bound exceeds the upper, ONNX returns the upper.
     low, high = float(np.clip(min(low, high), -_LIMIT, _LIMIT)), float(np.clip(high, -_LIMIT, _LIMIT))
     return pointwise(call, lambda t: call.builder.emit(
         call.name, "ClipByValue", (t, call.builder.scalar(low), call.builder.scalar(high))))  # fmt: skip
@@ -104,7 +104,7 @@ def clip(call: Call) -> Value:
 
 @operator("HardSigmoid", attributes=("alpha", "beta"), since=6)
 def hard_sigmoid(call: Call) -> Value:
-    """max(0, min(1, alpha · x + beta)). By 1/6 and 1/2 it is relu6(x + 3) / 6."""
+    """Compute max(0, min(1, alpha · x + beta)); with 1/6 and 1/2 that is relu6(x + 3) / 6."""
     alpha, beta = float(call.attribute("alpha", 0.2)), float(call.attribute("beta", 0.5))
     if np.isclose(alpha, 1 / 6) and beta == 0.5:
         return pointwise(call, lambda x: _sixth(call, x))
@@ -118,20 +118,20 @@ def hard_sigmoid(call: Call) -> Value:
 
 @operator("HardSwish", since=14)
 def hard_swish(call: Call) -> Value:
-    """x · max(0, min(1, x / 6 + 1/2)), as x · relu6(x + 3) / 6."""
+    """Compute x · max(0, min(1, x / 6 + 1/2)) as x · relu6(x + 3) / 6."""
     return pointwise(call, lambda x: call.tf("Mul", x, _sixth(call, x)))
 
 
 @operator("ThresholdedRelu", attributes=("alpha",), since=10)
 def thresholded_relu(call: Call) -> Value:
-    """x where it exceeds alpha, else 0."""
+    """Compute x where it exceeds alpha, and 0 elsewhere."""
     alpha = float(call.attribute("alpha", 1.0))
     return pointwise(call, lambda x: call.tf("Mul", x, cast(call, call.tf("Greater", x, alpha, dtype=BOOL), FLOAT)))
 
 
 @operator("Shrink", attributes=("bias", "lambd"), since=9)
 def shrink(call: Call) -> Value:
-    """Towards zero by the bias where x is further from it than lambd, else 0."""
+    """Move x towards zero by the bias where |x| exceeds lambd, and return 0 elsewhere."""
     limit, bias = float(call.attribute("lambd", 0.5)), float(call.attribute("bias", 0.0))
 
     def build(x: str) -> str:
@@ -145,7 +145,7 @@ def shrink(call: Call) -> Value:
 
 @operator("Softmax", "LogSoftmax", attributes=("axis",))
 def softmax(call: Call) -> Value:
-    """TF.js knows it on the last axis only. Before opset 13 ONNX takes all axes from `axis` on as one."""
+    """Compute softmax on the last axis, where TF.js has it. Before opset 13, ONNX merges all axes from `axis` on."""
     x = call.value(0)
     axis = call.axis(x, -1 if call.opset >= 13 else 1)
     if call.opset < 13 and axis != x.rank - 1:
@@ -158,7 +158,7 @@ def softmax(call: Call) -> Value:
 
 @operator("Hardmax", attributes=("axis",), since=13)
 def hardmax(call: Call) -> Value:
-    """1 at the first of the largest values along an axis, 0 elsewhere."""
+    """Return 1 at the first of the largest values along an axis, and 0 elsewhere."""
     x = call.value(0)
     axis = call.axis(x, -1)
     layout = (*(a for a in identity(x.rank) if a != axis), axis)
@@ -196,7 +196,7 @@ def _sixth(call: Call, x: str) -> str:
 
 
 def _number(bound: Value | None) -> float:
-    """A bound that is known; what is not there is not a number."""
+    """Return the number of a constant bound; a bound that is absent or computed is NaN."""
     return float("nan") if bound is None or bound.constant is None else float(bound.constant.item())
 
 

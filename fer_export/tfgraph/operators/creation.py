@@ -1,4 +1,4 @@
-"""Values made of nothing, or of sizes alone."""
+"""This module converts operators that create values from nothing or from sizes."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from fer_export.tfgraph.registry import operator
     restrictions=("no sparse values, no strings",),
 )  # fmt: skip
 def known(call: Call) -> Value:
-    """Computed before the walk; what comes here is a kind that cannot be."""
+    """Refuse a constant; those of numbers are computed before the walk, so only the other kinds arrive here."""
     call.fail("only values of numbers are known")
 
 
 @operator("ConstantOfShape", attributes=("value",), since=9)
 def filled(call: Call) -> Value:
-    """A shape that is computed in the graph."""
+    """Fill a shape that is computed in the graph."""
     value = numpy_helper.to_array(call.attributes["value"]) if "value" in call.attributes else np.zeros(1, np.float32)
     number = call.builder.constant(f"{call.name}/value", value.reshape(()))
     return call.emit("Fill", (call.builder.read(call.value(0)), number), identity(len(call.shapes[0])),
@@ -36,7 +36,7 @@ def filled(call: Call) -> Value:
 
 @operator("Range", since=11)
 def ranged(call: Call) -> Value:
-    """From start to limit in steps."""
+    """Count from start to limit in steps."""
     tensors = [call.builder.read(call.value(index)) for index in range(3)]
     dtype = call.builder.dtype(tensors[0])
     return call.emit("Range", tensors, (0,), dtype=dtype, Tidx=dtype)
@@ -44,7 +44,7 @@ def ranged(call: Call) -> Value:
 
 @operator("EyeLike", attributes=("dtype", "k"), since=9, restrictions=("known sizes",))
 def eye_like(call: Call) -> Value:
-    """Ones on a diagonal."""
+    """Return ones on a diagonal, and zeros elsewhere."""
     rows, columns = call.shapes[0]
     if rows is None or columns is None:
         call.fail("a free size")
@@ -55,7 +55,7 @@ def eye_like(call: Call) -> Value:
 
 @operator("Trilu", attributes=("upper",), since=14, restrictions=("constant k", "the last two sizes known"))
 def triangle(call: Call) -> Value:
-    """What lies on one side of a diagonal, zeros elsewhere: a product with a constant mask."""
+    """Keep what lies on one side of a diagonal, by a constant mask, and return zeros elsewhere."""
     x = call.value(0)
     rows, columns = x.shape[-2:]
     if rows is None or columns is None:
@@ -63,7 +63,7 @@ def triangle(call: Call) -> Value:
     k = int(call.constant(1, np.array(0)).reshape(()))
     upper = bool(call.attribute("upper", 1))
     mask = (np.triu if upper else np.tril)(np.ones((rows, columns), bool), k)
-    # A choice, not a product: what is masked may be infinite.
+    # SelectV2 rather than a product, since masked values may be infinite.
     keep = call.builder.read(constant(mask), identity(2))
     zero = call.builder.scalar(0, x.dtype)
     tensor = call.builder.read(x, identity(x.rank))
@@ -72,7 +72,7 @@ def triangle(call: Call) -> Value:
 
 @operator("NonZero", since=9, restrictions=("its result has a size that only the run knows",))
 def non_zero(call: Call) -> Value:
-    """TensorFlow lists tuples, ONNX one row for each axis: a matter of layout."""
+    """List the indices of values that are not zero; TensorFlow's tuples are ONNX's rows transposed."""
     x = call.value(0)
     found = call.tf("Where", cast(call, call.builder.read(x, identity(x.rank)), BOOL), dtype=INT32)
     return call.result(found, (1, 0))

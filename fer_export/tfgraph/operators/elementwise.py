@@ -1,4 +1,4 @@
-"""Operators that work value by value: the layout of their input passes through."""
+"""This module converts operators that work value by value; the layout of their input is kept."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ _MANY = {"Max": "Maximum", "Min": "Minimum", "Sum": "AddV2", "Mean": "AddV2"}
 
 @operator(*_BINARY, since=7)
 def binary(call: Call) -> Value:
-    """Broadcasting from the right, as ONNX and TensorFlow both do, once the axes stand in one order."""
+    """Broadcast two inputs from the right, as ONNX and TensorFlow both do once the axes are in one order."""
     tensors, layout = aligned(call, [call.value(0), call.value(1)])
     return call.emit(_BINARY[call.node.op_type], tensors, layout)
 
 
 @operator("Div", since=7)
 def divide(call: Call) -> Value:
-    """Integers are divided towards zero; TensorFlow's FloorDiv goes down, so the signs stay out of it."""
+    """Divide; integers are divided towards zero, by absolute values, since TensorFlow's FloorDiv rounds down."""
     (left, right), layout = aligned(call, [call.value(0), call.value(1)])
     if call.dtypes[0] == FLOAT:
         return call.emit("RealDiv", (left, right), layout)
@@ -64,7 +64,7 @@ def divide(call: Call) -> Value:
 
 @operator("Pow", since=7)
 def power(call: Call) -> Value:
-    """In float32; the result has the type of the base. Squares and roots have operators of their own."""
+    """Raise to a power in float32; the result has the type of the base. Squares and roots use own operators."""
     base, exponent = call.value(0), call.value(1)
     known = exponent.constant
     if known is not None and known.size == 1 and base.dtype == FLOAT and exponent.rank <= base.rank:
@@ -78,7 +78,7 @@ def power(call: Call) -> Value:
 
 @operator("Mod", attributes=("fmod",), since=10)
 def modulo(call: Call) -> Value:
-    """fmod 0: the sign of the divisor; fmod 1: the sign of the dividend, as C's fmod."""
+    """Compute the remainder: fmod 0 has the sign of the divisor, fmod 1 that of the dividend, as C's fmod."""
     (left, right), layout = aligned(call, [call.value(0), call.value(1)])
     if call.attribute("fmod", 0):
         size = _remainder(call, call.tf("Abs", left), call.tf("Abs", right))
@@ -88,7 +88,7 @@ def modulo(call: Call) -> Value:
 
 @operator(*_MANY, since=8)
 def many(call: Call) -> Value:
-    """Any number of inputs, one after the other."""
+    """Combine any number of inputs, one after the other."""
     values = [call.value(index) for index in range(len(call.inputs))]
     tensors, layout = aligned(call, values)
     if len(tensors) == 1:
@@ -102,14 +102,14 @@ def many(call: Call) -> Value:
 
 @operator(*_UNARY)
 def unary(call: Call) -> Value:
-    """Value by value."""
+    """Apply an operator that has a counterpart in TensorFlow to each value."""
     op = _UNARY[call.node.op_type]
     return pointwise(call, lambda x: call.builder.emit(call.name, op, (x,)))
 
 
 @operator("IsNaN", "IsInf", attributes=("detect_negative", "detect_positive"), since=9)
 def is_special(call: Call) -> Value:
-    """IsInf may be asked for one sign alone."""
+    """Test for NaN or for infinite values; IsInf may ask for one sign alone."""
     if call.node.op_type == "IsNaN":
         return pointwise(call, lambda x: call.tf("IsNan", x, dtype=BOOL))
     negative, positive = call.attribute("detect_negative", 1), call.attribute("detect_positive", 1)
@@ -128,14 +128,14 @@ def is_special(call: Call) -> Value:
 
 @operator("Identity", "Dropout", attributes=("ratio", "seed"), restrictions=("Dropout: nothing is dropped",))
 def identity(call: Call) -> Value | tuple[Value, ...]:
-    """Nothing, in inference."""
+    """Return the input, for operators that do nothing in inference."""
     if call.node.op_type == "Dropout":
         training = call.optional(2)
         if training is not None and call.constant(2).any() and (call.optional(1) is None or call.constant(1).any()):
             call.fail("training_mode is on")
         if call.wants(1):
             x = call.value(0)
-            # Nothing is dropped: true everywhere.
+            # Dropout drops nothing in inference, so its mask is true everywhere.
             kept = call.tf(
                 "LogicalNot", call.tf("Less", call.tf("ZerosLike", call.builder.read(x)), 0, dtype=BOOL), dtype=BOOL
             )
@@ -144,14 +144,14 @@ def identity(call: Call) -> Value | tuple[Value, ...]:
 
 
 def pointwise(call: Call, build: Callable[[str], str]) -> Value:
-    """What `build` makes of the tensor of input 0; a flattened input stays flattened as it is."""
+    """Apply `build` to the tensor of input 0; a flattened input stays flattened."""
     x = call.raw(0)
     tensor = build(call.builder.read(x))
     result = call.result(tensor, x.permutation, shape=x.shape)
     if x.columns is None or x.flattened is None:
         return result
-    # Undoing the flatten would have to repeat the operation on the unflattened tensor; a reshape
-    # of its result does the same, since it works value by value.
+    # The columns may be put into ONNX's order later. A reshape of this result gives the unflattened value
+    # without repeating the operation, which works value by value.
     source = replace(
         x.flattened,
         tensor=call.builder.reshape(f"{call.name}/unflatten", tensor, x.flattened.tf_shape()),
@@ -161,9 +161,9 @@ def pointwise(call: Call, build: Callable[[str], str]) -> Value:
 
 
 def aligned(call: Call, values: Sequence[Value]) -> tuple[list[str], Permutation]:
-    """Tensors that broadcast against each other, and the layout of what comes of them.
+    """Return tensors that broadcast against each other, and the layout of the result.
 
-    The order is that of the input with most axes; constants and lower ranks follow it.
+    The layout is that of the input with most axes; constants and inputs of lower rank follow it.
     """
     rank = max(value.rank for value in values)
     leaders = [value for value in values if value.constant is None] or list(values)
@@ -187,10 +187,10 @@ def _sign(call: Call, tensor: str) -> str:
 
 
 def _remainder(call: Call, left: str, right: str) -> str:
-    """left - right · floor(left / right)."""
+    """Compute left - right · floor(left / right)."""
     if call.builder.dtype(left) == FLOAT:
         rest = call.tf("FloorMod", left, right)
-        # TF.js says that nothing finite can be divided by the infinite.
+        # TF.js's FloorMod is wrong where a finite number is divided by an infinite one.
         apart = call.tf("Less", call.tf("Mul", _sign(call, left), _sign(call, right)), 0.0, dtype=BOOL)
         endless = call.tf(
             "LogicalAnd", call.tf("IsInf", right, dtype=BOOL), call.tf("IsFinite", left, dtype=BOOL), dtype=BOOL

@@ -1,4 +1,4 @@
-"""Gathering and searching by indices."""
+"""This module converts operators that gather and search by indices."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fer_export.tfgraph.registry import operator
 
 @operator("Gather", attributes=("axis",))
 def gather(call: Call) -> Value:
-    """Along one axis: the axes of the indices take its place."""
+    """Gather along one axis; the axes of the indices take its place."""
     x, indices = call.value(0), call.value(1)
     axis = call.axis(x)
     place = x.axis(axis)
@@ -27,7 +27,7 @@ def gather(call: Call) -> Value:
 
 @operator("GatherElements", attributes=("axis",), since=11, restrictions=("known sizes",))
 def gather_elements(call: Call) -> Value:
-    """One index for each value of the output, by GatherNd with the other axes' own positions."""
+    """Gather one value for each index, by GatherNd with the positions on the other axes added."""
     x, indices = call.value(0), call.value(1)
     full = full_indices(call, x, indices)
     return call.emit("GatherNd", (call.builder.read(x, identity(x.rank)), full), identity(indices.rank), Tindices=INT32)
@@ -35,7 +35,7 @@ def gather_elements(call: Call) -> Value:
 
 @operator("GatherND", attributes=("batch_dims",), since=11, restrictions=("batch_dims > 0: known sizes",))
 def gather_nd(call: Call) -> Value:
-    """Tuples of indices; batch axes are counted out into the tuples."""
+    """Gather by tuples of indices; batch axes are added to the tuples."""
     x, indices = call.value(0), call.value(1)
     batch = call.attribute("batch_dims", 0)
     sizes = x.shape[batch:]
@@ -51,7 +51,7 @@ def gather_nd(call: Call) -> Value:
 
 @operator("Compress", attributes=("axis",), since=9, restrictions=("constant condition",))
 def compress(call: Call) -> Value:
-    """The places where the condition holds, of one axis or of all values in a row."""
+    """Keep the places where the condition holds, on one axis or among all values in a row."""
     x = call.value(0)
     places = np.flatnonzero(call.constant(1)).astype(np.int32)
     name = call.builder.constant(f"{call.name}/indices", places)
@@ -66,7 +66,7 @@ def compress(call: Call) -> Value:
 
 @operator("OneHot", attributes=("axis",), since=9, restrictions=("constant depth",))
 def one_hot(call: Call) -> Value:
-    """TF.js puts the new axis last; where ONNX wants it is a matter of layout."""
+    """Write OneHot; TF.js adds the new axis at the end, and the layout says where ONNX has it."""
     indices = call.value(0)
     depth = int(call.constant(1).reshape(-1)[0])
     values = call.value(2)
@@ -83,7 +83,7 @@ def one_hot(call: Call) -> Value:
 
 @operator("TopK", attributes=("axis", "largest", "sorted"), since=10, restrictions=("constant k",))
 def top_k(call: Call) -> tuple[Value, ...]:
-    """On the last axis of TensorFlow's tensor; the smallest are the largest of the negatives."""
+    """Find the largest along the last axis of TensorFlow's tensor; the smallest are the largest of the negatives."""
     x = call.value(0)
     axis = call.axis(x, -1)
     count = int(call.constant(1).reshape(-1)[0])
@@ -100,7 +100,7 @@ def top_k(call: Call) -> tuple[Value, ...]:
 
 @operator("ArgMax", "ArgMin", attributes=("axis", "keepdims", "select_last_index"))
 def arg_extreme(call: Call) -> Value:
-    """The first index, or the last: then the axis is read backwards."""
+    """Return the first index of the largest or smallest, or the last by reading the axis backwards."""
     x = call.value(0)
     axis = call.axis(x)
     place = x.axis(axis)
@@ -123,7 +123,7 @@ def arg_extreme(call: Call) -> Value:
 
 
 def _positive(call: Call, indices: Value, size: int | None) -> str:
-    """Indices counted from the front; TF.js's gather takes no others."""
+    """Return indices counted from the front, since TF.js's gather takes no others."""
     if indices.constant is not None:
         if (indices.constant >= 0).all():
             return call.builder.read(indices)
@@ -136,13 +136,13 @@ def _positive(call: Call, indices: Value, size: int | None) -> str:
 
 
 def _modulo(call: Call, tensor: str, size: int) -> str:
-    """Adds the size where an index counts from the end, and leaves what lies outside outside."""
+    """Add the size where an index counts from the end; an index outside the axis stays outside."""
     below = cast(call, call.tf("Less", tensor, 0, dtype=BOOL), INT32)
     return call.tf("AddV2", tensor, call.tf("Mul", below, size))
 
 
 def positive_tuples(call: Call, indices: Value, sizes: tuple[int | None, ...]) -> str:
-    """[.., axes] in ONNX's order, each counted from the front where the sizes of those axes are known."""
+    """Return tuples [.., axes] in ONNX's order, counted from the front where the sizes of those axes are known."""
     tensor = call.builder.read(indices, identity(indices.rank))
     count = indices.shape[-1] or 0
     if indices.constant is not None and (indices.constant >= 0).all():
@@ -154,7 +154,7 @@ def positive_tuples(call: Call, indices: Value, sizes: tuple[int | None, ...]) -
 
 
 def full_indices(call: Call, x: Value, indices: Value) -> str:
-    """[*shape, rank]: for every place of `indices`, where it points to in `x`."""
+    """Return [*shape, rank]: for each place of `indices`, the full position in `x` that it refers to."""
     shape = known(call, indices)
     axis = call.axis(x)
     tensor = _modulo(call, call.builder.read(indices, identity(indices.rank)), known(call, x)[axis])
@@ -167,7 +167,7 @@ def full_indices(call: Call, x: Value, indices: Value) -> str:
 
 
 def known(call: Call, value: Value) -> list[int]:
-    """The sizes of a value none of which may be free."""
+    """Return the sizes of a value, none of which may be free."""
     if None in value.shape:
         call.fail(f"a free size in {list(value.shape)}")
     return [size or 0 for size in value.shape]

@@ -1,4 +1,4 @@
-"""Reductions over axes, and sums that run along one."""
+"""This module converts reductions over axes, and sums that run along one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _IDENTITY = {"ReduceMax": -np.inf, "ReduceMin": np.inf, "ReduceProd": 1.0, "Redu
 
 @operator(*_REDUCTIONS, attributes=("axes", "keepdims", "noop_with_empty_axes"), restrictions=("constant axes",))
 def reduce(call: Call) -> Value:
-    """Axes come as an attribute or, in later opsets, as a constant input; none means all."""
+    """Reduce over axes, which are an attribute or, in later opsets, a constant input; none means all."""
     x, name = call.value(0), call.node.op_type
     listed = call.attribute("axes", None)
     if listed is None and call.optional(1) is not None:
@@ -52,7 +52,7 @@ def reduce(call: Call) -> Value:
 
 @operator("CumSum", "CumProd", attributes=("axis", "exclusive", "reverse"), since=11, restrictions=("constant axis",))
 def cumulate(call: Call) -> Value:
-    """From the front or from the end, with or without the value itself."""
+    """Add or multiply along an axis, from the front or from the end, with or without the value itself."""
     x = call.value(0)
     axis = int(call.constant(1).reshape(-1)[0]) % x.rank
     flags = {name: bool(call.attribute(name, 0)) for name in ("exclusive", "reverse")}
@@ -63,7 +63,7 @@ def cumulate(call: Call) -> Value:
 
 @operator("LpNormalization", attributes=("axis", "p"), since=1)
 def lp_normalization(call: Call) -> Value:
-    """Divided by the norm along one axis; where that is 0, 0."""
+    """Divide by the norm along one axis; a norm of 0 gives 0."""
     x = call.value(0)
     tensor = call.builder.read(x)
     axes = call.builder.ints("axes", [x.axis(call.axis(x, -1))])
@@ -95,7 +95,7 @@ def _reduced(call: Call, tensor: str, axes: list[int], keep: bool) -> str:
 
 
 def _log_sum_exp(call: Call, tensor: str, axes: list[int], keep: bool) -> str:
-    """With the largest taken out first, so that nothing overflows."""
+    """Subtract the largest value first, so that nothing overflows."""
     if not axes:
         return tensor
     over = call.builder.ints("axes", axes)

@@ -1,4 +1,4 @@
-"""Operators that change how values are counted, not the values."""
+"""This module converts operators that change the shape of a value and not its numbers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fer_export.tfgraph.reshaping import groups, in_place
 
 @operator("Transpose", attributes=("perm",))
 def transpose(call: Call) -> Value:
-    """Costs nothing: the same tensor, with another account of its axes."""
+    """Keep the tensor and permute the record of its axes, which costs nothing."""
     x = call.value(0)
     order = list(call.attribute("perm", range(x.rank)[::-1]))
     if x.constant is not None:
@@ -25,13 +25,13 @@ def transpose(call: Call) -> Value:
 
 @operator("Flatten", attributes=("axis",))
 def flatten(call: Call) -> Value:
-    """To two axes."""
+    """Reshape to two axes."""
     return reshaped(call, call.raw(0), call.shapes[0])
 
 
 @operator("Reshape", attributes=("allowzero",), since=5, restrictions=("a computed target: no zeros in it",))
 def reshape(call: Call) -> Value:
-    """To a constant shape, or to one that is computed in the graph."""
+    """Reshape to a constant shape, or to one that is computed in the graph."""
     target = call.value(1)
     shape = call.shapes[0]
     if target.constant is None and shape.count(None) > 1:
@@ -41,7 +41,7 @@ def reshape(call: Call) -> Value:
 
 @operator("Squeeze", "Unsqueeze", attributes=("axes",))
 def squeeze(call: Call) -> Value:
-    """Axes of size 1 go or come; where several sizes are free, by TensorFlow's own operators."""
+    """Remove or add axes of size 1; where several sizes are free, by TensorFlow's own operators."""
     x, shape = call.raw(0), call.shapes[0]
     if shape.count(None) <= 1 and x.shape.count(None) <= 1:
         return reshaped(call, x, shape)
@@ -65,7 +65,7 @@ def squeeze(call: Call) -> Value:
 
 @operator("Expand", since=8)
 def expand(call: Call) -> Value:
-    """Broadcasting to a shape, which may be computed in the graph."""
+    """Broadcast to a shape, which may be computed in the graph."""
     x, target = call.value(0), call.value(1)
     shape = call.shapes[0]
     if x.shape == shape and None not in shape:
@@ -73,7 +73,7 @@ def expand(call: Call) -> Value:
     rank = len(shape)
     missing = rank - x.rank
     if target.constant is None:
-        # The target counts in ONNX's order; sizes of 1 in it leave the input's own.
+        # The target is in ONNX's order; a size of 1 in it keeps the input's own.
         here = call.tf("Shape", call.builder.read(x, identity(x.rank)), dtype=INT32)
         both = call.tf("BroadcastArgs", here, call.builder.read(target))
         return call.emit("BroadcastTo", (call.builder.read(x, identity(x.rank)), both), identity(rank), Tidx=INT32)
@@ -88,7 +88,7 @@ def expand(call: Call) -> Value:
 
 @operator("Tile", since=6)
 def tile(call: Call) -> Value:
-    """A constant number of times along each axis, or one computed in the graph."""
+    """Repeat along each axis, a constant number of times or one computed in the graph."""
     x, repeats = call.value(0), call.value(1)
     if repeats.constant is None:
         tensor = call.builder.read(x, identity(x.rank))
@@ -100,7 +100,7 @@ def tile(call: Call) -> Value:
 
 @operator("Shape", attributes=("start", "end"))
 def shape_of(call: Call) -> Value:
-    """Sizes in ONNX's order, at run time where one is free."""
+    """Return the sizes in ONNX's order; they are read at run time where one is free."""
     x = call.value(0)
     sizes = call.tf("Shape", call.builder.read(x), dtype=INT32, out_type=INT32)
     start, end = call.attribute("start", 0), call.attribute("end", x.rank)
@@ -113,13 +113,13 @@ def shape_of(call: Call) -> Value:
 
 @operator("Size")
 def size_of(call: Call) -> Value:
-    """The number of values."""
+    """Return the number of values."""
     return call.emit("Size", (call.builder.read(call.value(0)),), (), dtype=INT32, out_type=INT32)
 
 
 @operator("DepthToSpace", attributes=("blocksize", "mode"), restrictions=("one free size at most",))
 def depth_to_space(call: Call) -> Value:
-    """Channels become blocks of pixels: `DCR` is TensorFlow's own order, `CRD` a transpose of five axes."""
+    """Turn channels into blocks of pixels: `DCR` is TensorFlow's own order, `CRD` needs a transpose of five axes."""
     x, block = call.value(0), call.attribute("blocksize", 1)
     layout = (0, 2, 3, 1)
     if call.attribute("mode", "DCR") == "DCR" and block > 1:
@@ -132,7 +132,7 @@ def depth_to_space(call: Call) -> Value:
 
 @operator("SpaceToDepth", attributes=("blocksize", "mode"), restrictions=("one free size at most",))
 def space_to_depth(call: Call) -> Value:
-    """Blocks of pixels become channels; TF.js has no operator of its own for it."""
+    """Turn blocks of pixels into channels, by reshapes and a transpose, since TF.js has no such operator."""
     x, block = call.value(0), call.attribute("blocksize", 1)
     n, c, h, w = x.shape
     if h is None or w is None:
@@ -142,14 +142,14 @@ def space_to_depth(call: Call) -> Value:
 
 
 def reshaped(call: Call, x: Value, shape: Shape) -> Value:
-    """A value in another shape, with one free size at most.
+    """Return a value in another shape, with at most one free size.
 
     1. A constant is reshaped here.
-    2. A flatten to [N, K] of a tensor in another order keeps TensorFlow's order and says so in
+    2. A flatten to [N, K] of a tensor in another order keeps TensorFlow's order and records it in
        `columns`, so that a matrix product can take it as it is.
-    3. Axes that are merged or split are brought next to each other in ONNX's order, where they are
-       not already; all others keep their place (`reshaping`).
-    4. Where free sizes hide which axes belong together, the value is brought into ONNX's order.
+    3. Axes that are merged or split are brought next to each other in ONNX's order where they are
+       not so already; all others keep their place (`reshaping`).
+    4. Where free sizes hide which axes belong together, the value is first brought into ONNX's order.
     """
     if shape == x.shape and shape.count(None) <= 1:
         return x
@@ -181,7 +181,7 @@ def _computed(call: Call, x: Value, target: Value) -> Value:
 
 
 def _repeated(call: Call, x: Value, target: Value) -> Value:
-    """A constant target and free sizes of the input: only axes of size 1 are repeated."""
+    """Repeat axes of size 1 to reach a constant target where the input has free sizes."""
     assert target.constant is not None
     missing = len(call.shapes[0]) - x.rank
     layout = (*range(missing), *(axis + missing for axis in x.permutation))

@@ -1,4 +1,4 @@
-"""Slices: parts of a value by ranges of indices."""
+"""This module converts slices: parts of a value by ranges of indices."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _END = 2**31 - 1
     restrictions=("starts and ends that are computed: constant axes and positive steps",),
 )
 def slices(call: Call) -> Value:
-    """Ranges along some axes; the steps may be negative."""
+    """Take ranges along some axes; the steps may be negative."""
     x = call.value(0)
     if call.opset >= 10 and any(call.optional(index) is not None and _computed(call, index) for index in (1, 2)):
         return _by_computed(call, x)
@@ -32,7 +32,7 @@ def slices(call: Call) -> Value:
 
 
 def cut(call: Call, x: Value, axis: int, start: int, end: int, step: int) -> Value:
-    """One axis of a value, as Python slices it."""
+    """Take a range of one axis of a value, as Python slices it."""
     size = x.shape[axis]
     if size is None:
         return _cut_free(call, x, axis, start, end, step)
@@ -49,7 +49,7 @@ def cut(call: Call, x: Value, axis: int, start: int, end: int, step: int) -> Val
     elif found == range(size)[::-1]:
         tensor = call.tf("ReverseV2", call.builder.read(x), call.builder.ints("axes", [place]), Tidx=INT32)
     else:
-        # TF.js's StridedSlice is for float32 alone.
+        # TF.js's StridedSlice takes float32 only.
         picks = call.builder.constant(f"{call.name}/indices", np.array(found, np.int32))
         inputs = (call.builder.read(x), picks, call.builder.scalar(place, INT32))
         tensor = call.builder.emit(call.name, "GatherV2", inputs, {"batch_dims": 0})
@@ -87,7 +87,7 @@ def _computed(call: Call, index: int) -> bool:
 
 
 def _by_computed(call: Call, x: Value) -> Value:
-    """Bounds that come out of the graph, by TensorFlow's StridedSlice in ONNX's order."""
+    """Slice by bounds that are computed in the graph, with TensorFlow's StridedSlice in ONNX's order."""
     starts, ends = call.value(1), call.value(2)
     count = starts.shape[0] or ends.shape[0] or 1
     axes = [axis % x.rank for axis in call.constant(3, np.arange(count)).tolist()]
@@ -95,7 +95,7 @@ def _by_computed(call: Call, x: Value) -> Value:
     if any(step < 0 for step in steps) or (x.dtype != FLOAT and any(step != 1 for step in steps)):
         call.constant(1)
         call.constant(2)
-    # For axes that are not cut, any bound will do: the masks say so.
+    # The masks ignore the bounds of axes that are not cut, so any number will do there.
     picks = call.builder.ints("axes", [axes.index(axis) if axis in axes else 0 for axis in range(x.rank)])
     whole = sum(1 << axis for axis in range(x.rank) if axis not in axes)
     bounds = []
