@@ -1,3 +1,3 @@
-"""fer-export: a face-emotion model from PyTorch to a web page, with parity shown at every hop."""
+"""This package takes a face-emotion model from PyTorch to a web page, with parity shown at every hop."""
 
 __version__ = "0.1.0"
