@@ -63,7 +63,7 @@ def count(net: nn.Module, shape: Sequence[int]) -> int | None:
 
     Returns:
         The count, or None where another layer multiplies by weights (attention, for example), since the sum
-            would be too small.
+        would be too small.
     """
     layers = list(net.modules())
     if any(_multiplies(module) and not isinstance(module, nn.Conv2d | nn.Linear) for module in layers):

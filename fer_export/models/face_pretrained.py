@@ -1,8 +1,8 @@
 """This module builds face_pretrained: facenet-pytorch's Inception-ResNet-v1, for pretrained face weights.
 
 The architecture is Szegedy et al. 2016, https://arxiv.org/abs/1602.07261. Its weights were trained for face
-recognition as in FaceNet, https://arxiv.org/abs/1503.03832, on VGGFace2, https://arxiv.org/abs/1710.08092. The gray channel is
-repeated to three inside. Layers: conv2d_1a … conv2d_4b, repeat_1, mixed_6a, repeat_2, mixed_7a,
+recognition as in FaceNet, https://arxiv.org/abs/1503.03832, on VGGFace2, https://arxiv.org/abs/1710.08092. The
+gray channel is repeated to three inside. Layers: conv2d_1a … conv2d_4b, repeat_1, mixed_6a, repeat_2, mixed_7a,
 repeat_3, block8, last_linear, last_bn (the 512 features) and `logits`, the head. The net has 23.49 M parameters
 and 1,417.7 M multiply-accumulates at 160×160, the size of its pretraining; pictures have at least 75×75.
 """

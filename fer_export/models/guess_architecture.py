@@ -54,7 +54,7 @@ class Match:
 
 
 def nearest(state: Mapping[str, Tensor]) -> Match | None:
-    """Return the registered or torchvision architecture that fits best by name, then by shape; None where nothing fits."""
+    """Return the registered or torchvision architecture that fits best by name, then shape; None where nothing fits."""
     found = _shapes(state_dict.without_prefixes(state))
     candidates = models.names() + [
         PREFIX + name for mark, family in _FAMILIES.items() if mark in found for name in family
