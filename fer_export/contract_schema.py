@@ -15,16 +15,16 @@ from fer_export.contract import Contract
 
 
 class _Schema(GenerateJsonSchema):
-    """Pydantic's schema without what only makes noise in the types that are generated from it."""
+    """Generate pydantic's schema without the parts that would clutter the types generated from it."""
 
     schema_dialect = "http://json-schema.org/draft-07/schema#"
 
     def field_title_should_be_set(self, schema: Any) -> bool:
-        """Leave fields without titles: they repeat the names."""
+        """Leave fields without titles, which only repeat the names."""
         return False
 
     def tuple_schema(self, schema: Any) -> JsonSchemaValue:
-        """Write tuples as draft 7 has them, since what makes TypeScript of it knows no later draft."""
+        """Write tuples as draft 7 does, since the generator of TypeScript knows no later draft."""
         found = super().tuple_schema(schema)
         if "prefixItems" in found:
             found["items"] = found.pop("prefixItems")
@@ -35,7 +35,7 @@ class _Schema(GenerateJsonSchema):
         return {"$schema": self.schema_dialect, **super().generate(schema, mode)}
 
     def model_schema(self, schema: Any) -> JsonSchemaValue:
-        """Say nothing of fields that are not listed: a schema allows them as it is."""
+        """Leave out `additionalProperties`, since a schema allows unlisted fields by default."""
         found = super().model_schema(schema)
         found.pop("additionalProperties", None)
         return found
