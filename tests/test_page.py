@@ -165,6 +165,19 @@ def test_the_same_picture_gives_pythons_numbers(still: tuple[Path, Path]) -> Non
         assert face["probabilities"][label] == pytest.approx(value, abs=1e-2)
 
 
+def test_a_large_pictures_boxes_are_in_its_own_pixels(still: tuple[Path, Path], tmp_path: Path) -> None:
+    """It is made smaller to be searched: 2,560 pixels wide."""
+    box, _ = pythons_answer(still[1])
+    Image.open(still[1]).resize((3200, 2400), Image.Resampling.BICUBIC).save(tmp_path / "large.jpg", quality=92)
+    with visiting(FROM_DISK) as visit:
+        visit.page.set_input_files("#file", tmp_path / "large.jpg")
+        visit.until("fer.frames === 1")
+        [face] = visit.fer("faces")
+        assert visit.fer("size") == {"width": 3200, "height": 2400}
+    x1, y1, x2, y2 = (5 * edge for edge in box)
+    assert overlap(face, (x1, y1, x2, y2)) >= 0.8
+
+
 def test_the_sample_portrait(still: tuple[Path, Path]) -> None:
     with visiting(FROM_DISK) as visit:
         visit.page.click("#sample")
@@ -175,6 +188,7 @@ def test_the_sample_portrait(still: tuple[Path, Path]) -> None:
         visit.page.click("#about summary")
         about = visit.page.inner_text("#about")
         assert "fernet" in about
+        assert "their hashes match" in about
         assert "perceived expression" in about
 
 
@@ -225,6 +239,9 @@ def test_a_camera_in_use_is_said_clearly() -> None:
 def test_an_insecure_origin_is_said_clearly(server: str) -> None:
     address = server.replace("127.0.0.1", "app.test")
     with visiting(address, *FAKE_CAMERA, "--host-resolver-rules=MAP app.test 127.0.0.1") as visit:
+        visit.page.click("#about summary")
+        assert "Contracts\nnot held against their hashes" in visit.page.inner_text("#provenance")
+        assert not visit.page.is_visible("#alarm")
         visit.page.click("#start")
         visit.until("fer.error")
         assert "https" in visit.page.inner_text("#alert")

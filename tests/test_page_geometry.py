@@ -269,3 +269,47 @@ def test_a_face_keeps_its_number_while_it_moves_and_a_new_one_gets_another(page:
         "afterLoss": True,
         "near": [[12, 0, 62, 50]],
     }
+
+
+READ = """(async () => {
+  const bitmap = await createImageBitmap(new ImageData(v.width, v.height));
+  const { pixels, scale } = new t.PixelReader().read(bitmap, v.mode);
+  return [pixels.width, pixels.height, scale, pixels.data.every((value) => value === 255)];
+})()"""
+
+
+@pytest.mark.parametrize(
+    ("mode", "size", "wanted"),
+    [
+        ("camera", (640, 480), [640, 480, 1]),
+        ("camera", (1920, 1080), [960, 540, 2]),
+        ("picture", (1920, 1080), [1920, 1080, 1]),
+        ("picture", (3840, 5120), [1920, 2560, 2]),
+    ],
+)
+def test_large_pictures_are_made_smaller_before_they_are_searched(
+    page: Page, mode: str, size: tuple[int, int], wanted: list[int]
+) -> None:
+    """The picture is transparent, which shows white."""
+    assert on_page(page, READ, mode=mode, width=size[0], height=size[1]) == [*wanted, True]
+
+
+def test_smoothing_follows_each_face_and_forgets_with_the_source(page: Page) -> None:
+    shown = on_page(
+        page,
+        """(() => {
+          const smoothing = new t.Smoothing();
+          const face = (track, happy) => ({ track, label: '', probabilities: { happy, sad: 1 - happy } });
+          const told = ({ label, probabilities }) => [probabilities.happy, label];
+          const show = (...faces) => smoothing.apply(faces).map(told);
+          const steps = [show(face(1, 1)), show(face(1, 0)), show(face(1, 0), face(2, 0)), show(face(2, 1))];
+          smoothing.reset();
+          return [...steps, show(face(2, 1))];
+        })()""",
+    )
+    first, second, third, other, anew = shown
+    assert first == [[1, "happy"]]
+    assert second == [[pytest.approx(0.65), "happy"]], "one frame does not turn the label over"
+    assert third == [[pytest.approx(0.4225), "sad"], [0, "sad"]], "a new face starts with its own"
+    assert other == [[pytest.approx(0.35), "sad"]]
+    assert anew == [[1, "happy"]]
