@@ -4,7 +4,7 @@ import { byId, make } from "./dom";
 
 const NOT_HASHED = "not held against their hashes: browsers compute those only for pages from https, localhost or disk";
 
-/** Where the model comes from and what was measured, as its contract says. */
+/** Show where the model comes from and what was measured, as its contract says. */
 export function showAbout({ classifier, detector, parity, hashed, passedOver }: Ready): void {
   const list = byId("provenance", HTMLDListElement);
   const { training, inputs: [input] } = classifier;
