@@ -16,6 +16,7 @@ from conftest import ROOT
 
 from fer_export.cli import tfjs as tfjs_command
 from fer_export.cli.main import COMMANDS
+from fer_export.contract import Conversion
 from fer_export.convert import tfjs
 from fer_export.formats import checkpoint
 from fer_export.formats.checkpoint import Checkpoint
@@ -109,6 +110,8 @@ def test_passes_of_the_converter_can_be_left_out(road: Path, tmp_path: Path) -> 
     assert "_FusedConv2D" not in operators
     assert tfjs.passes_of(bare[1]) == set()
     assert tfjs.passes_of(usual[1]) == set(PASSES)
+    assert bare[1].conversion == Conversion(hop="tfjs", converter="direct", without=tuple(PASSES))
+    assert usual[1].conversion == Conversion(hop="tfjs", converter="direct")
     refused = run("tfjs", "--via", "tensorflowjs", "--without", "fold_pads")
     assert refused.returncode == 2
 

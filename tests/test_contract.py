@@ -18,6 +18,7 @@ from fer_export.contract import (
     KEY,
     TOLERANCES,
     Contract,
+    Conversion,
     PictureInput,
     Training,
     ValuesInput,
@@ -60,10 +61,11 @@ def test_checkpoint_round_trip(small: Checkpoint, tmp_path: Path, ending: str) -
 
 def test_onnx_carries_all_of_the_checkpoints_contract(small: Checkpoint, small_onnx: Path) -> None:
     contract = read_contract(small_onnx)
-    changed = {"graph_sha256", "golden", "parity", "tools"}
+    changed = {"conversion", "graph_sha256", "golden", "parity", "tools"}
     for name in set(Contract.model_fields) - changed:
         assert getattr(contract, name) == getattr(small.contract, name), name
     assert contract.parity, "the measured parity is inside"
+    assert contract.conversion == Conversion(hop="onnx")
     entries = {entry.key: entry.value for entry in onnx_library.load(small_onnx).metadata_props}
     assert json.loads(entries[KEY])["labels"] == list(small.contract.labels)
 

@@ -21,6 +21,7 @@ from fer_export.contract import Contract
 from fer_export.convert import detector, onnx, tfjs
 from fer_export.errors import InvalidInputError
 from fer_export.formats import checkpoint
+from fer_export.formats.artefact import read_contract
 from fer_export.formats.checkpoint import Checkpoint
 from fer_export.formats.onnx import load_onnx
 from fer_export.formats.tfjs import write_tfjs
@@ -28,7 +29,7 @@ from fer_export.models import mtcnn
 from fer_export.parity import comparing, samples
 from fer_export.parity.samples import Batch
 from fer_export.runtimes import Answers, Pixels, channels_first, chromium, onnxruntime_web
-from fer_export.runtimes.fixed_batch import InBatches, fixed_batch
+from fer_export.runtimes.fixed_batch import InBatches
 from fer_export.runtimes.onnxruntime import OnnxRuntime
 from fer_export.runtimes.tfjs import Browser
 from fer_export.runtimes.torch import TorchRuntime
@@ -252,7 +253,7 @@ def test_models_of_a_fixed_batch_are_verified(tmp_path: Path) -> None:
     model.mkdir()
     graph, contract = load_onnx(four)
     write_tfjs(tfjs.convert(graph), contract, model, "float32")
-    assert [fixed_batch(path) for path in (four, one, model)] == [4, 1, 4]
+    assert [read_contract(path).batch for path in (four, one, model)] == [4, 1, 4]
     figures = comparing.compare(
         comparing.module_reference(loaded, four, loaded.module()),
         [comparing.Turn(four, "onnxruntime")],

@@ -12,7 +12,7 @@ from fer_export.cli.output import Output, command
 from fer_export.errors import UsageError
 
 if TYPE_CHECKING:
-    from fer_export.convert.saved_model import Converter
+    from fer_export.contract import Converter
 
 CONVERTERS = ("direct", "onnx2tf", "onnx-tf")
 
@@ -55,7 +55,7 @@ def main(
         raise UsageError("--arch names the code of --ckpt")
     with output.working("reading the ONNX file") as say:
         from fer_export.convert import saved_model
-        from fer_export.formats.onnx import load_onnx, onnx_batch
+        from fer_export.formats.onnx import load_onnx
         from fer_export.tfenv.worker import Worker
 
         model, contract = load_onnx(source)
@@ -67,7 +67,7 @@ def main(
 
             say("exporting again, in opset 15")
             loaded, net = assemble.load(ckpt or checkpoint.PRETRAINED, arch, contract)
-            opset15 = made_again(loaded, contract, batch=onnx_batch(model), net=net)
+            opset15 = made_again(loaded, contract, batch=contract.fixed_batch, net=net)
         say("starting TensorFlow, then converting and checking")
         with Worker(saved_model.ENVIRONMENT[converter]) as worker:
             written = saved_model.export(

@@ -8,8 +8,8 @@ import click
 
 from fer_export.cli import options
 from fer_export.cli.output import Output, command
+from fer_export.contract import WeightsDType
 from fer_export.errors import UsageError
-from fer_export.formats.tfjs_weights import Weights
 
 #: As in `fer_export/tfgraph/passes/`, which is not read before it is needed.
 PASSES = ("fold_constants", "fold_pads", "sink_reshapes", "fold_batch_norm", "fuse_bias_activation")
@@ -33,7 +33,7 @@ def main(
     source: Path | None,
     path: Path,
     via: str,
-    weights: Weights,
+    weights: WeightsDType,
     backends: tuple[str, ...],
     without: tuple[str, ...],
     operators: bool,

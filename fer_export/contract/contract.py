@@ -19,6 +19,7 @@ from fer_export.contract.records import (
     Calibration,
     Cascade,
     Conversion,
+    Converter,
     Crop,
     Golden,
     Hop,
@@ -136,6 +137,11 @@ class Contract(Record):
     def fixed_batch(self) -> int | None:
         """Return the batch that this file is fixed to; None where it is dynamic."""
         return None if self.batch == "dynamic" else self.batch
+
+    @property
+    def converter(self) -> Converter | None:
+        """What made the TensorFlow graph of the ONNX file; None where there is no such graph."""
+        return self.conversion.converter if self.conversion else None
 
     def stored_as(self, dtype: WeightsDType) -> Contract:
         """Return a copy for weights that are stored as `dtype`, with that type's tolerance."""

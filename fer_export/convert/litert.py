@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fer_export import __version__, parity
-from fer_export.contract import Contract
+from fer_export.contract import Contract, Conversion
 from fer_export.files import replacing
 from fer_export.formats.litert import contract_archive, load_litert
 from fer_export.formats.saved_model import load_saved_model
@@ -35,7 +35,7 @@ def export(source: Path, path: Path, *, worker: Worker) -> Written:
     """Convert, and move into place once LiteRT computes what TensorFlow does with the SavedModel.
 
     Args:
-        source: folder of a SavedModel that `fer-export tf` wrote; its batch stays free.
+        source: folder of a SavedModel that `fer-export tf` wrote; its batch stays what it is.
         worker: of the environment `tf`.
 
     Raises:
@@ -44,7 +44,9 @@ def export(source: Path, path: Path, *, worker: Worker) -> Written:
         MissingDependencyError: the environment is not there.
     """
     contract = load_saved_model(source)
-    batches = samples_for(contract, batch=worker.call("saved_model.batch", source=source))
+    # Contract 1 did not tell.
+    batch = worker.call("saved_model.batch", source=source)
+    batches = samples_for(contract, batch=batch)
     with replacing(path) as temporary:
         version = worker.call("run_litert.convert", source=source, path=temporary)
         with tensorflow.saved_model(worker, source) as reference, litert.model(worker, temporary) as runtime:
@@ -54,6 +56,8 @@ def export(source: Path, path: Path, *, worker: Worker) -> Written:
         contract = contract.but(
             tools={**contract.tools, "ai-edge-litert": version, "fer-export": __version__},
             parity=tuple(figure.record() for figure in figures),
+            batch=batch or "dynamic",
+            conversion=Conversion(hop="litert", converter=contract.converter),
             graph_sha256=hashlib.sha256(model).hexdigest(),
         )
         temporary.write_bytes(model + contract_archive(contract))

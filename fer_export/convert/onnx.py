@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 
 from fer_export import __version__, parity
-from fer_export.contract import Contract
+from fer_export.contract import Contract, Conversion
 from fer_export.errors import InvalidInputError, UsageError
 from fer_export.files import replacing
 from fer_export.formats.onnx import embed_contract, load_onnx, onnx_sha256
@@ -75,6 +75,8 @@ def export(
         tools={**contract.tools, "torch": torch.__version__.partition("+")[0], **versions},
         parity=tuple(figure.record() for figure in figures),
         graph_sha256=onnx_sha256(model),
+        batch=batch or "dynamic",
+        conversion=Conversion(hop="onnx"),
     )
     embed_contract(contract, model)
     with replacing(path) as temporary:

@@ -10,14 +10,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from fer_export.contract import Converter, WeightsDType
 from fer_export.convert import litert, onnx, saved_model, tensorflowjs, tfjs
 from fer_export.convert.opset15 import made_again
-from fer_export.convert.saved_model import ENVIRONMENT, Converter
+from fer_export.convert.saved_model import ENVIRONMENT
 from fer_export.errors import InvalidInputError, MissingDependencyError, reason
 from fer_export.formats.artefact import Kind
 from fer_export.formats.checkpoint import Checkpoint
 from fer_export.formats.onnx import load_onnx
-from fer_export.formats.tfjs_weights import Weights
 from fer_export.runtimes.tfjs import Browser
 from fer_export.tfenv.worker import Worker
 
@@ -108,7 +108,7 @@ def _onnx(shop: Workshop) -> Path:
     return onnx.export(shop.loaded.module(), shop.loaded.contract, shop.folder / "model.onnx").path
 
 
-def _tfjs(weights: Weights) -> Callable[[Workshop], Path]:
+def _tfjs(weights: WeightsDType) -> Callable[[Workshop], Path]:
     def make(shop: Workshop) -> Path:
         loaded = load_onnx(shop.needed("onnx"))
         return tfjs.export(*loaded, shop.folder / f"tfjs-{weights}", browser=shop.browser, weights=weights).path

@@ -7,17 +7,16 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import onnx
 
 from fer_export import __version__, parity
-from fer_export.contract import Contract
+from fer_export.contract import Contract, Conversion, Converter
 from fer_export.convert.onnx2tf import for_onnx2tf
 from fer_export.errors import UsageError
 from fer_export.files import replacing_directory
 from fer_export.formats.frozen import write_frozen
-from fer_export.formats.onnx import onnx_batch
 from fer_export.formats.saved_model import ASSET, load_saved_model, saved_model_sha256
 from fer_export.formats.tfjs import write_tfjs
 from fer_export.parity.samples import samples_for
@@ -26,7 +25,6 @@ from fer_export.runtimes.onnxruntime import OnnxRuntime
 from fer_export.tfenv.worker import Worker
 from fer_export.tfgraph import convert
 
-Converter = Literal["direct", "onnx2tf", "onnx-tf"]
 CONVERTERS: tuple[Converter, ...] = get_args(Converter)
 #: The environment that a converter runs in.
 ENVIRONMENT = {"direct": "tf", "onnx2tf": "tf", "onnx-tf": "onnx-tf"}
@@ -69,10 +67,15 @@ def export(
         ParityError: the numbers do not hold; what was there stays.
         MissingDependencyError: the environment is not there.
     """
-    batch = onnx_batch(model)
+    batch = contract.fixed_batch
     batches = samples_for(contract, batch=batch)
     reference = OnnxRuntime(model.SerializeToString())
-    contract = contract.but(parity=(), graph_sha256=None, tools={**contract.tools, "fer-export": __version__})
+    contract = contract.but(
+        parity=(),
+        graph_sha256=None,
+        conversion=Conversion(hop="saved_model", converter=converter),
+        tools={**contract.tools, "fer-export": __version__},
+    )
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         saved = stack.enter_context(replacing_directory(directory))
@@ -94,7 +97,8 @@ def export(
         (saved / ASSET).write_text(contract.to_json(), "utf-8")
         load_saved_model(saved)
         if frozen:
-            write_frozen(frozen, graph.read_bytes(), contract)
+            made_by = Conversion(hop="frozen", converter=converter)
+            write_frozen(frozen, graph.read_bytes(), contract.but(conversion=made_by))
     size = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
     return Written(directory, frozen, contract, size, figures)
 
@@ -142,7 +146,7 @@ def by_direct(job: Job, _: bytes | None) -> dict[str, str]:
     folder = job.scratch / "graph_model"
     folder.mkdir()
     graph = convert(job.model, passes=False)
-    write_tfjs(graph, job.contract.but(weights_dtype="float32"), folder, "float32")
+    write_tfjs(graph, job.contract, folder, "float32")
     job.worker.call("graph_model.to_frozen", model=folder, path=job.graph)
     job.worker.call(
         "saved_model.from_frozen",

@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 
 from fer_export import __version__, parity
-from fer_export.contract import KEY, Contract
+from fer_export.contract import KEY, Contract, Conversion, WeightsDType
 from fer_export.convert import tfjs
 from fer_export.errors import InvalidInputError
 from fer_export.files import replacing_directory
 from fer_export.formats.saved_model import load_saved_model
 from fer_export.formats.tfjs import load_tfjs, tfjs_sha256
-from fer_export.formats.tfjs_weights import Weights
 from fer_export.parity.samples import samples_for
 from fer_export.runtimes import tensorflow
 from fer_export.runtimes.tfjs import Browser
@@ -34,7 +33,7 @@ def export(
     *,
     worker: Worker,
     browser: Browser,
-    weights: Weights = "float32",
+    weights: WeightsDType = "float32",
     backends: Sequence[str] = ("wasm",),
     keep: tuple[str, ...] = (),
 ) -> tfjs.Written:
@@ -54,12 +53,15 @@ def export(
         MissingDependencyError: the environment is not there.
     """
     contract = load_saved_model(source)
-    batches = samples_for(contract, batch=worker.call("saved_model.batch", source=source))
+    # Contract 1 did not tell.
+    batch = worker.call("saved_model.batch", source=source)
+    batches = samples_for(contract, batch=batch)
     with replacing_directory(directory, keep=keep) as temporary:
         answer = worker.call("run_tensorflowjs.convert", source=source, directory=temporary, weights=weights)
-        contract = contract.but(
-            weights_dtype=weights,
+        contract = contract.stored_as(weights).but(
             parity=(),
+            batch=batch or "dynamic",
+            conversion=Conversion(hop="tensorflowjs", converter=contract.converter),
             tools={
                 **contract.tools,
                 "tensorflowjs": answer["version"],

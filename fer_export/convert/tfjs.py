@@ -14,18 +14,14 @@ from pathlib import Path
 import onnx
 
 from fer_export import __version__, parity
-from fer_export.contract import Contract
+from fer_export.contract import Contract, Conversion, WeightsDType
 from fer_export.files import replacing_directory
 from fer_export.formats.tfjs import load_tfjs, write_tfjs
-from fer_export.formats.tfjs_weights import Weights
 from fer_export.parity.samples import samples_for
 from fer_export.runtimes.onnxruntime import OnnxRuntime
 from fer_export.runtimes.tfjs import Browser
-from fer_export.tfgraph import Graph, convert
+from fer_export.tfgraph import convert
 from fer_export.tfgraph.passes import PASSES
-
-#: In the contract's `tools`, where passes were left out.
-_WITHOUT = "converter without"
 
 
 @dataclass(frozen=True)
@@ -45,7 +41,7 @@ def export(
     directory: Path,
     *,
     browser: Browser,
-    weights: Weights = "float32",
+    weights: WeightsDType = "float32",
     backends: Sequence[str] = ("wasm",),
     without: Collection[str] = (),
     keep: tuple[str, ...] = (),
@@ -58,7 +54,7 @@ def export(
         browser: where TF.js runs.
         weights: how they are kept on disk.
         backends: of TF.js, to check on.
-        without: names of the converter's `PASSES` to leave out; the contract tells, in `tools`.
+        without: names of the converter's `PASSES` to leave out; the contract tells.
 
     Raises:
         UnsupportedOperatorError: before anything is written.
@@ -66,12 +62,13 @@ def export(
     """
     # Before the conversion: one that alters its input must not alter what it is held against.
     reference = OnnxRuntime(model.SerializeToString())
-    tools = {**contract.tools, "fer-export": __version__}
-    if without:
-        tools[_WITHOUT] = ", ".join(without)
-    contract = contract.but(weights_dtype=weights, parity=(), tools=tools)
+    contract = contract.stored_as(weights).but(
+        parity=(),
+        conversion=Conversion(hop="tfjs", converter="direct", without=tuple(without)),
+        tools={**contract.tools, "fer-export": __version__},
+    )
     graph = convert(model, passes=passes_of(contract))
-    batches = samples_for(contract, batch=_fixed_batch(graph))
+    batches = samples_for(contract, batch=contract.fixed_batch)
     with replacing_directory(directory, keep=keep) as temporary:
         write_tfjs(graph, contract, temporary, weights)
         figures = []
@@ -90,9 +87,5 @@ def export(
 
 
 def passes_of(contract: Contract) -> set[str]:
-    """Names of the passes that the converter ran, by what the contract tells."""
-    return set(PASSES) - set(contract.tools.get(_WITHOUT, "").split(", "))
-
-
-def _fixed_batch(graph: Graph) -> int | None:
-    return next(iter(graph.inputs.values()))[0]
+    """Return the names of the passes that the direct converter ran for a TF.js model, by its contract."""
+    return set(PASSES) - set(contract.conversion.without if contract.conversion else ())

@@ -17,7 +17,7 @@ def load_frozen(path: Path) -> Contract:
     beside = frozen_contract_path(path)
     if not beside.is_file():
         raise ContractError(f"{path} has no contract beside it ({beside.name})")
-    contract = Contract.from_json(beside.read_bytes(), where=str(beside))
+    contract = Contract.from_json(beside.read_bytes(), where=str(beside), hop="frozen")
     if contract.graph_sha256 != hashlib.sha256(path.read_bytes()).hexdigest():
         raise ContractError(f"{path}: the contract in {beside.name} was written for another graph")
     return contract

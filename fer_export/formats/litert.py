@@ -40,7 +40,7 @@ def load_litert(path: Path) -> Contract:
         raise ContractError(
             f"{path} carries no contract ({_MEMBER})", hint="fer-export litert writes one that does"
         ) from error
-    contract = Contract.from_json(text, where=str(path))
+    contract = Contract.from_json(text, where=str(path), hop="litert")
     if contract.graph_sha256 != hashlib.sha256(data[:start]).hexdigest():
         raise ContractError(f"{path}: the contract was written for another model")
     return contract

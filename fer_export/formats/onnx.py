@@ -34,7 +34,7 @@ def load_onnx(path: Path) -> tuple[onnx.ModelProto, Contract]:
     text = {entry.key: entry.value for entry in model.metadata_props}.get(KEY)
     if text is None:
         raise ContractError(f"{path} carries no contract (metadata {KEY})", hint="fer-export onnx writes one that does")
-    contract = Contract.from_json(text, where=str(path))
+    contract = Contract.from_json(text, where=str(path), hop="onnx", batch=onnx_batch(model) or "dynamic")
     _check_against_graph(model, contract, path)
     return model, contract
 
@@ -82,6 +82,6 @@ def _shape(value: onnx.ValueInfoProto) -> list[int | None]:
 
 
 def onnx_batch(model: onnx.ModelProto) -> int | None:
-    """The batch that the graph insists on; None where it is free."""
-    size = model.graph.input[0].type.tensor_type.shape.dim[0]
-    return size.dim_value if size.HasField("dim_value") else None
+    """Return the batch that the graph insists on; None where it is free."""
+    sizes = [size for value in model.graph.input[:1] for size in _shape(value)[:1]]
+    return sizes[0] if sizes else None

@@ -24,7 +24,7 @@ def load_saved_model(directory: Path) -> Contract:
         raise InvalidInputError(f"no SavedModel in {directory}", hint=f"{made} writes build/saved_model")
     if not (directory / ASSET).is_file():
         raise ContractError(f"{directory} carries no contract ({ASSET})", hint="fer-export tf writes one that does")
-    contract = Contract.from_json((directory / ASSET).read_bytes(), where=str(directory))
+    contract = Contract.from_json((directory / ASSET).read_bytes(), where=str(directory), hop="saved_model")
     if contract.graph_sha256 != saved_model_sha256(directory):
         raise ContractError(f"{directory}: the contract was written for another graph or other weights")
     return contract

@@ -16,16 +16,16 @@ from typing import Any
 import numpy as np
 
 from fer_export import __version__
-from fer_export.contract import KEY, Contract
+from fer_export.contract import KEY, Batch, Contract, WeightsDType
 from fer_export.errors import ContractError, InvalidInputError
-from fer_export.formats.tfjs_weights import Weights, encode
+from fer_export.formats.tfjs_weights import encode
 from fer_export.tfgraph import Graph, Node
 from fer_export.tfgraph.graph import FLOAT, Attribute, DType, Shape, dtype_of
 
 SHARD_BYTES = 4 * 1024 * 1024
 
 
-def write_tfjs(graph: Graph, contract: Contract, directory: Path, weights: Weights) -> int:
+def write_tfjs(graph: Graph, contract: Contract, directory: Path, weights: WeightsDType) -> int:
     """Write `model.json` and its shards; answers the bytes of all files together."""
     entries: list[dict[str, Any]] = []
     payload = bytearray()
@@ -36,7 +36,10 @@ def write_tfjs(graph: Graph, contract: Contract, directory: Path, weights: Weigh
     count = max(1, -(-len(payload) // SHARD_BYTES))
     paths = [f"group1-shard{index + 1}of{count}.bin" for index in range(count)]
     topology, signature = topology_and_signature(graph)
-    contract = contract.but(graph_sha256=tfjs_sha256(topology, signature, entries, bytes(payload)))
+    batch = next(iter(graph.inputs.values()))[0]
+    contract = contract.but(
+        batch=batch or "dynamic", graph_sha256=tfjs_sha256(topology, signature, entries, bytes(payload))
+    )
     document = {
         "format": "graph-model",
         "generatedBy": f"fer-export {__version__}",
@@ -69,22 +72,30 @@ def load_tfjs(directory: Path) -> tuple[dict[str, Any], Contract]:
         if any(Path(name).name != name for name in names):
             raise InvalidInputError(f"{path}: a shard lies outside the model's folder")
         payload = b"".join((path.parent / name).read_bytes() for name in names)
+        batch = _batch(signature)
         metadata = document.get("userDefinedMetadata") or {}
     except OSError as error:
         raise InvalidInputError(
             f"cannot read {error.filename or path}: {error.strerror}", hint="fer-export tfjs writes web/model"
         ) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, StopIteration) as error:
         raise InvalidInputError(f"{path} is truncated or not a TF.js graph model: {error!r}") from error
     if KEY not in metadata:
         raise ContractError(f"{path} carries no contract (userDefinedMetadata {KEY})")
-    contract = Contract.from_object(metadata[KEY], where=str(path))
+    contract = Contract.from_object(metadata[KEY], where=str(path), hop="tfjs", batch=batch)
     if contract.graph_sha256 != tfjs_sha256(topology, signature, entries, payload):
         raise ContractError(f"{path}: the contract was written for another graph or other weights")
-    missing = {output.name for output in contract.outputs} - set(signature["outputs"])
-    if missing or contract.inputs[0].name not in signature["inputs"]:
+    ends = (contract.inputs, signature["inputs"]), (contract.outputs, signature["outputs"])
+    if any({entry.name for entry in said} - set(found) for said, found in ends):
         raise ContractError(f"{path}: inputs or outputs are not those of the contract")
     return document, contract
+
+
+def _batch(signature: dict[str, Any]) -> Batch:
+    """Read the batch that a signature says of its first input."""
+    first = next(iter(signature["inputs"].values()))
+    size = int(first["tensorShape"]["dim"][0]["size"])
+    return size if size > 0 else "dynamic"
 
 
 def tfjs_sha256(topology: Any, signature: Any, entries: Any, payload: bytes) -> str:
@@ -142,9 +153,3 @@ def _attribute(value: Attribute) -> Mapping[str, Any]:
 
 def _bytes(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
-
-
-def tfjs_batch(document: dict[str, Any], contract: Contract) -> int | None:
-    """The batch that a model.json insists on; None where it is free."""
-    size = int(document["signature"]["inputs"][contract.inputs[0].name]["tensorShape"]["dim"][0]["size"])
-    return size if size > 0 else None

@@ -5,20 +5,19 @@ https://github.com/tensorflow/tfjs/blob/master/tfjs-core/src/io/types.ts (`Weigh
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fer_export.contract import WeightsDType
 from fer_export.errors import InvalidInputError
-
-Weights = Literal["float32", "float16", "uint8"]
 
 #: Biases, the first layer and other small tensors stay exact: they weigh little and shift everything.
 _SMALLEST = 1024
 
 
-def encode(name: str, array: npt.NDArray[Any], weights: Weights) -> tuple[bytes, dict[str, Any]]:
+def encode(name: str, array: npt.NDArray[Any], weights: WeightsDType) -> tuple[bytes, dict[str, Any]]:
     """The bytes of a tensor and its `quantization` entry ({} where there is none).
 
     Float16 rounds to the nearest half; uint8 maps the tensor's range onto 256 steps such that zero

@@ -140,7 +140,7 @@ def rebuild(path: Path, arch: str, contract: Contract) -> tuple[Checkpoint, nn.M
     own: dict[str, Tensor] = dict(net.state_dict())
     if checkpoint.weights_sha256(own) != contract.weights_sha256:
         raise ContractError(f"{path} with {arch} makes other weights than those of the contract")
-    return Checkpoint(contract, own), net
+    return Checkpoint(contract.but(batch="dynamic", conversion=None, graph_sha256=None), own), net
 
 
 def _normalised(told: Told, spec: Input) -> Input:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fer_export.runtimes import Runtime
+from fer_export.runtimes.fixed_batch import in_batches
 from fer_export.runtimes.registry import Resources, runtime
 from fer_export.runtimes.tensorflow import WorkerRuntime, opened
 from fer_export.tfenv.worker import Worker
@@ -27,6 +28,6 @@ def model(worker: Worker, path: Path) -> Iterator[WorkerRuntime]:
 @runtime("litert", "litert")
 @contextmanager
 def open_tflite(path: Path, resources: Resources) -> Iterator[Runtime]:
-    """Open a `.tflite`."""
+    """Open a `.tflite`, which takes any number of rows: contract 1 did not tell its batch."""
     with model(resources.worker, path) as opened_model:
-        yield opened_model
+        yield in_batches(opened_model, opened_model.batch)

@@ -148,10 +148,11 @@ def open_runtime(
         InvalidInputError, ContractError, MissingDependencyError: the artefact cannot be read, or not be run here.
         UsageError: that runtime does not run such an artefact.
     """
-    from fer_export.runtimes.fixed_batch import fixed_batch, in_batches
+    from fer_export.formats.artefact import read_contract
+    from fer_export.runtimes.fixed_batch import in_batches
 
     with engine(path, name).opener(path, resources) as opened:
-        fitted = in_batches(opened, fixed_batch(path))
+        fitted = in_batches(opened, read_contract(path).fixed_batch)
         yield fitted if title is None else _Titled(fitted, title)
 
 

@@ -9,15 +9,21 @@ from typing import Any
 
 from fer_export.contract import Contract
 from fer_export.runtimes import Answers, Pixels, Runtime, by_input, typed
+from fer_export.runtimes.fixed_batch import in_batches
 from fer_export.runtimes.registry import Resources, runtime
 from fer_export.tfenv.worker import Worker
 
 
 class WorkerRuntime:
-    """A model that is open in a worker. The functions below, and `runtime.litert`, make it."""
+    """A model that is open in a worker. The functions below, and `runtimes.litert`, make it.
 
-    def __init__(self, worker: Worker, name: str, number: int) -> None:
+    Attributes:
+        batch: that the model insists on, as TensorFlow reads it; None where it is free.
+    """
+
+    def __init__(self, worker: Worker, name: str, number: int, batch: int | None) -> None:
         self.name = name
+        self.batch = batch
         self._worker = worker
         self._number = number
 
@@ -36,8 +42,9 @@ class WorkerRuntime:
 @contextmanager
 def opened(worker: Worker, name: str, task: str, **arguments: Any) -> Iterator[WorkerRuntime]:
     """A runtime for what a task of `tfenv/tasks/infer.py` opens."""
-    number = worker.call(task, **arguments)
-    yield WorkerRuntime(worker, name, number)
+    found = worker.call(task, **arguments)
+    number, batch = found["number"], found["batch"]
+    yield WorkerRuntime(worker, name, number, batch)
     # Not after a failure: the process may be the one that died, and its reason is not to be lost.
     worker.call("infer.close", number=number)
 
@@ -73,16 +80,16 @@ def ends_of(contract: Contract) -> dict[str, list[str]]:
 @runtime("tensorflow", "saved_model")
 @contextmanager
 def open_saved_model(path: Path, resources: Resources) -> Iterator[Runtime]:
-    """Open a SavedModel."""
+    """Open a SavedModel, which takes any number of rows: contract 1 did not tell its batch."""
     with saved_model(resources.worker, path) as opened_model:
-        yield opened_model
+        yield in_batches(opened_model, opened_model.batch)
 
 
 @runtime("tf-frozen", "frozen")
 @contextmanager
 def open_frozen(path: Path, resources: Resources) -> Iterator[Runtime]:
-    """Open a frozen graph."""
+    """Open a frozen graph, which takes any number of rows: contract 1 did not tell its batch."""
     from fer_export.formats.frozen import load_frozen
 
     with frozen(resources.worker, path, load_frozen(path)) as opened_model:
-        yield opened_model
+        yield in_batches(opened_model, opened_model.batch)

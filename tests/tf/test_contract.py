@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from contract_files import CONTRACT1, read_record, write_record
+from test_contract import extended, signed
+from test_contract_versions import copied, expected, fed
+
 from fer_export.contract import Contract, canonical
 from fer_export.convert import litert, saved_model, tensorflowjs
 from fer_export.formats.artefact import read_contract
@@ -15,12 +17,11 @@ from fer_export.formats.onnx import load_onnx
 from fer_export.runtimes.registry import Resources, open_runtime
 from fer_export.runtimes.tfjs import Browser
 from fer_export.tfenv.worker import Worker
-from test_contract import extended, signed
-from test_contract_versions import copied, expected, fed
 
 
 @pytest.mark.parametrize(
-    "name", ["saved_model", "saved_model_onnx2tf", "saved_model_fixed", "tiny.pb", "fixed.pb", "tiny.tflite", "fixed.tflite"]
+    "name",
+    ["saved_model", "saved_model_onnx2tf", "saved_model_fixed", "tiny.pb", "fixed.pb", "tiny.tflite", "fixed.tflite"],
 )
 def test_a_file_of_contract_1_computes(worker: Worker, name: str) -> None:
     """Of any number of pictures: contract 1 did not tell a batch of four, so TensorFlow does."""

@@ -26,7 +26,6 @@ from fer_export.formats.tfjs import load_tfjs
 from fer_export.models import mtcnn
 from fer_export.parity import Figures, comparing, samples
 from fer_export.runtimes import Answers, Pixels
-from fer_export.runtimes.fixed_batch import fixed_batch
 from fer_export.runtimes.onnxruntime import OnnxRuntime
 from fer_export.runtimes.registry import names
 from fer_export.runtimes.tfjs import Browser
@@ -151,10 +150,9 @@ def test_models_of_a_fixed_batch_are_compared(worker: Worker, made: Made, tmp_pa
     saved_model.export(*load_onnx(first), saved, worker=worker, frozen=frozen)
     litert.export(saved, tflite, worker=worker)
     paths = [first, frozen, saved, tflite]
-    assert [fixed_batch(path) for path in paths] == [4] * 4
-    assert [fixed_batch(path) for path in (made.onnx, made.frozen, made.saved, made.tflite, made.official)] == [
-        None
-    ] * 5
+    assert [artefact.read_contract(path).batch for path in paths] == [4] * 4
+    free = (made.onnx, made.frozen, made.saved, made.tflite, made.official)
+    assert {artefact.read_contract(path).batch for path in free} == {"dynamic"}
     batches = samples.samples_for(loaded.contract)
     figures = comparing.compare(comparing.artefact_reference(tmp_path / "x.pth"), comparing.turns(paths), batches)
     close(figures, {"onnxruntime x.onnx", "tf-frozen x.pb", "tensorflow saved", "litert x.tflite"})

@@ -24,7 +24,6 @@ from fer_export.formats.onnx import load_onnx, onnx_batch
 from fer_export.parity import Figures
 from fer_export.parity.samples import Batch
 from fer_export.runtimes import Pixels, onnxruntime_web
-from fer_export.runtimes.fixed_batch import fixed_batch
 from fer_export.runtimes.tfjs import Browser
 from fer_export.runtimes.torch import TorchRuntime
 from fer_export.tfenv.worker import Worker
@@ -107,7 +106,7 @@ class _Run:
             found = self.against(made, named_by, "onnxruntime")
             note = f"{named_by.name} is wrong where {artefact.name} is: torch -> ONNX is the first hop that goes wrong"
             return found if is_onnx else _noted(found, note)
-        if "onnx-tf" in contract.tools:
+        if contract.converter == "onnx-tf":
             batch = onnx_batch(model) if model else None
             made = references.of_opset15(module, contract, batch, self.limits)
         elif named_by:
@@ -119,7 +118,7 @@ class _Run:
 
     def against(self, made: Origin, artefact: Path, runtime: str) -> Finding:
         """An artefact against what its values should be: on the worst picture, or on all of its batch."""
-        size = fixed_batch(artefact) or onnx_batch(made.model)
+        size = read_contract(artefact).fixed_batch or onnx_batch(made.model)
         label = runtime if runtime.endswith(artefact.name) else f"{runtime} {artefact.name}"
         name, picture = "", self.worst.worst
         for picture, pixels in self._pictures(size):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import onnx
 
-from fer_export.contract import Contract
+from fer_export.contract import Contract, Converter
 from fer_export.convert import saved_model, tensorflowjs, tfjs
 from fer_export.diagnose.bisect import differences, tfjs_values
 from fer_export.diagnose.bisect.differences import Differences
@@ -31,7 +31,7 @@ class Road:
     """How an artefact was made and is run.
 
     Attributes:
-        contract: of the artefact; `tools` tells which converter made it.
+        contract: of the artefact; `conversion` tells how it was made.
         worker: of the environment `tf`.
         clean: another one, that has converted nothing: onnx2tf counts the layers that it made in its
             process, and names them by that.
@@ -48,15 +48,19 @@ class Road:
     backend: str
 
     @property
-    def converter(self) -> saved_model.Converter:
+    def converter(self) -> Converter:
         """The converter from ONNX to TensorFlow, or to TF.js."""
-        tools = self.contract.tools
-        return "onnx2tf" if "onnx2tf" in tools else "onnx-tf" if "onnx-tf" in tools else "direct"
+        return self.contract.converter or "direct"
+
+    @property
+    def official(self) -> bool:
+        """Whether TensorFlow's own converter wrote the TF.js model."""
+        return self.contract.conversion is not None and self.contract.conversion.hop == "tensorflowjs"
 
     @property
     def keeps_names(self) -> bool:
         """Whether the direct converter's names are in the artefact, each for the value that the converter says."""
-        optimised = "tensorflowjs" in self.contract.tools or self.kind == "litert"
+        optimised = self.official or self.kind == "litert"
         return self.converter == "direct" and not optimised
 
     @property
@@ -79,7 +83,7 @@ class Road:
             MissingDependencyError: the environment onnx-tf is not there.
         """
         contract = self.contract.but(graph_sha256=None, parity=(), golden=())
-        if self.kind == "tfjs" and "tensorflowjs" not in contract.tools:
+        if self.kind == "tfjs" and not self.official:
             write_tfjs(convert(model, passes=self.passes), contract, folder, contract.weights_dtype)
             return folder
         scratch, saved, frozen = folder / "scratch", folder / "saved", folder / "frozen.pb"
