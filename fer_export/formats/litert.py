@@ -2,7 +2,7 @@
 
 The contract is an associated file of the TFLite format: `contract.json` in a ZIP archive that is
 appended to the flatbuffer (https://ai.google.dev/edge/litert/conversion/tensorflow/metadata), so any
-unzip reads it and LiteRT does not mind.
+unzip reads it and LiteRT ignores it.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def load_litert(path: Path) -> Contract:
 
 
 def contract_archive(contract: Contract) -> bytes:
-    """Return the ZIP archive with the contract: uncompressed and with a fixed date, so that equal contracts give equal bytes."""
+    """Return the contract's ZIP archive, uncompressed and with a fixed date: equal contracts give equal bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr(zipfile.ZipInfo(_MEMBER), contract.to_json())

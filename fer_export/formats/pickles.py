@@ -40,7 +40,7 @@ def explain(path: Path) -> tuple[str, str]:
         path: a file that `torch.load(weights_only=True)` refused.
 
     Returns:
-        One line each; the file's own code is looked at, never run.
+        One line each. The file's own code is read but never run.
     """
     source, target = str(path), str(path.with_name(f"{path.stem}_state.pth"))
     if is_torchscript(path):
