@@ -31,6 +31,7 @@ from fer_export.formats.onnx import embed_contract, load_onnx, onnx_sha256
 from fer_export.formats.tfjs import write_tfjs
 from fer_export.parity import Figures, samples
 from fer_export.parity.comparing import Turn
+from fer_export.runtimes import Inputs, rows
 from fer_export.runtimes.onnxruntime import OnnxRuntime
 from fer_export.runtimes.tfjs import Browser
 from fer_export.runtimes.torch import TorchRuntime
@@ -41,7 +42,7 @@ from fer_export.tfgraph.passes.fold_batch_norm import fold_batch_norm
 
 Model = onnx_library.ModelProto
 BATCHES = samples.samples_for(planted.checkpoint().contract)
-PIXELS = BATCHES[0].pixels
+INPUTS = BATCHES[0].inputs
 
 
 @pytest.fixture(scope="module")
@@ -78,16 +79,16 @@ def node(op: str, inputs: str, output: str) -> onnx_library.NodeProto:
     return helper.make_node(op, inputs.split(), [output], f"node_{output}")
 
 
-def reference_of(model: Model, pixels: np.ndarray, tolerance: float = 1e-4) -> Reference:
+def reference_of(model: Model, inputs: Inputs, tolerance: float = 1e-4) -> Reference:
     limits = Limits(tolerance, {entry.name: tolerance for entry in model.graph.output})
-    return Reference("onnxruntime", model, onnx_values.values(model, pixels), limits)
+    return Reference("onnxruntime", model, onnx_values.values(model, inputs), limits)
 
 
-def candidate_of(reference: Reference, pixels: np.ndarray) -> Candidate:
-    return Candidate(reference, pixels, label="candidate", picture="picture", started=lambda step: None)
+def candidate_of(reference: Reference, inputs: Inputs) -> Candidate:
+    return Candidate(reference, inputs, label="candidate", picture="picture", started=lambda step: None)
 
 
-SMALL = np.random.default_rng(2).uniform(0, 255, (1, 4, 3, 1)).astype(np.float32)
+SMALL = {"x": np.random.default_rng(2).uniform(0, 255, (1, 4, 3, 1)).astype(np.float32)}
 
 
 class TestScan:
@@ -178,19 +179,19 @@ class TestNames:
     ) -> None:
         model, contract = load_onnx(request.getfixturevalue(which))
         contract = tfjs.export(model, contract, tmp_path, browser=browser, without=without).contract
-        pixels = samples.samples_for(contract)[0].pixels[:3]
-        reference = reference_of(model, pixels)
+        inputs = rows(samples.samples_for(contract)[0].inputs, slice(3))
+        reference = reference_of(model, inputs)
         road = Road("tfjs", contract, worker, worker, worker, browser, "wasm")
         entries = held(model, passes=road.passes)
         assert without == () or len(entries) > len(held(model, passes=True))
         places = named(entries, road.tensors(tmp_path))
         assert len(places) == len(entries) > 5
-        _, tensors = road.read(tmp_path, pixels, [tensor for _, tensor in places])
+        _, tensors = road.read(tmp_path, inputs, [tensor for _, tensor in places])
         for name, tensor in places:
             value = in_onnx_order(tensors[tensor], entries[name])
             assert value is not None
             np.testing.assert_allclose(value, reference.values[name], atol=1e-4, rtol=1e-4, err_msg=name)
-        assert candidate_of(reference, pixels).of_kept_names(road, tmp_path) is None
+        assert candidate_of(reference, inputs).of_kept_names(road, tmp_path) is None
 
     def test_scopes_before_all_names_are_passed_over(self) -> None:
         entries = {"a": Held("conv", (0,)), "b": Held("block/conv", (0,)), "c": Held("relu", (0,))}
@@ -246,8 +247,8 @@ class OnnxRoad:
         (folder / "made.onnx").write_bytes(model.SerializeToString())
         return folder / "made.onnx"
 
-    def read(self, path: Path, pixels: np.ndarray) -> tuple[dict[str, Any], dict[str, Any]]:
-        return OnnxRuntime(path)(pixels), {}
+    def read(self, path: Path, inputs: Inputs) -> tuple[dict[str, Any], dict[str, Any]]:
+        return OnnxRuntime(path)(inputs), {}
 
 
 class TestCutting:
@@ -287,8 +288,8 @@ class TestCutting:
         onnx_library.checker.check_model(part, full_check=True)
         assert [one.name for one in part.graph.output] == ["cut"]
         assert "net.fc.weight" not in {tensor.name for tensor in part.graph.initializer}
-        values = onnx_values.values(model, PIXELS)
-        np.testing.assert_allclose(in_onnx(OnnxRuntime(part.SerializeToString())(PIXELS)["cut"]), values["relu_1"])
+        values = onnx_values.values(model, INPUTS)
+        np.testing.assert_allclose(in_onnx(OnnxRuntime(part.SerializeToString())(INPUTS)["cut"]), values["relu_1"])
 
 
 def figures_of(model: Model, wrong: Path) -> list[Figures]:
@@ -323,7 +324,7 @@ class TestExplain:
     def test_torch_answers_under_the_names_of_onnx(self, net: Path) -> None:
         loaded = planted.checkpoint()
         program = Program(loaded.module(), loaded.contract, opset=onnx.DEFAULT_OPSET, batch=None)
-        theirs, ours = program.values(PIXELS, loaded.contract), onnx_values.values(load_onnx(net)[0], PIXELS)
+        theirs, ours = program.values(INPUTS, loaded.contract), onnx_values.values(load_onnx(net)[0], INPUTS)
         floating = {name for name, value in ours.items() if value.dtype == np.float32} - {"pixels"}
         assert floating <= set(theirs)
         for name in floating:
@@ -382,7 +383,7 @@ class TestExplain:
             model, contract = load_onnx(net)
             model = model if error is None else planted.spoiled(error, model)
             model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 5
-            embed_contract(contract.but(graph_sha256=onnx_sha256(model)), model)
+            embed_contract(contract.but(batch=5, graph_sha256=onnx_sha256(model)), model)
             (tmp_path / f"{name}.onnx").write_bytes(model.SerializeToString())
         figures = [replace(figure, max_abs=1.0, worst="noise") for figure in figures_of(load_onnx(net)[0], net)]
         finding = bisect.explain(
@@ -393,8 +394,8 @@ class TestExplain:
 
     def test_onnxruntime_web_has_the_same_values(self, net: Path, browser: Browser) -> None:
         model, _ = load_onnx(net)
-        ours = onnx_values.values(model, PIXELS)
-        theirs = onnx_values.values_in_browser(model, PIXELS, browser)
+        ours = onnx_values.values(model, INPUTS)
+        theirs = onnx_values.values_in_browser(model, INPUTS, browser)
         assert len(theirs) > 10
         for name, value in theirs.items():
             np.testing.assert_allclose(value, ours[name], atol=1e-4)

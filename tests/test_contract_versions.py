@@ -57,15 +57,9 @@ def expected(name: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     return inputs, {key: np.array(value, np.float32) for key, value in record["outputs"].items()}
 
 
-def fed(inputs: dict[str, np.ndarray]) -> np.ndarray:
-    """One row as runtimes take it: channels last; of several inputs in one structured array."""
-    last = {name: np.moveaxis(value, 1, -1) if value.ndim > 2 else value for name, value in inputs.items()}
-    if len(last) == 1:
-        return next(iter(last.values()))
-    rows = np.empty(1, [(name, value.dtype, value.shape[1:]) for name, value in last.items()])
-    for name, value in last.items():
-        rows[name] = value
-    return rows
+def fed(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """One row of each input as runtimes take it: channels last."""
+    return {name: np.moveaxis(value, 1, -1) if value.ndim > 2 else value for name, value in inputs.items()}
 
 
 # Contract 1

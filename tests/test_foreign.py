@@ -127,7 +127,7 @@ def probabilities(assembled: Assembled) -> Tensor:
 
 def pictures(contract: Contract) -> Tensor:
     """The packaged pictures, [N, C, H, W], 0–255."""
-    return torch.from_numpy(samples_for(contract)[0].pixels).permute(0, 3, 1, 2).float()
+    return torch.from_numpy(samples_for(contract)[0].single).permute(0, 3, 1, 2).float()
 
 
 def lightning(net: nn.Module) -> dict[str, Any]:
@@ -658,7 +658,7 @@ def test_channels_that_are_no_colours(code: Path, tmp_path: Path, channels: int)
     with Browser() as browser:
         written = tfjs.export(*load_onnx(tmp_path / "x.onnx"), tmp_path / "model", browser=browser)
     assert all(figure.ok for figure in written.figures)
-    planes = samples_for(contract)[0].pixels
+    planes = samples_for(contract)[0].single
     assert planes.shape[1:] == (40, 40, channels)
     assert all((planes[0, ..., 0] != planes[0, ..., other]).any() for other in range(1, channels))
     with pytest.raises(UsageError, match=f"--input has {channels} channels"):
@@ -680,7 +680,7 @@ def test_blue_first(code: Path, tmp_path: Path, cli: Call) -> None:
         contracts.append(load_onnx(tmp_path / "x.onnx")[1])
     rgb, bgr = contracts
     assert (rgb.picture.color, bgr.picture.color) == ("rgb", "bgr")
-    first, second = (samples_for(contract)[0].pixels for contract in contracts)
+    first, second = (samples_for(contract)[0].single for contract in contracts)
     faces = slice(0, -4)  # noise has no order
     np.testing.assert_array_equal(first[faces], second[faces][..., ::-1])
     photo = np.random.default_rng(0).integers(0, 256, (60, 60, 3), np.uint8)
@@ -701,9 +701,9 @@ def test_two_pictures_at_once(code: Path, tmp_path: Path) -> None:
     with Browser() as browser:
         written = tfjs.export(model, contract, tmp_path / "model", browser=browser)
     assert all(figure.ok and figure.samples == 13 for figure in written.figures)
-    pixels = samples_for(contract)[0].pixels
-    face, eyes = (torch.from_numpy(pixels[name]).permute(0, 3, 1, 2) / 255 - 0.5 for name in ("face", "eyes"))
+    inputs = samples_for(contract)[0].inputs
+    face, eyes = (torch.from_numpy(inputs[name]).permute(0, 3, 1, 2) / 255 - 0.5 for name in ("face", "eyes"))
     with torch.inference_mode():
         wanted = net(face, eyes)
-    answer = OnnxRuntime(tmp_path / "x.onnx")(pixels)["logits"]
+    answer = OnnxRuntime(tmp_path / "x.onnx")(inputs)["logits"]
     np.testing.assert_allclose(answer, wanted, atol=1e-4)

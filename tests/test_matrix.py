@@ -23,7 +23,7 @@ from fer_export.formats import checkpoint
 from fer_export.formats.checkpoint import Checkpoint
 from fer_export.models.building import build_architecture
 from fer_export.parity.samples import samples_for
-from fer_export.runtimes import Answers, Pixels, onnxruntime
+from fer_export.runtimes import Answers, Inputs, onnxruntime
 from fer_export.runtimes.onnxruntime import OnnxRuntime
 from fer_export.runtimes.registry import names
 from fer_export.runtimes.tfjs import Browser
@@ -37,8 +37,8 @@ WEIGHTS = "0" * 64
 class Wrong(OnnxRuntime):
     """onnxruntime, were it a little off."""
 
-    def __call__(self, pixels: Pixels) -> Answers:
-        return {name: values + np.float32(0.01) for name, values in super().__call__(pixels).items()}
+    def __call__(self, inputs: Inputs) -> Answers:
+        return {name: values + np.float32(0.01) for name, values in super().__call__(inputs).items()}
 
 
 @pytest.fixture(autouse=True)
@@ -65,8 +65,8 @@ def test_answers_depend_on_the_picture(name: str) -> None:
     """As they are drawn, weights make deep nets that answer the same whatever they see; nothing could be measured."""
 
     def spread(loaded: Checkpoint) -> float:
-        pixels = samples_for(loaded.contract)[0].pixels
-        return float(TorchRuntime(loaded.module(), loaded.contract)(pixels)["logits"].std(0).mean())
+        inputs = samples_for(loaded.contract)[0].inputs
+        return float(TorchRuntime(loaded.module(), loaded.contract)(inputs)["logits"].std(0).mean())
 
     loaded = nets.named(name, small=True)
     torch.manual_seed(0)
@@ -147,9 +147,9 @@ def test_every_road_runs_in_every_runtime_for_it(filled: list[Cell], small: Chec
 def test_a_number_is_the_largest_difference_from_torch(filled: list[Cell], small: Checkpoint, small_onnx: Path) -> None:
     torch_runtime, other = TorchRuntime(small.module(), small.contract), OnnxRuntime(small_onnx)
     apart = [
-        float(np.abs(values - other(batch.pixels)[name]).max())
+        float(np.abs(values - other(batch.inputs)[name]).max())
         for batch in samples_for(small.contract)
-        for name, values in torch_runtime(batch.pixels).items()
+        for name, values in torch_runtime(batch.inputs).items()
     ]
     assert filled[0].difference == pytest.approx(max(apart), rel=0.5)
     assert filled[0].runtime == "onnxruntime"

@@ -17,6 +17,7 @@ from fer_export.convert.onnx2tf import for_onnx2tf
 from fer_export.errors import UsageError
 from fer_export.files import replacing_directory
 from fer_export.formats.frozen import write_frozen
+from fer_export.formats.overwrite import check_file, check_folder
 from fer_export.formats.saved_model import ASSET, load_saved_model, saved_model_sha256
 from fer_export.formats.tfjs import write_tfjs
 from fer_export.parity.samples import samples_for
@@ -50,6 +51,7 @@ def export(
     converter: Converter = "direct",
     frozen: Path | None = None,
     opset15: bytes | None = None,
+    force: bool = False,
 ) -> Written:
     """Convert, write, and move into place once TensorFlow computes what onnxruntime does.
 
@@ -60,13 +62,18 @@ def export(
         worker: of the environment `tf`, or `onnx-tf` for that converter.
         frozen: for a GraphDef with constants; its contract lies beside it (`frozen_contract_path`).
         opset15: the ONNX file that onnx-tf gets (`fer_export.convert.opset15`).
+        force: replace models of other weights, too, and write among files that this tool did not write.
 
     Raises:
+        UsageError: something else than an earlier export is at one of the places.
         UnsupportedOperatorError: the direct writer lacks an operator.
         InvalidInputError: the converter fails.
         ParityError: the numbers do not hold; what was there stays.
         MissingDependencyError: the environment is not there.
     """
+    own = check_folder(directory, "saved_model", contract.weights_sha256, force=force)
+    if frozen:
+        check_file(frozen, "frozen", contract.weights_sha256, force=force, option="--frozen")
     batch = contract.fixed_batch
     batches = samples_for(contract, batch=batch)
     reference = OnnxRuntime(model.SerializeToString())
@@ -78,7 +85,7 @@ def export(
     )
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        saved = stack.enter_context(replacing_directory(directory))
+        saved = stack.enter_context(replacing_directory(directory, own=own))
         graph = scratch / "frozen.pb"
         job = Job(model, contract, entries_of(contract, batch), scratch, saved, graph, worker)
         tools = {"direct": by_direct, "onnx2tf": by_onnx2tf, "onnx-tf": by_onnx_tf}[converter](job, opset15)

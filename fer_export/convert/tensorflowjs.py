@@ -16,6 +16,7 @@ from fer_export.contract import KEY, Contract, Conversion, WeightsDType
 from fer_export.convert import tfjs
 from fer_export.errors import InvalidInputError
 from fer_export.files import replacing_directory
+from fer_export.formats.overwrite import check_folder
 from fer_export.formats.saved_model import load_saved_model
 from fer_export.formats.tfjs import load_tfjs, tfjs_sha256
 from fer_export.parity.samples import samples_for
@@ -35,7 +36,7 @@ def export(
     browser: Browser,
     weights: WeightsDType = "float32",
     backends: Sequence[str] = ("wasm",),
-    keep: tuple[str, ...] = (),
+    force: bool = False,
 ) -> tfjs.Written:
     """Convert, and move into place once TF.js in the browser computes what TensorFlow does.
 
@@ -44,19 +45,21 @@ def export(
 
     Args:
         source: folder of a SavedModel that `fer-export tf` wrote.
-        directory, browser, weights, backends, keep: as for `fer_export.convert.tfjs.export`.
+        directory, browser, weights, backends, force: as for `fer_export.convert.tfjs.export`.
         worker: of the environment `tf`.
 
     Raises:
+        UsageError: something else than an earlier export is in the directory.
         InvalidInputError: no SavedModel, or the converter fails.
         ParityError: the numbers do not hold; what was there stays.
         MissingDependencyError: the environment is not there.
     """
     contract = load_saved_model(source)
+    own = check_folder(directory, "tfjs", contract.weights_sha256, force=force)
     # Contract 1 did not tell.
     batch = worker.call("saved_model.batch", source=source)
     batches = samples_for(contract, batch=batch)
-    with replacing_directory(directory, keep=keep) as temporary:
+    with replacing_directory(directory, own=own) as temporary:
         answer = worker.call("run_tensorflowjs.convert", source=source, directory=temporary, weights=weights)
         contract = contract.stored_as(weights).but(
             parity=(),

@@ -16,7 +16,7 @@ from fer_export.contract import BY_LABEL, Contract
 from fer_export.errors import FerExportError, InvalidInputError, first_line
 from fer_export.models.wrapped import Wrapped
 from fer_export.parity.samples import samples_for
-from fer_export.runtimes import Pixels, by_input, channels_first
+from fer_export.runtimes import Inputs, channels_first
 
 #: What a classifier's output can be: what softmax takes, what it gives, its logarithm; `values` for all else.
 Kind = Literal["logits", "probabilities", "log-probabilities", "values"]
@@ -50,7 +50,7 @@ def measure(module: Wrapped, contract: Contract) -> tuple[list[Answer], tuple[st
     Raises:
         InvalidInputError: the net does not take such pictures, or answers what no contract can describe.
     """
-    runs = [_run(module, contract, pixels) for pixels in (batch.pixels for batch in samples_for(contract))]
+    runs = [_run(module, contract, batch.inputs) for batch in samples_for(contract)]
     names = [name for name, _ in runs[0]]
     if any([name for name, _ in run] != names for run in runs):
         raise InvalidInputError(f"{contract.architecture.name} answers other things for other pictures")
@@ -84,10 +84,9 @@ def kind_of(rows: npt.NDArray[np.float32]) -> tuple[Kind, str]:
     return "logits", f"they lie between {rows.min():.3g} and {rows.max():.3g}"
 
 
-def _run(module: Wrapped, contract: Contract, pixels: Pixels) -> list[tuple[str, Tensor]]:
+def _run(module: Wrapped, contract: Contract, inputs: Inputs) -> list[tuple[str, Tensor]]:
     name, picture = contract.architecture.name, contract.inputs[0].kind == "picture"
-    parts = by_input(pixels, contract.inputs[0].name).values()
-    tensors = [torch.from_numpy(channels_first(part)) for part in parts]
+    tensors = [torch.from_numpy(channels_first(inputs[spec.name])) for spec in contract.inputs]
     shape = list(tensors[0].shape)
     shapes = " and ".join(str(list(each.shape)) for each in tensors)
     try:

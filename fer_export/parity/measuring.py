@@ -109,8 +109,8 @@ def measure(
     Raises:
         ParityError: the runtime lacks an output, or answers another shape; or either answers something not finite.
     """
-    expected = [reference(batch.pixels) for batch in batches]
-    answers = [runtime(batch.pixels) for batch in batches]
+    expected = [reference(batch.inputs) for batch in batches]
+    answers = [runtime(batch.inputs) for batch in batches]
     names = [name for batch in batches for name in batch.names]
     allowed = contract.tolerance
     limit = allowed.value if tolerance is None else tolerance

@@ -25,7 +25,7 @@ from fer_export.formats.saved_model import load_saved_model
 from fer_export.formats.tfjs import load_tfjs
 from fer_export.models import mtcnn
 from fer_export.parity import Figures, comparing, samples
-from fer_export.runtimes import Answers, Pixels
+from fer_export.runtimes import Answers, Inputs
 from fer_export.runtimes.onnxruntime import OnnxRuntime
 from fer_export.runtimes.registry import names
 from fer_export.runtimes.tfjs import Browser
@@ -242,8 +242,8 @@ def test_a_failed_run_leaves_the_good_artefacts(
     worker: Worker, made: Made, small_onnx: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Wrong(OnnxRuntime):
-        def __call__(self, pixels: Pixels) -> Answers:
-            return {name: values + np.float32(0.01) for name, values in super().__call__(pixels).items()}
+        def __call__(self, inputs: Inputs) -> Answers:
+            return {name: values + np.float32(0.01) for name, values in super().__call__(inputs).items()}
 
     monkeypatch.setattr(saved_model, "OnnxRuntime", Wrong)
     before = files(made.saved.parent)

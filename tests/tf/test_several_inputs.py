@@ -17,7 +17,6 @@ from fer_export.importing.architecture import resolve
 from fer_export.importing.assemble import Told, assemble
 from fer_export.importing.options import parse_input
 from fer_export.parity import comparing, samples
-from fer_export.runtimes import by_input
 from fer_export.runtimes.registry import Resources, open_runtime
 from fer_export.runtimes.tensorflow import ends_of
 from fer_export.runtimes.tfjs import Browser
@@ -120,13 +119,12 @@ def test_the_values_inside_can_be_read(
     """As the bisection does."""
     _, contract = load_onnx(folder / "x.onnx")
     ends = ends_of(contract)
-    path, pixels = make(road), samples.samples_for(contract)[0].pixels
+    path, inputs = make(road), samples.samples_for(contract)[0].inputs
     names = worker.call("values.tensors", path=path, kind=kind, **ends)
-    pictures = by_input(pixels, "")
-    read = worker.call("values.read", path=path, kind=kind, pictures=pictures, names=names[:2], **ends)
+    read = worker.call("values.read", path=path, kind=kind, fed=inputs, names=names[:2], **ends)
     assert len(read["tensors"]) == 2
     with open_runtime(path, Resources(browser, worker)) as runtime:
-        for name, answer in runtime(pixels).items():
+        for name, answer in runtime(inputs).items():
             np.testing.assert_allclose(read["outputs"][name], answer, atol=1e-4)
 
 

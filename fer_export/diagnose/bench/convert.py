@@ -31,7 +31,7 @@ from fer_export.errors import FerExportError
 from fer_export.formats.checkpoint import Checkpoint
 from fer_export.formats.onnx import load_onnx
 from fer_export.parity.samples import samples_for
-from fer_export.runtimes import Pixels, channels_first
+from fer_export.runtimes import Inputs, channels_first
 from fer_export.runtimes.onnxruntime import OnnxRuntime
 from fer_export.runtimes.tfjs import Browser
 
@@ -95,8 +95,8 @@ def _hold(
     compared.rounding = max(
         float(np.abs(values - answers[name]).max())
         for batch in batches
-        for answers in [reference(batch.pixels)]
-        for name, values in exact(batch.pixels).items()
+        for answers in [reference(batch.inputs)]
+        for name, values in exact(batch.inputs).items()
     )
     for road, side in compared.sides.items():
         if side.reason is None:
@@ -109,14 +109,16 @@ def _hold(
                 side.difference = max(figure.max_abs for figure in figures)
 
 
-def _exact(loaded: Checkpoint) -> Callable[[Pixels], dict[str, npt.NDArray[np.float64]]]:
+def _exact(loaded: Checkpoint) -> Callable[[Inputs], dict[str, npt.NDArray[np.float64]]]:
     """The net in float64: its answers by name."""
-    module = loaded.module().double()
+    module, contract = loaded.module().double(), loaded.contract
 
-    def run(pixels: Pixels) -> dict[str, npt.NDArray[np.float64]]:
+    def run(inputs: Inputs) -> dict[str, npt.NDArray[np.float64]]:
         with torch.inference_mode():
-            answers = module(torch.from_numpy(channels_first(pixels)).double())
-        return {output.name: answer.numpy() for output, answer in zip(loaded.contract.outputs, answers, strict=True)}
+            answers = module(
+                *(torch.from_numpy(channels_first(inputs[spec.name])).double() for spec in contract.inputs)
+            )
+        return {output.name: answer.numpy() for output, answer in zip(contract.outputs, answers, strict=True)}
 
     return run
 

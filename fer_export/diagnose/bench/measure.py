@@ -14,7 +14,7 @@ import torch
 from fer_export.diagnose.bench.nets import Artefacts, Net, build
 from fer_export.diagnose.bench.timing import Span, Timing, in_turn
 from fer_export.errors import MissingDependencyError
-from fer_export.runtimes import Pixels, onnxruntime
+from fer_export.runtimes import Inputs, onnxruntime
 from fer_export.runtimes.tfjs import Browser
 from fer_export.runtimes.torch import TorchRuntime
 
@@ -23,7 +23,7 @@ RUNTIMES = ("torch", "onnxruntime", "tfjs")
 WARM_UP = 20
 
 #: Runs the nets in turn on their pictures, so many times each.
-Timer = Callable[[Sequence[Pixels], int], Sequence[Sequence[Span]]]
+Timer = Callable[[Sequence[Inputs], int], Sequence[Sequence[Span]]]
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,9 @@ def measure(
             with _timer(runtime, nets, built, browser) as timer:
                 for batch in batches:
                     started(f"timing {runtime}, batch {batch}")
-                    pixels = [net.pictures(batch) for net in nets]
-                    timer(pixels, WARM_UP)
-                    timings.append(Timing(runtime, batch, [timer(pixels, turns) for _ in range(rounds)]))
+                    inputs = [net.pictures(batch) for net in nets]
+                    timer(inputs, WARM_UP)
+                    timings.append(Timing(runtime, batch, [timer(inputs, turns) for _ in range(rounds)]))
     return Measured(timings, [artefacts.weights for artefacts in built])
 
 
@@ -111,8 +111,8 @@ def _timer(runtime: str, nets: Sequence[Net], built: Sequence[Artefacts], browse
     try:
         loaded = [_runtime(runtime, net, artefacts) for net, artefacts in zip(nets, built, strict=True)]
 
-        def timer(pixels: Sequence[Pixels], turns: int) -> list[list[Span]]:
-            return in_turn([partial(net, each) for net, each in zip(loaded, pixels, strict=True)], turns)
+        def timer(inputs: Sequence[Inputs], turns: int) -> list[list[Span]]:
+            return in_turn([partial(net, each) for net, each in zip(loaded, inputs, strict=True)], turns)
 
         yield timer
     finally:

@@ -20,7 +20,7 @@ from fer_export.diagnose.bisect.onnx_values import in_onnx
 from fer_export.diagnose.bisect.reconvert import Road
 from fer_export.diagnose.bisect.scan import Reference, between, compared
 from fer_export.errors import FerExportError
-from fer_export.runtimes import Pixels
+from fer_export.runtimes import Inputs
 
 #: The name that the cut model's one output gets: a name that every converter takes.
 _CUT = "cut"
@@ -49,7 +49,7 @@ def search(
     reference: Reference,
     road: Road,
     output: str,
-    pixels: Pixels,
+    inputs: Inputs,
     *,
     started: Callable[[str], object] = lambda step: None,
 ) -> tuple[Value | None, int]:
@@ -68,7 +68,7 @@ def search(
     def compare(name: str) -> Value | None:
         if name not in tried:
             started(f"cutting at {name}")
-            tried[name] = _at(reference, road, name, pixels)
+            tried[name] = _at(reference, road, name, inputs)
         return tried[name]
 
     def wrong(name: str) -> bool | None:
@@ -80,8 +80,10 @@ def search(
         return None, len(tried)
     while True:
         end = _halved(_before(reference, end), wrong)
-        _, inputs = between(reference.model, end, _before(reference, end)[:-1])
-        earlier = [name for name in inputs if name in reference.values and name in _computed(reference) and wrong(name)]
+        _, sources = between(reference.model, end, _before(reference, end)[:-1])
+        earlier = [
+            name for name in sources if name in reference.values and name in _computed(reference) and wrong(name)
+        ]
         if not earlier:
             return compare(end), len(tried)
         end = earlier[0]
@@ -114,12 +116,12 @@ def _computed(reference: Reference) -> set[str]:
     return {name for node in reference.model.graph.node for name in node.output}
 
 
-def _at(reference: Reference, road: Road, name: str, pixels: Pixels) -> Value | None:
+def _at(reference: Reference, road: Road, name: str, inputs: Inputs) -> Value | None:
     part = cut(reference.model, name)
     shorter = road.ending_in(_CUT)
     with tempfile.TemporaryDirectory() as folder:
         try:
-            answers, _ = shorter.read(shorter.make(part, Path(folder)), pixels)
+            answers, _ = shorter.read(shorter.make(part, Path(folder)), inputs)
         except FerExportError:
             return None
     got: dict[str, Array] = {name: in_onnx(answers[_CUT])}

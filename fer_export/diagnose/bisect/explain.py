@@ -23,7 +23,7 @@ from fer_export.formats.artefact import kind, read_contract
 from fer_export.formats.onnx import load_onnx, onnx_batch
 from fer_export.parity import Figures
 from fer_export.parity.samples import Batch
-from fer_export.runtimes import Pixels, onnxruntime_web
+from fer_export.runtimes import Inputs, onnxruntime_web, rows
 from fer_export.runtimes.tfjs import Browser
 from fer_export.runtimes.torch import TorchRuntime
 from fer_export.tfenv.worker import Worker
@@ -121,11 +121,11 @@ class _Run:
         size = read_contract(artefact).fixed_batch or onnx_batch(made.model)
         label = runtime if runtime.endswith(artefact.name) else f"{runtime} {artefact.name}"
         name, picture = "", self.worst.worst
-        for picture, pixels in self._pictures(size):
+        for picture, inputs in self._pictures(size):
             self.started(f"bisecting on picture {picture}")
-            reference = made.reference(pixels)
+            reference = made.reference(inputs)
             name = reference.name
-            candidate = Candidate(reference, pixels, label=label, picture=picture, started=self.started)
+            candidate = Candidate(reference, inputs, label=label, picture=picture, started=self.started)
             finding = self._one(candidate, artefact, runtime)
             if finding is not None:
                 return finding
@@ -148,26 +148,26 @@ class _Run:
             road = Road(kind(artefact), contract, self.worker, clean, older, self.browser, backend)
             return candidate.of_kept_names(road, path) if road.keeps_names else candidate.of_other_road(road, path)
 
-    def _pictures(self, size: int | None) -> Iterator[tuple[str, Pixels]]:
+    def _pictures(self, size: int | None) -> Iterator[tuple[str, Inputs]]:
         """The worst picture, and then the batch that it was in; or as many pictures as a fixed batch has."""
         for batch in self.batches:
             if self.worst.worst in batch.names:
                 index = batch.names.index(self.worst.worst)
                 count = len(batch.names)
                 if size is not None:
-                    yield self.worst.worst, batch.pixels[(np.arange(size) + index) % count]
+                    yield self.worst.worst, rows(batch.inputs, (np.arange(size) + index) % count)
                 else:
-                    yield self.worst.worst, batch.pixels[index : index + 1]
+                    yield self.worst.worst, rows(batch.inputs, slice(index, index + 1))
                     if count > 1:
-                        yield f"{self.worst.worst} and the other {count - 1} of its batch", batch.pixels
+                        yield f"{self.worst.worst} and the other {count - 1} of its batch", batch.inputs
 
     def _off(self, module: nn.Module, contract: Contract, path: Path) -> bool:
         """Whether an ONNX file is, in onnxruntime."""
         model, _ = load_onnx(path)
         runtime = TorchRuntime(module, contract)
-        for _, pixels in self._pictures(onnx_batch(model)):
-            expected = {name: in_onnx(value) for name, value in runtime(pixels).items()}
-            if not self.limits.hold(expected, onnx_values.values(model, pixels)):
+        for _, inputs in self._pictures(onnx_batch(model)):
+            expected = {name: in_onnx(value) for name, value in runtime(inputs).items()}
+            if not self.limits.hold(expected, onnx_values.values(model, inputs)):
                 return True
         return False
 

@@ -16,7 +16,7 @@ from fer_export.diagnose.bisect.finding import Array
 from fer_export.formats.artefact import Kind
 from fer_export.formats.onnx import onnx_batch
 from fer_export.formats.tfjs import write_tfjs
-from fer_export.runtimes import Answers, Pixels, by_input
+from fer_export.runtimes import Answers, Inputs, typed
 from fer_export.runtimes.tensorflow import ends_of
 from fer_export.runtimes.tfjs import Browser
 from fer_export.tfenv.worker import Worker
@@ -132,8 +132,8 @@ class Road:
         found: list[str] = self.worker.call("values.tensors", **self._named(path))
         return found
 
-    def read(self, path: Path, pixels: Pixels, names: Sequence[str] = ()) -> tuple[Answers, dict[str, Array]]:
-        """Run an artefact of this kind on [N, H, W, C], 0–255.
+    def read(self, path: Path, inputs: Inputs, names: Sequence[str] = ()) -> tuple[Answers, dict[str, Array]]:
+        """Run an artefact of this kind on inputs [N, …, C] by name.
 
         Args:
             names: of tensors in it.
@@ -144,15 +144,15 @@ class Road:
         Raises:
             InvalidInputError, ParityError: it cannot be run.
         """
-        pictures = by_input(pixels, self.contract.inputs[0].name)
+        fed = {name: typed(part) for name, part in inputs.items()}
         answers: Answers = {}
         arrays: dict[str, Array] = {}
         for start in range(0, max(1, len(names)), _AT_ONCE):
             part = names[start : start + _AT_ONCE]
             if self.kind == "tfjs":
-                answers, found = tfjs_values.read(path, pixels, part, browser=self.browser, backend=self.backend)
+                answers, found = tfjs_values.read(path, inputs, part, browser=self.browser, backend=self.backend)
             else:
-                reply = self.worker.call("values.read", pictures=pictures, names=list(part), **self._named(path))
+                reply = self.worker.call("values.read", fed=fed, names=list(part), **self._named(path))
                 answers, found = reply["outputs"], dict(zip(part, reply["tensors"], strict=True))
             arrays |= found
         return answers, arrays

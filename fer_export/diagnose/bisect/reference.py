@@ -17,16 +17,16 @@ from fer_export.diagnose.bisect.onnx_values import in_onnx
 from fer_export.diagnose.bisect.scan import Limits, Reference
 from fer_export.diagnose.bisect.torch_values import Program
 from fer_export.formats.onnx import load_onnx, onnx_batch
-from fer_export.runtimes import Pixels
+from fer_export.runtimes import Inputs
 from fer_export.runtimes.torch import TorchRuntime
 
 
 @dataclass(frozen=True)
 class Origin:
-    """A model in ONNX, and a function from pictures to its values."""
+    """A model in ONNX, and a function from inputs to its values."""
 
     model: onnx.ModelProto
-    reference: Callable[[Pixels], Reference]
+    reference: Callable[[Inputs], Reference]
 
 
 def of_onnx(path: Path, limits: Limits) -> Origin:
@@ -62,17 +62,17 @@ def of_torch(module: nn.Module, contract: Contract, *, like: onnx.ModelProto | N
     program = Program(module, contract, opset=opsets.get("", exporter.DEFAULT_OPSET), batch=batch)
     eager = TorchRuntime(module, contract)
 
-    def reference(pixels: Pixels) -> Reference:
-        computed = onnx_values.values(program.model, pixels)
-        expected = {name: in_onnx(value) for name, value in eager(pixels).items()}
+    def reference(inputs: Inputs) -> Reference:
+        computed = onnx_values.values(program.model, inputs)
+        expected = {name: in_onnx(value) for name, value in eager(inputs).items()}
         if limits.hold(expected, computed):
             return Reference("onnxruntime, exported again", program.model, computed, limits, program.layers)
-        inputs = {entry.name: computed[entry.name] for entry in program.model.graph.input}
-        values = {**inputs, **program.values(pixels, contract), **expected}
+        fed = {entry.name: computed[entry.name] for entry in program.model.graph.input}
+        values = {**fed, **program.values(inputs, contract), **expected}
         return Reference("torch", program.model, values, limits, program.layers)
 
     return Origin(program.model, reference)
 
 
 def _in_onnxruntime(name: str, model: onnx.ModelProto, limits: Limits) -> Origin:
-    return Origin(model, lambda pixels: Reference(name, model, onnx_values.values(model, pixels), limits))
+    return Origin(model, lambda inputs: Reference(name, model, onnx_values.values(model, inputs), limits))

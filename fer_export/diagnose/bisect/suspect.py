@@ -18,7 +18,7 @@ from fer_export.diagnose.bisect.reconvert import Road
 from fer_export.diagnose.bisect.scan import Reference, compared, first, largest_alone, lost
 from fer_export.diagnose.bisect.tensor_map import held, in_onnx_order, named
 from fer_export.errors import FerExportError
-from fer_export.runtimes import Pixels
+from fer_export.runtimes import Inputs
 from fer_export.runtimes.tfjs import Browser
 from fer_export.tfgraph.graph import Held
 
@@ -41,21 +41,21 @@ class Candidate:
     def __init__(
         self,
         reference: Reference,
-        pixels: Pixels,
+        inputs: Inputs,
         *,
         label: str,
         picture: str,
         started: Callable[[str], object],
     ) -> None:
-        self.reference, self.pixels = reference, pixels
+        self.reference, self.inputs = reference, inputs
         self._label, self._picture, self._started = label, picture, started
 
     def of_onnx(self, model: onnx.ModelProto, browser: Browser | None = None) -> Finding | None:
         """An ONNX model, in onnxruntime, or in onnxruntime-web of a browser; None where all of its values hold."""
         if browser is None:
-            values = onnx_values.values(model, self.pixels)
+            values = onnx_values.values(model, self.inputs)
         else:
-            values = onnx_values.values_in_browser(model, self.pixels, browser)
+            values = onnx_values.values_in_browser(model, self.inputs, browser)
         candidate = {name: array for name, array in values.items() if name in self.reference.values}
         value = first(self.reference, candidate)
         if value is None:
@@ -113,7 +113,7 @@ class Candidate:
         """Where the road keeps few of ONNX's names: what its own names say."""
         there = set(road.tensors(path))
         names = [tensor for tensor in road.tensors(fresh) if tensor in there]
-        (_, wanted), (_, got) = (road.read(one, self.pixels, names) for one in (fresh, path))
+        (_, wanted), (_, got) = (road.read(one, self.inputs, names) for one in (fresh, path))
         for name in names:
             limit = self.reference.limits.tolerance * float(np.abs(wanted[name]).max(initial=0))
             if wanted[name].shape != got[name].shape or not np.abs(wanted[name] - got[name]).max(initial=0) <= limit:
@@ -124,7 +124,7 @@ class Candidate:
         """The road makes it wrong."""
         outputs = [name for name in self.reference.outputs if name in self.reference.values]
         for output in outputs:
-            value, count = cutting.search(self.reference, road, output, self.pixels, started=self._started)
+            value, count = cutting.search(self.reference, road, output, self.inputs, started=self._started)
             if value is not None:
                 method = f"{count} parts of the model sent down the same road, halving between input and {output}"
                 return self._found(method, value, {}, None, "the road itself makes it so today")
@@ -134,7 +134,7 @@ class Candidate:
     def _read(self, road: Road, path: Path, entries: Mapping[str, Held], places: Iterable[Place]) -> list[Found]:
         """The values that hold in given tensors and then the outputs, in ONNX's order; others are left out."""
         pairs = list(places)
-        answers, tensors = road.read(path, self.pixels, list(dict.fromkeys(tensor for _, tensor in pairs)))
+        answers, tensors = road.read(path, self.inputs, list(dict.fromkeys(tensor for _, tensor in pairs)))
         inner = [(name, tensor, in_onnx_order(tensors[tensor], entries[name])) for name, tensor in pairs]
         outputs = [(name, name, in_onnx(answer)) for name, answer in answers.items()]
         known = self.reference.values
@@ -144,7 +144,7 @@ class Candidate:
         return not compared(self.reference, {name: array}, name).off
 
     def _outputs_hold(self, road: Road, path: Path) -> bool:
-        answers, _ = road.read(path, self.pixels)
+        answers, _ = road.read(path, self.inputs)
         return self.reference.limits.hold(
             self.reference.values, {name: in_onnx(answer) for name, answer in answers.items()}
         )

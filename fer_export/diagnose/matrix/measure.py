@@ -13,7 +13,7 @@ from fer_export.errors import MissingDependencyError, ParityError, reason
 from fer_export.formats.artefact import read_contract
 from fer_export.formats.checkpoint import Checkpoint
 from fer_export.parity.samples import samples_for
-from fer_export.runtimes import Answers, Pixels
+from fer_export.runtimes import Answers, Inputs
 from fer_export.runtimes.registry import Resources, names, open_runtime
 from fer_export.runtimes.tfjs import Browser
 from fer_export.runtimes.torch import TorchRuntime
@@ -45,7 +45,7 @@ def fill(
     module, contract = loaded.module(), loaded.contract
     batches = samples_for(contract)
     torch = TorchRuntime(module, contract)
-    expected = [torch(batch.pixels) for batch in batches]
+    expected = [torch(batch.inputs) for batch in batches]
     filled: list[Cell] = []
     with Workshop(loaded, browser) as shop:
 
@@ -57,7 +57,7 @@ def fill(
                 return _refused(cell, error, over=isinstance(error, ParityError) and not ROADS[cell.road].rounded)
             started(f"{name}: {cell.road} in {cell.runtime}")
             try:
-                answers = _answers(shop, path, cell.runtime, [batch.pixels for batch in batches])
+                answers = _answers(shop, path, cell.runtime, [batch.inputs for batch in batches])
             except Exception as error:
                 shop.end_workers()
                 return _refused(cell, error)
@@ -79,13 +79,13 @@ def fill(
     return filled
 
 
-def _answers(shop: Workshop, path: Path, runtime: str, pictures: Sequence[Pixels]) -> list[Answers]:
+def _answers(shop: Workshop, path: Path, runtime: str, inputs: Sequence[Inputs]) -> list[Answers]:
     """Of an artefact, outside of any comparison: what fails here has refused, and is not wrong."""
     with (
         Resources(shop.browser, shop.worker("tf")) as resources,
         open_runtime(path, resources, runtime) as opened,
     ):
-        return [opened(pixels) for pixels in pictures]
+        return [opened(each) for each in inputs]
 
 
 def _refused(cell: Cell, error: Exception, *, over: bool = False) -> Cell:
@@ -100,6 +100,6 @@ class _Replay:
         self.name = name
         self._answers: Iterator[Answers] = iter(answers)
 
-    def __call__(self, pixels: Pixels) -> Answers:
+    def __call__(self, inputs: Inputs) -> Answers:
         """The next ones."""
         return next(self._answers)
