@@ -1,4 +1,4 @@
-"""The roads, and where the artefacts of one model are made."""
+"""This module holds the routes from a checkpoint to each artefact, and makes the artefacts of one model."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from fer_export.tfenv.worker import Worker
 
 
 class Workshop:
-    """Makes artefacts of one model when they are asked for, each once. Use it in a `with` statement.
+    """Make the artefacts of one model when they are asked for, each once. Use it in a `with` statement.
 
     Args:
-        loaded: the model.
-        browser: where TF.js models are checked.
+        loaded: the model's checkpoint.
+        browser: the browser in which TF.js models are checked.
     """
 
     def __init__(self, loaded: Checkpoint, browser: Browser) -> None:
@@ -47,25 +47,25 @@ class Workshop:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def worker(self, name: str) -> Worker:
-        """The process of an environment; it starts when it is first called."""
+        """Return the process of an environment; it starts with its first call."""
         return self._workers.setdefault(name, Worker(name))
 
     def end_workers(self) -> None:
-        """End their processes: one that has failed may be in any state."""
+        """End the processes of all environments, since one that has failed may be in any state."""
         for worker in self._workers.values():
             worker.__exit__(None, None, None)
         self._workers.clear()
 
     def make(self, road: str) -> Path:
-        """The artefact at the end of a road.
+        """Return the artefact at the end of a route, and make it if it is not made yet.
 
         Raises:
-            Exception: whatever the road raised, now or when it was gone first.
+            Exception: whatever the route raised, now or when it was first tried.
         """
         if road not in self._made:
             try:
                 self._made[road] = ROADS[road].make(self)
-            except Exception as error:  # of whatever library
+            except Exception as error:  # each converter raises its own types
                 self._made[road] = error
                 self.end_workers()
         made = self._made[road]
@@ -74,11 +74,11 @@ class Workshop:
         return made
 
     def needed(self, road: str) -> Path:
-        """The artefact of a road that another one sets out from; its refusal names the road.
+        """Return the artefact that another route starts from; an error names the route that failed.
 
         Raises:
-            MissingDependencyError: because something is not installed.
-            InvalidInputError: for any other reason.
+            MissingDependencyError: something is not installed.
+            InvalidInputError: the route failed for any other reason.
         """
         try:
             return self.make(road)
@@ -90,13 +90,13 @@ class Workshop:
 
 @dataclass(frozen=True)
 class Road:
-    """A way from the checkpoint to an artefact.
+    """Describe a way from the checkpoint to an artefact.
 
     Attributes:
-        kind: of the artefact, which says where it runs.
-        make: makes it in the workshop's folder, by the exporter that the road's command calls.
-        rounded: whether weights are rounded on the way. Not every model bears that, and an exporter that
-            refuses one that does not has done its work; elsewhere it has found a fault.
+        kind: the kind of the artefact, which decides the runtimes that it runs in.
+        make: makes the artefact with the exporter that the route's command calls.
+        rounded: whether weights are rounded on the way. Some models lose too much by that, and then a refusal by
+            the exporter is right; on any other route it is a fault.
     """
 
     kind: Kind
@@ -149,7 +149,7 @@ def _tensorflowjs(source: str) -> Callable[[Workshop], Path]:
     return make
 
 
-#: By name, each behind those it sets out from.
+#: The routes by name, each after those that it starts from.
 ROADS = {
     "onnx": Road("onnx", _onnx),
     "tfjs": Road("tfjs", _tfjs("float32")),

@@ -1,4 +1,4 @@
-"""What a net answers, found by running it on real pictures: names, shapes, and what the numbers are."""
+"""This module runs a net on real pictures to find its outputs: names, shapes, and what the numbers are."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from fer_export.models.wrapped import Wrapped
 from fer_export.parity.samples import samples_for
 from fer_export.runtimes import Inputs, channels_first
 
-#: What a classifier's output can be: what softmax takes, what it gives, its logarithm; `values` for all else.
+#: The kinds of a classifier's output: softmax's input, softmax's output, its logarithm; `values` is any other.
 Kind = Literal["logits", "probabilities", "log-probabilities", "values"]
-#: How far from 1 a row may sum: float32 over a thousand classes.
+#: A row of probabilities may sum to 1 ± this, for float32 over a thousand classes.
 _SUM = 1e-3
-#: A net whose answers differ by less is not looking at its input.
+#: A net whose outputs differ by less from picture to picture ignores its input.
 _SAME = 1e-6
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One output of the net.
+    """Describe one output of the net.
 
     Attributes:
         name: the net's own key, or `output`, `output_1` by position.
-        shape: of one picture, channels last, 0 for a size that follows the picture's.
-        rows: of a [N, K] output the values, [pictures, K].
+        shape: the shape for one picture, channels last, 0 for a size that follows the picture's.
+        rows: the values of a [N, K] output, [pictures, K].
     """
 
     name: str
@@ -42,13 +42,13 @@ class Answer:
 
 
 def measure(module: Wrapped, contract: Contract) -> tuple[list[Answer], tuple[str, ...]]:
-    """Run the net on the packaged pictures at the contract's input size, or at some where that is free.
+    """Run the net on the packaged pictures at the contract's input size, or at several where that is free.
 
     Returns:
-        Its floating-point answers in their order, and notes for people.
+        Its floating-point outputs in order, and notes for the user.
 
     Raises:
-        InvalidInputError: the net does not take such pictures, or answers what no contract can describe.
+        InvalidInputError: the net does not take such pictures, or a contract cannot describe its outputs.
     """
     runs = [_run(module, contract, batch.inputs) for batch in samples_for(contract)]
     names = [name for name, _ in runs[0]]
@@ -68,7 +68,7 @@ def measure(module: Wrapped, contract: Contract) -> tuple[list[Answer], tuple[st
 
 
 def kind_of(rows: npt.NDArray[np.float32]) -> tuple[Kind, str]:
-    """What the numbers of a classifier are, [pictures, K], and the reason for people."""
+    """Return what a classifier's numbers [pictures, K] are, and the reason in words."""
     sums = rows.sum(1, dtype=np.float64)
     if rows.shape[1] == 1:
         return "values", "one number for each picture"
@@ -76,7 +76,7 @@ def kind_of(rows: npt.NDArray[np.float32]) -> tuple[Kind, str]:
         return "probabilities", "none is negative and each row sums to 1"
     if rows.max() <= _SAME and np.abs(np.exp(rows, dtype=np.float64).sum(1) - 1).max() < _SUM:
         return "log-probabilities", "the exponentials of each row sum to 1"
-    # Small logits can lie there too, but a sigmoid that answers says yes to something and is never quite 0.
+    # Small logits can lie there too, but a sigmoid's output exceeds 0.5 for some class and is never exactly 0.
     if 0 < rows.min() < 0.5 < rows.max() <= 1:
         return "probabilities", "all lie between 0 and 1 and rows do not sum to 1, as behind a sigmoid"
     if np.abs(np.linalg.norm(rows, axis=1) - 1).max() < _SUM:
@@ -127,7 +127,7 @@ def _constant(tensors: Sequence[Tensor]) -> bool:
 
 
 def _clean(names: Sequence[str], contract: Contract) -> list[str]:
-    """Names that every format takes, each once, none of those that the contract gives a meaning."""
+    """Return names that every format takes, each once, without the names to which the contract gives a meaning."""
     taken = {*BY_LABEL, *(entry.name for entry in contract.inputs)}
     clean: list[str] = []
     for name in names:
