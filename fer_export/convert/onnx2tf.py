@@ -17,7 +17,7 @@ def for_onnx2tf(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return a copy that computes the same; each rewrite below says what goes wrong without it.
 
     Raises:
-        InvalidInputError: the net takes RGB pictures in a fixed batch, for which onnx2tf would download pictures.
+        InvalidInputError: the net takes RGB pictures in a fixed batch, for which onnx2tf would download test pictures.
     """
     _refuse_download(model)
     rewritten = onnx.shape_inference.infer_shapes(model, data_prop=True)

@@ -114,7 +114,7 @@ def _call(spec: str, place: str, factory: Any, arguments: Mapping[str, Argument]
         signature = f"{factory.__name__}{inspect.signature(factory)}"
         raise InvalidInputError(f"{spec}: {first_line(error)}", hint=f"{signature}; --arch-arg NAME=VALUE") from error
     except ValueError:
-        # Python cannot see this callable's signature, so no argument is added.
+        # Python cannot see this callable's signature, so it is called without this check.
         pass
     folder = Path(place).parent if place.endswith(".py") else Path.cwd()
     with _failures(spec), _first_on_path(folder):
