@@ -6,9 +6,9 @@ An output is within tolerance when no value lies farther from the reference than
 
 Tolerance and unit are those of the artefact's contract (`contract/tolerance.py`). With a unit of one the tolerance
 is absolute for outputs up to 1, probabilities among them, and a share of the output's own scale above: float32 keeps
-24 bits of a number however large it is (IEEE 754), and each sum of a layer is rounded to that. It is one limit for a
-whole output: small values of an output that has large ones are held no closer. The top class has its own limit, which
-no scale loosens.
+24 bits of a number however large it is (IEEE 754), and each sum of a layer is rounded to that. An output has a single
+limit, so its small values may differ as much as its large ones. The top class has a limit of its own, which does not
+grow with the scale.
 """
 
 from __future__ import annotations
