@@ -69,7 +69,7 @@ def reason(error: Exception) -> str:
     """Return an error in one line, without the name of the worker's task; a missing dependency keeps its hint.
 
     `run_onnx_tf.convert: BackendIsNotSupposedToImplementIt: …` loses its first part, because the table that shows the
-    line names the converter already.
+    line names the route already.
     """
     if not isinstance(error, FerExportError):
         return f"{type(error).__name__}: {first_line(error)}"

@@ -44,9 +44,9 @@ def nets(small: Checkpoint) -> list[bench.Net]:
 
 
 @pytest.fixture(scope="module")
-def measured(nets: list[bench.Net], browser: Browser) -> bench.Measured:
+def measured(nets: list[bench.Net], browser: Browser) -> bench.TimedNets:
     """Both on every runtime."""
-    return bench.measure(nets, browser=browser, batches=BATCHES, rounds=ROUNDS, turns=TURNS)
+    return bench.time_nets(nets, browser=browser, batches=BATCHES, rounds=ROUNDS, turns=TURNS)
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +160,7 @@ def test_the_ratio_is_of_medians_round_by_round() -> None:
     assert "reference" not in alone
 
 
-def test_every_runtime_and_batch_is_timed(measured: bench.Measured) -> None:
+def test_every_runtime_and_batch_is_timed(measured: bench.TimedNets) -> None:
     runtimes = ("torch", "onnxruntime", "tfjs-wasm")
     assert [(one.runtime, one.batch) for one in measured.timings] == list(itertools.product(runtimes, BATCHES))
     for one in measured.timings:
@@ -169,7 +169,7 @@ def test_every_runtime_and_batch_is_timed(measured: bench.Measured) -> None:
         assert len(one.record()["ratio"]["rounds"]) == ROUNDS
 
 
-def test_in_every_runtime_the_nets_alternate(measured: bench.Measured) -> None:
+def test_in_every_runtime_the_nets_alternate(measured: bench.TimedNets) -> None:
     for one in measured.timings:
         calls = [
             span for model, reference in one.rounds for pair in zip(model, reference, strict=True) for span in pair
@@ -179,7 +179,7 @@ def test_in_every_runtime_the_nets_alternate(measured: bench.Measured) -> None:
 
 
 def test_the_page_has_a_fine_clock_one_thread_and_lets_all_tensors_go(
-    measured: bench.Measured, browser: Browser
+    measured: bench.TimedNets, browser: Browser
 ) -> None:
     assert browser._page.evaluate("crossOriginIsolated") is True
     assert browser._page.evaluate("harness.tensors()") == 0
@@ -187,7 +187,7 @@ def test_the_page_has_a_fine_clock_one_thread_and_lets_all_tensors_go(
     assert [name.rpartition("/")[2] for name in asked if name.endswith(".wasm")] == ["tfjs-backend-wasm-simd.wasm"]
 
 
-def test_half_the_weights_are_half_the_download(measured: bench.Measured) -> None:
+def test_half_the_weights_are_half_the_download(measured: bench.TimedNets) -> None:
     small, yardstick = measured.weights
     # Tensors under 1,024 values stay float32: a large part of so small a net, next to nothing of the yardstick.
     assert 0.5 < small["float16"] / small["float32"] < 0.6
@@ -202,7 +202,7 @@ def test_threads_are_given_back(nets: list[bench.Net], browser: Browser) -> None
         net = nets[0].checkpoint.module()
         net.register_forward_hook(lambda *_: seen.append(torch.get_num_threads()))
         spied = SimpleNamespace(contract=nets[0].checkpoint.contract, module=lambda: net)
-        bench.measure([bench.Net("spied", spied)], ["torch"], browser=browser, rounds=1, turns=2)  # type: ignore[arg-type]
+        bench.time_nets([bench.Net("spied", spied)], ["torch"], browser=browser, rounds=1, turns=2)  # type: ignore[arg-type]
         assert set(seen) == {1}
         assert torch.get_num_threads() == 2
     finally:
@@ -316,7 +316,7 @@ def test_the_page_is_watched() -> None:
     """In a process of its own, as the command runs it."""
     index = str(ROOT / "web" / "index.html")
     code = "import json, sys, pathlib; from fer_export.diagnose.bench import page; " \
-           "print(json.dumps(page.measure(pathlib.Path(sys.argv[1]), seconds=2)))"  # fmt: skip
+           "print(json.dumps(page.time_page(pathlib.Path(sys.argv[1]), seconds=2)))"  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code, index], capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout)
@@ -329,7 +329,7 @@ def test_the_page_is_watched() -> None:
 
 def test_a_page_that_is_not_built_is_said(tmp_path: Path) -> None:
     with pytest.raises(MissingDependencyError, match="not built") as caught:
-        page.measure(tmp_path / "index.html")
+        page.time_page(tmp_path / "index.html")
     assert caught.value.hint == "make web"
 
 

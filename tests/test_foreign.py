@@ -1,4 +1,4 @@
-"""Other people's checkpoints: whatever shape they come in, they go down the same road, or the reason is said."""
+"""Other people's checkpoints: whatever shape they come in, they go down the same route, or the reason is said."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from fer_export.formats import checkpoint
 from fer_export.formats.checkpoint import Checkpoint
 from fer_export.formats.onnx import load_onnx
 from fer_export.importing.architecture import resolve
-from fer_export.importing.assemble import Assembled, Told, assemble, rebuild
+from fer_export.importing.assemble import ImportedModel, ModelSpec, assemble, rebuild
 from fer_export.importing.options import parse_arguments, parse_input, parse_labels, parse_normalization
 from fer_export.importing.probe_outputs import kind_of
 from fer_export.models import guess_architecture
@@ -115,11 +115,11 @@ def build(code: Path, name: str = "Net", **arguments: Any) -> nn.Module:
     return net
 
 
-def told(size: str = "1x40x40", **more: Any) -> Told:
-    return Told(inputs=(parse_input(size),), **more)
+def told(size: str = "1x40x40", **more: Any) -> ModelSpec:
+    return ModelSpec(inputs=(parse_input(size),), **more)
 
 
-def probabilities(assembled: Assembled) -> Tensor:
+def probabilities(assembled: ImportedModel) -> Tensor:
     with torch.inference_mode():
         answer: Tensor = assembled.module()(pictures(assembled.checkpoint.contract))[0]
     return answer
@@ -546,7 +546,7 @@ def test_usage(code: Path, tmp_path: Path, small: Checkpoint, cli: Call, options
     assert not (tmp_path / "out").exists()
 
 
-# The road.
+# The route.
 
 
 def test_a_net_that_cannot_be_traced_is_one_line(code: Path, tmp_path: Path, cli: Call) -> None:
@@ -692,7 +692,7 @@ def test_two_pictures_at_once(code: Path, tmp_path: Path) -> None:
     net = build(code, "Pair")
     torch.save(net.state_dict(), tmp_path / "x.pth")
     inputs = (parse_input("face=1x40x40"), parse_input("eyes=3x20x40"))
-    made = assemble(tmp_path / "x.pth", f"{code}:Pair", Told(inputs=inputs, mean="0.5", labels=LABELS))
+    made = assemble(tmp_path / "x.pth", f"{code}:Pair", ModelSpec(inputs=inputs, mean="0.5", labels=LABELS))
     exported = onnx.export(made.module(), made.checkpoint.contract, tmp_path / "x.onnx")
     assert all(figure.ok for figure in exported.figures)
     model, contract = load_onnx(tmp_path / "x.onnx")

@@ -28,7 +28,7 @@ from fer_export.formats.tfjs import write_tfjs
 from fer_export.models import mtcnn
 from fer_export.parity import comparing, samples
 from fer_export.parity.samples import Batch
-from fer_export.runtimes import Answers, Inputs, channels_first, chromium, onnxruntime_web, rows
+from fer_export.runtimes import Inputs, Outputs, channels_first, chromium, onnxruntime_web, rows
 from fer_export.runtimes.fixed_batch import InBatches
 from fer_export.runtimes.onnxruntime import OnnxRuntime
 from fer_export.runtimes.tfjs import Browser
@@ -285,7 +285,7 @@ def test_pictures_keep_their_places_in_batches() -> None:
         name = "three"
         seen: list[int]
 
-        def __call__(self, inputs: Inputs) -> Answers:
+        def __call__(self, inputs: Inputs) -> Outputs:
             assert {len(part) for part in inputs.values()} == {3}
             return {"mean": inputs["pixels"].mean((1, 2), np.float32), "ids": np.float32(inputs["ids"])}
 

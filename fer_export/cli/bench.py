@@ -68,7 +68,7 @@ def main(
         notes = _busy(computer)
         with Browser() as browser:
             used = list(dict.fromkeys(runtimes)) or _present(browser, notes)
-            measured = bench.measure(
+            measured = bench.time_nets(
                 nets, used, browser=browser, backends=list(dict.fromkeys(backends)), batches=sorted({1, *batches}),
                 rounds=rounds, started=say,
             )  # fmt: skip
@@ -110,7 +110,7 @@ def _page(say: Callable[[str], object]) -> dict[str, Any]:
     from fer_export.diagnose.bench import page
 
     say("watching the page")
-    return page.measure(PAGE)
+    return page.time_page(PAGE)
 
 
 def _sides(nets: Any, weights: list[dict[str, int]], paths: tuple[str, str]) -> dict[str, dict[str, Any]]:

@@ -15,7 +15,7 @@ from fer_export.errors import UsageError
 if TYPE_CHECKING:
     from torch import nn
 
-    from fer_export.importing.assemble import Assembled
+    from fer_export.importing.assemble import ImportedModel
 
 KINDS = ("auto", "logits", "probabilities", "log-probabilities", "values")
 
@@ -120,7 +120,7 @@ def _given(told: dict[str, Any]) -> list[str]:
     return [parameters[name].opts[0] for name in written]
 
 
-def _foreign(source: Path, arch: str, told: dict[str, Any], given: list[str]) -> Assembled:
+def _foreign(source: Path, arch: str, told: dict[str, Any], given: list[str]) -> ImportedModel:
     from fer_export.importing import assemble
     from fer_export.importing.options import parse_arguments, parse_input, parse_labels, parse_ranges
 
@@ -128,11 +128,11 @@ def _foreign(source: Path, arch: str, told: dict[str, Any], given: list[str]) ->
     if contract is not None:
         if given or not contract.architecture.foreign:
             raise UsageError(f"{source} has a contract, and {(given or ['--arch'])[0]} is for files without one")
-        return assemble.Assembled(*assemble.rebuild(source, arch, contract), ())
+        return assemble.ImportedModel(*assemble.rebuild(source, arch, contract), ())
     if not told["inputs"]:
         raise assemble.no_input(source, told["entry"])
     inputs = tuple(parse_input(text, bgr=told["bgr"]) for text in told["inputs"])
-    said = assemble.Told(
+    said = assemble.ModelSpec(
         inputs=inputs,
         ranges=parse_ranges(told["ranges"], inputs),
         scale=told["scale"], mean=told["mean"], std=told["std"],

@@ -66,7 +66,7 @@ def main(
             from fer_export.importing import assemble
 
             say("exporting again, in opset 15")
-            loaded, net = assemble.load(ckpt or checkpoint.PRETRAINED, arch, contract)
+            loaded, net = assemble.load_with_code(ckpt or checkpoint.PRETRAINED, arch, contract)
             opset15 = made_again(loaded, contract, batch=contract.fixed_batch, net=net)
         say("starting TensorFlow, then converting and checking")
         with Worker(saved_model.ENVIRONMENT[converter]) as worker:

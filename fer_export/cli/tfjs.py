@@ -41,7 +41,7 @@ def main(
     """Write an ONNX file as a TF.js graph model, without TensorFlow, and check it in a browser.
 
     With --via tensorflowjs: a SavedModel of fer-export tf through TensorFlow's own converter, as a
-    second road to hold the first against.
+    second route to hold the first against.
 
     \b
     Examples:

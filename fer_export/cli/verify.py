@@ -70,7 +70,7 @@ def main(
     runtime shows no numbers, whatever the others show.
 
     With PATHS, just these: ONNX files, TF.js folders, SavedModels, frozen graphs (.pb), .tflite files
-    and checkpoints, of any road, also against another of them than torch. TF.js folders run on each
+    and checkpoints, of any route, also against another of them than torch. TF.js folders run on each
     backend of --runtime; ONNX files in onnxruntime, and in onnxruntime-web where it is asked for.
 
     \b
@@ -169,7 +169,7 @@ def _against_module(
 
     # A checkpoint of somebody else's has no contract: the ONNX file made of it has.
     contract = artefact.read_contract(ckpt if arch is None else onnx_path)
-    loaded, net = assemble.load(ckpt, arch, contract)
+    loaded, net = assemble.load_with_code(ckpt, arch, contract)
     if not contract.architecture.foreign or net is not None:
         module = loaded.module(net)
         return turns, comparing.module_reference(loaded, ckpt, module), module

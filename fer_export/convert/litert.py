@@ -32,6 +32,16 @@ class Written:
     figures: list[parity.Figures]
 
 
+def convert(source: Path, path: Path, *, worker: Worker) -> str:
+    """Write a SavedModel as a `.tflite` without a contract; answers the version of ai-edge-litert.
+
+    Raises:
+        InvalidInputError: the converter fails.
+    """
+    version: str = worker.call("run_litert.convert", source=source, path=path)
+    return version
+
+
 def export(source: Path, path: Path, *, worker: Worker, force: bool = False) -> Written:
     """Convert, and move into place once LiteRT computes what TensorFlow does with the SavedModel.
 
@@ -52,7 +62,7 @@ def export(source: Path, path: Path, *, worker: Worker, force: bool = False) -> 
     batch = worker.call("saved_model.batch", source=source)
     batches = samples_for(contract, batch=batch)
     with replacing(path) as temporary:
-        version = worker.call("run_litert.convert", source=source, path=temporary)
+        version = convert(source, temporary, worker=worker)
         with tensorflow.saved_model(worker, source) as reference, litert.model(worker, temporary) as runtime:
             figures = parity.measure(reference, runtime, batches, contract)
         parity.gate(figures, hint="please report the model: this is a bug of the converter")

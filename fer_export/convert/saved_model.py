@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -86,15 +86,12 @@ def export(
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         saved = stack.enter_context(replacing_directory(directory, own=own))
-        graph = scratch / "frozen.pb"
-        job = Job(model, contract, entries_of(contract, batch), scratch, saved, graph, worker)
-        tools = {"direct": by_direct, "onnx2tf": by_onnx2tf, "onnx-tf": by_onnx_tf}[converter](job, opset15)
+        job = replace(Job.prepared(model, contract, batch, scratch, worker), saved=saved)
+        tools = CONVERT[converter](job, opset15)
         with tensorflow.saved_model(worker, saved) as runtime:
             figures = parity.measure(reference, runtime, batches, contract)
         if frozen:
-            if not graph.is_file():
-                outputs = [output.name for output in contract.outputs]
-                worker.call("saved_model.freeze", source=saved, path=graph, entries=job.entries, outputs=outputs)
+            graph = freeze(job, worker)
             with tensorflow.frozen(worker, graph, contract) as runtime:
                 figures += parity.measure(reference, runtime, batches, contract)
         parity.gate(figures, hint=None if converter == "direct" else "--converter direct")
@@ -141,6 +138,16 @@ class Job:
     saved: Path
     graph: Path
     worker: Worker
+
+    @classmethod
+    def prepared(
+        cls, model: onnx.ModelProto, contract: Contract, batch: int | None, folder: Path, worker: Worker
+    ) -> Job:
+        """Return a job whose files all lie in a folder, an empty one."""
+        scratch = folder / "scratch"
+        scratch.mkdir()
+        saved, graph = folder / "saved_model", folder / "frozen.pb"
+        return cls(model, contract, entries_of(contract, batch), scratch, saved, graph, worker)
 
     @property
     def outputs(self) -> Sequence[str]:
@@ -198,3 +205,24 @@ def by_onnx_tf(job: Job, opset15: bytes | None) -> dict[str, str]:
         contract=job.contract.to_json(),
     )
     return {"onnx-tf": version}
+
+
+#: How each converter writes a job's SavedModel, of the job and the model in opset 15, which onnx-tf alone needs; it
+#: answers the names and versions of its tools.
+CONVERT: dict[Converter, Callable[[Job, bytes | None], dict[str, str]]] = {
+    "direct": by_direct,
+    "onnx2tf": by_onnx2tf,
+    "onnx-tf": by_onnx_tf,
+}
+
+
+def freeze(job: Job, worker: Worker) -> Path:
+    """Return a job's frozen graph, of its SavedModel where the converter wrote none before it.
+
+    Args:
+        job: one that is done.
+        worker: of the converter's environment or of `tf`.
+    """
+    if not job.graph.is_file():
+        worker.call("saved_model.freeze", source=job.saved, path=job.graph, entries=job.entries, outputs=job.outputs)
+    return job.graph

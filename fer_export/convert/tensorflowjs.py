@@ -60,20 +60,18 @@ def export(
     batch = worker.call("saved_model.batch", source=source)
     batches = samples_for(contract, batch=batch)
     with replacing_directory(directory, own=own) as temporary:
-        answer = worker.call("run_tensorflowjs.convert", source=source, directory=temporary, weights=weights)
+        document, version = convert(source, temporary, weights, worker=worker)
         contract = contract.stored_as(weights).but(
             parity=(),
             batch=batch or "dynamic",
             conversion=Conversion(hop="tensorflowjs", converter=contract.converter),
             tools={
                 **contract.tools,
-                "tensorflowjs": answer["version"],
+                "tensorflowjs": version,
                 "tfjs": browser.tfjs_version,
                 "fer-export": __version__,
             },
         )
-        document = read_document(temporary)
-        made_fit(document, answer["tensors"], temporary)
         embed(document, contract, temporary)
         figures = []
         with tensorflow.saved_model(worker, source) as reference:
@@ -88,6 +86,20 @@ def export(
     nodes = Counter(node["op"] for node in document["modelTopology"]["node"])
     operators = Counter({name: count for name, count in nodes.items() if name not in ("Const", "Placeholder")})
     return tfjs.Written(directory, contract, operators, size, figures)
+
+
+def convert(source: Path, directory: Path, weights: WeightsDType, *, worker: Worker) -> tuple[dict[str, Any], str]:
+    """Write a SavedModel as a TF.js model, and make it fit to run; answers its document and tensorflowjs's version.
+
+    The document is not yet written again: `embed` does that, with a contract.
+
+    Raises:
+        InvalidInputError: the converter fails.
+    """
+    answer = worker.call("run_tensorflowjs.convert", source=source, directory=directory, weights=weights)
+    document = read_document(directory)
+    made_fit(document, answer["tensors"], directory)
+    return document, answer["version"]
 
 
 def read_document(directory: Path) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def export(
         conversion=Conversion(hop="tfjs", converter="direct", without=tuple(without)),
         tools={**contract.tools, "fer-export": __version__},
     )
-    graph = convert(model, passes=passes_of(contract))
+    graph = convert(model, passes=passes_but(without))
     batches = samples_for(contract, batch=contract.fixed_batch)
     with replacing_directory(directory, own=own) as temporary:
         write_tfjs(graph, contract, temporary, weights)
@@ -90,6 +90,6 @@ def export(
     return Written(directory, contract, graph.operators(), size, figures)
 
 
-def passes_of(contract: Contract) -> set[str]:
-    """Return the names of the passes that the direct converter ran for a TF.js model, by its contract."""
-    return set(PASSES) - set(contract.conversion.without if contract.conversion else ())
+def passes_but(without: Collection[str]) -> set[str]:
+    """Return the names of the direct converter's passes for a TF.js model, but for some."""
+    return set(PASSES) - set(without)

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from fer_export.contract import Output
 from fer_export.errors import UsageError
-from fer_export.importing.probe_outputs import Answer, Kind, kind_of
+from fer_export.importing.probe_outputs import Kind, ProbedOutput, kind_of
 
 _OWN = "as the net answers"
 
 
 def describe(
-    measured: Sequence[Answer], labels: tuple[str, ...], wanted: Kind | None, name: str
+    measured: Sequence[ProbedOutput], labels: tuple[str, ...], wanted: Kind | None, name: str
 ) -> tuple[tuple[str, ...], tuple[Output, ...], list[str]]:
     """Return labels, outputs in the order of `Wrapped`, and a note for each assumption.
 
@@ -25,7 +25,7 @@ def describe(
     4. Everything else keeps the net's own name.
 
     Args:
-        measured: the outputs, from `probe_outputs.measure`.
+        measured: the outputs, from `probe_outputs.probe`.
         labels: the user's labels; may be empty.
         wanted: what the classifier's numbers are; None judges by the numbers.
         name: the net's name, for errors.
@@ -63,7 +63,9 @@ def describe(
     return labels, (appended, *described.values()), notes
 
 
-def _classifier(measured: Sequence[Answer], labels: Sequence[str], wanted: Kind | None, name: str) -> Answer | None:
+def _classifier(
+    measured: Sequence[ProbedOutput], labels: Sequence[str], wanted: Kind | None, name: str
+) -> ProbedOutput | None:
     rows = [answer for answer in measured if answer.rows is not None]
     if labels:
         fitting = next((answer for answer in rows if answer.shape == (len(labels),)), None)

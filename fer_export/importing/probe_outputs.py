@@ -27,7 +27,7 @@ _SAME = 1e-6
 
 
 @dataclass(frozen=True)
-class Answer:
+class ProbedOutput:
     """Describe one output of the net.
 
     Attributes:
@@ -41,7 +41,7 @@ class Answer:
     rows: npt.NDArray[np.float32] | None
 
 
-def measure(module: Wrapped, contract: Contract) -> tuple[list[Answer], tuple[str, ...]]:
+def probe(module: Wrapped, contract: Contract) -> tuple[list[ProbedOutput], tuple[str, ...]]:
     """Run the net on the packaged pictures at the contract's input size, or at several where that is free.
 
     Returns:
@@ -111,14 +111,14 @@ def _run(module: Wrapped, contract: Contract, inputs: Inputs) -> list[tuple[str,
     return answers
 
 
-def _answer(name: str, tensors: Sequence[Tensor]) -> Answer:
+def _answer(name: str, tensors: Sequence[Tensor]) -> ProbedOutput:
     shapes = [tuple(tensor.shape[1:]) for tensor in tensors]
     if len({len(shape) for shape in shapes}) > 1:
         raise InvalidInputError(f"output {name} has another number of axes for other pictures")
     sizes = [axis[0] if len(set(axis)) == 1 else 0 for axis in zip(*shapes, strict=True)]
     shape = (*sizes[1:], sizes[0]) if len(sizes) > 1 else tuple(sizes)
     rows = torch.cat(list(tensors)).numpy() if len(shape) == 1 and shape[0] else None
-    return Answer(name, shape, rows)
+    return ProbedOutput(name, shape, rows)
 
 
 def _constant(tensors: Sequence[Tensor]) -> bool:

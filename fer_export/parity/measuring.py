@@ -23,7 +23,7 @@ import numpy.typing as npt
 from fer_export.contract import BY_LABEL, Contract, Parity
 from fer_export.errors import FerExportError, MissingDependencyError, ParityError
 from fer_export.parity.samples import Batch
-from fer_export.runtimes import Answers, Runtime
+from fer_export.runtimes import Outputs, Runtime
 
 #: A function that is called with a runtime that cannot be started or gives no usable numbers, and the error.
 Refused = Callable[[str, FerExportError], object]
@@ -156,7 +156,7 @@ def gate(figures: Sequence[Figures], *, hint: str | None = None) -> None:
 Values = npt.NDArray[np.float32]
 
 
-def _rows(answers: Sequence[Answers], output: str, runtime: str) -> list[Values]:
+def _rows(answers: Sequence[Outputs], output: str, runtime: str) -> list[Values]:
     for answer in answers:
         if output not in answer:
             raise ParityError(f"{runtime} answers no output {output} (it answers {', '.join(answer)})")

@@ -19,7 +19,7 @@ from fer_export.contract import Contract
 Array = npt.NDArray[Any]
 #: Rows [N, …, C] of each input by its name.
 Inputs = Mapping[str, Array]
-Answers = dict[str, npt.NDArray[np.float32]]
+Outputs = dict[str, npt.NDArray[np.float32]]
 
 
 class Runtime(Protocol):
@@ -29,7 +29,7 @@ class Runtime(Protocol):
     def name(self) -> str:
         """What the parity table calls it."""
 
-    def __call__(self, inputs: Inputs) -> Answers:
+    def __call__(self, inputs: Inputs) -> Outputs:
         """Compute the outputs [N, …, C] by name, float32, for the inputs [N, …, C] by name."""
 
 

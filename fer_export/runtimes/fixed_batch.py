@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fer_export.runtimes import Answers, Inputs, Runtime, count, rows
+from fer_export.runtimes import Inputs, Outputs, Runtime, count, rows
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class InBatches:
         """The runtime's own."""
         return self.runtime.name
 
-    def __call__(self, inputs: Inputs) -> Answers:
+    def __call__(self, inputs: Inputs) -> Outputs:
         """Compute the outputs [N, …, C] by name, float32, for the inputs [N, …, C] by name."""
         given = count(inputs)
         starts = np.arange(0, given, self.size)

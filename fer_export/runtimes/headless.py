@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 
 from fer_export.errors import MissingDependencyError
-from fer_export.runtimes import Answers, Array, chromium, driver, typed
+from fer_export.runtimes import Array, Outputs, chromium, driver, typed
 
 #: Answered from files by `_serve`; no socket is opened and nothing else is let out.
 _ORIGIN = "http://localhost"
@@ -109,7 +109,7 @@ def packed(part: Array) -> dict[str, Any]:
     return {"shape": list(values.shape), "dtype": values.dtype.name, "data": data}
 
 
-def unpacked(answers: dict[str, Any]) -> Answers:
+def unpacked(answers: dict[str, Any]) -> Outputs:
     """Tensors by name, on their way back."""
     return {
         name: np.frombuffer(base64.b64decode(answer["data"]), "<f4").reshape(answer["shape"])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_export.errors import InvalidInputError, MissingDependencyError, first_line
-from fer_export.runtimes import Answers, Inputs, Runtime, channels_first, channels_last
+from fer_export.runtimes import Inputs, Outputs, Runtime, channels_first, channels_last
 from fer_export.runtimes.registry import Resources, runtime
 
 
@@ -64,7 +64,7 @@ class OnnxRuntime:
             )
         self.outputs = [output.name for output in self.session.get_outputs()]
 
-    def __call__(self, inputs: Inputs) -> Answers:
+    def __call__(self, inputs: Inputs) -> Outputs:
         """Compute the outputs [N, …, C] by name, float32, for the inputs [N, …, C] by name."""
         feeds = {name: channels_first(part) for name, part in inputs.items()}
         answers = self.session.run(self.outputs, feeds)

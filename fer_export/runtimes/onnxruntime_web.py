@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_export.errors import InvalidInputError, ParityError, first_line
-from fer_export.runtimes import Answers, Inputs, Runtime, channels_first, channels_last
+from fer_export.runtimes import Inputs, Outputs, Runtime, channels_first, channels_last
 from fer_export.runtimes.headless import ASSETS_URL, Headless, packed, unpacked
 from fer_export.runtimes.registry import Resources, runtime
 
@@ -24,7 +24,7 @@ class OnnxRuntimeWeb:
         self._page = page
         self._url = url
 
-    def __call__(self, inputs: Inputs) -> Answers:
+    def __call__(self, inputs: Inputs) -> Outputs:
         """Compute the outputs [N, …, C] by name, float32, for the inputs [N, …, C] by name.
 
         Raises:

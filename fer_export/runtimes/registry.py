@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Self
 
 from fer_export import runtimes
 from fer_export.errors import UsageError
-from fer_export.runtimes import Answers, Inputs, Runtime
+from fer_export.runtimes import Inputs, Outputs, Runtime
 
 if TYPE_CHECKING:
     from fer_export.runtimes.tfjs import Browser
@@ -168,6 +168,6 @@ class _Titled:
         """The runtime's own name and the artefact's."""
         return f"{self.runtime.name} {self.title}"
 
-    def __call__(self, inputs: Inputs) -> Answers:
+    def __call__(self, inputs: Inputs) -> Outputs:
         """Run it."""
         return self.runtime(inputs)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_export.contract import Contract
-from fer_export.runtimes import Answers, Inputs, Runtime, typed
+from fer_export.runtimes import Inputs, Outputs, Runtime, typed
 from fer_export.runtimes.fixed_batch import in_batches
 from fer_export.runtimes.registry import Resources, runtime
 from fer_export.tfenv.worker import Worker
@@ -27,14 +27,14 @@ class WorkerRuntime:
         self._worker = worker
         self._number = number
 
-    def __call__(self, inputs: Inputs) -> Answers:
+    def __call__(self, inputs: Inputs) -> Outputs:
         """Compute the outputs [N, …, C] by name, float32, for the inputs [N, …, C] by name.
 
         Raises:
             InvalidInputError: the model fails on it.
         """
         fed = {name: typed(part) for name, part in inputs.items()}
-        answers: Answers = self._worker.call("infer.run", number=self._number, inputs=fed)
+        answers: Outputs = self._worker.call("infer.run", number=self._number, inputs=fed)
         return answers
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_export.errors import InvalidInputError, MissingDependencyError, ParityError, first_line
-from fer_export.runtimes import Answers, Inputs, Runtime
+from fer_export.runtimes import Inputs, Outputs, Runtime
 from fer_export.runtimes.headless import ASSETS_URL, Headless, packed, unpacked
 from fer_export.runtimes.registry import Opener, Resources, runtime
 
@@ -114,7 +114,7 @@ class TfjsRuntime:
         """Pack the model and its inputs [N, …, C] by name as the harness takes them."""
         return [self._url, {name: packed(part) for name, part in inputs.items()}]
 
-    def __call__(self, inputs: Inputs) -> Answers:
+    def __call__(self, inputs: Inputs) -> Outputs:
         """Compute the outputs [N, …, C] by name, float32, for the inputs [N, …, C] by name.
 
         Raises:

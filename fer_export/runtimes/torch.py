@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer_export.contract import Contract
-from fer_export.runtimes import Answers, Inputs, Runtime, channels_first, channels_last
+from fer_export.runtimes import Inputs, Outputs, Runtime, channels_first, channels_last
 from fer_export.runtimes.registry import Resources, runtime
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class TorchRuntime:
         self.module = module.eval()
         self.contract = contract
 
-    def __call__(self, inputs: Inputs) -> Answers:
+    def __call__(self, inputs: Inputs) -> Outputs:
         """Compute the outputs [N, …, C] by name, float32, for the inputs [N, …, C] by name."""
         import torch
 

@@ -21,7 +21,7 @@ class NotConstantError(UnsupportedOperatorError):
         self.tensor = tensor
 
 
-class Call:
+class NodeContext:
     """Hold the inputs, attributes and output shapes of one node, and the builder to write with."""
 
     def __init__(

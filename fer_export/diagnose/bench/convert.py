@@ -1,8 +1,8 @@
-"""Two roads from one ONNX file to TF.js, side by side: the direct writer, and onnx2tf with tensorflowjs_converter.
+"""Two routes from one ONNX file to TF.js, side by side: the direct writer, and onnx2tf with tensorflowjs_converter.
 
 Each conversion is a process of its own, in turn: direct, official, direct, official, … Its time is that from the
 start of the process until the model is on disk. So the imports are in it, on both sides; checks in a browser are
-in neither. Where there is a choice, it is made for the official road: one process for both of its steps, so that
+in neither. Where there is a choice, it is made for the official route: one process for both of its steps, so that
 TensorFlow is imported once; neither onnxsim nor the `.tflite` files that onnx2tf would also write; and the
 rewrites of `fer_export.convert.onnx2tf`, done beforehand, of what it gets wrong.
 """
@@ -45,9 +45,9 @@ MODELS = (
 def compare(
     name: str, loaded: Checkpoint, *, turns: int, browser: Browser, started: Callable[[str], object] = lambda what: None
 ) -> Compared:
-    """Export to ONNX, then convert in turn by both roads, and hold what they wrote last against onnxruntime.
+    """Export to ONNX, then convert in turn by both routes, and hold what they wrote last against onnxruntime.
 
-    A road that fails keeps its reason, and the other one goes on.
+    A route that fails keeps its reason, and the other one goes on.
 
     Raises:
         MissingDependencyError: TensorFlow's environment, or the browser, is not there.
@@ -72,14 +72,14 @@ def compare(
 def _convert(
     compared: Compared, contract: Contract, folder: Path, turns: int, started: Callable[[str], object]
 ) -> dict[str, str]:
-    """Every turn of both roads. Answers the tensors of the official model's outputs, by their names."""
+    """Every turn of both routes. Outputs the tensors of the official model's outputs, by their names."""
     tensors: dict[str, str] = {}
     for turn in range(turns):
-        for road, side in compared.sides.items():
+        for route, side in compared.sides.items():
             if side.reason is None:
-                started(f"{compared.name}: {road}, turn {turn + 1} of {turns}")
+                started(f"{compared.name}: {route}, turn {turn + 1} of {turns}")
                 with _failing(side):
-                    cost, end = convert_process.convert(_job(road, folder, contract))
+                    cost, end = convert_process.convert(_job(route, folder, contract))
                     side.costs.append(cost)
                     tensors = end.get("tensors", tensors)
     return tensors
@@ -98,13 +98,13 @@ def _hold(
         for answers in [reference(batch.inputs)]
         for name, values in exact(batch.inputs).items()
     )
-    for road, side in compared.sides.items():
+    for route, side in compared.sides.items():
         if side.reason is None:
             with _failing(side):
-                side.nodes, side.bytes = _size(folder / road)
-                if road == "official":
-                    _made_fit(folder / road, tensors)
-                with browser.open(folder / road, "wasm") as runtime:
+                side.nodes, side.bytes = _size(folder / route)
+                if route == "official":
+                    _made_fit(folder / route, tensors)
+                with browser.open(folder / route, "wasm") as runtime:
                     figures = parity.measure(reference, runtime, batches, contract)
                 side.difference = max(figure.max_abs for figure in figures)
 
@@ -133,15 +133,15 @@ def _failing(*sides: Side) -> Iterator[None]:
             side.reason = error.reason
 
 
-def _job(road: str, folder: Path, contract: Contract) -> dict[str, Any]:
+def _job(route: str, folder: Path, contract: Contract) -> dict[str, Any]:
     """A conversion that starts from nothing."""
-    for name in (road, "saved_model"):
+    for name in (route, "saved_model"):
         shutil.rmtree(folder / name, ignore_errors=True)
-    (folder / road).mkdir()
+    (folder / route).mkdir()
     return {
-        "road": road,
-        "model": str(folder / f"{road}.onnx"),
-        "folder": str(folder / road),
+        "route": route,
+        "model": str(folder / f"{route}.onnx"),
+        "folder": str(folder / route),
         "scratch": str(folder / "saved_model"),
         "entries": saved_model.entries_of(contract, None),
         "outputs": [output.name for output in contract.outputs],

@@ -10,21 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from fer_export.diagnose.bisect.finding import Array
-from fer_export.runtimes import Answers, Inputs
+from fer_export.runtimes import Inputs, Outputs
 from fer_export.runtimes.tfjs import Browser
 
 _SILENT = ("Const", "Placeholder", "NoOp")
 
 
-def tensors(directory: Path) -> list[str]:
+def tensor_names(directory: Path) -> list[str]:
     """The nodes of a graph model that compute something."""
     nodes = document(directory)["modelTopology"]["node"]
     return [node["name"] for node in nodes if node["op"] not in _SILENT]
 
 
-def read(
+def read_tensors(
     directory: Path, inputs: Inputs, names: Sequence[str], *, browser: Browser, backend: str
-) -> tuple[Answers, dict[str, Array]]:
+) -> tuple[Outputs, dict[str, Array]]:
     """Run a graph model whose signature also names inner tensors.
 
     Args:

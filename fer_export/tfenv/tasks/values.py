@@ -16,7 +16,7 @@ import numpy as np
 _SILENT = ("Const", "Placeholder", "NoOp", "Identity")
 
 
-def tensors(path: str, kind: str, inputs: list[str], outputs: list[str]) -> list[str]:
+def tensor_names(path: str, kind: str, inputs: list[str], outputs: list[str]) -> list[str]:
     """Names of the floating-point tensors that are computed, each node by its first output."""
     if kind == "litert":
         interpreter = _interpreter(path)
@@ -28,7 +28,7 @@ def tensors(path: str, kind: str, inputs: list[str], outputs: list[str]) -> list
     ]
 
 
-def read(
+def tensor_values(
     path: str, kind: str, inputs: list[str], outputs: list[str], fed: dict[str, Any], names: list[str]
 ) -> dict[str, Any]:
     """Run a model on [N, …, C] of each input by name (`fed`), cast to what it takes.

@@ -27,7 +27,7 @@ Timer = Callable[[Sequence[Inputs], int], Sequence[Sequence[Span]]]
 
 
 @dataclass(frozen=True)
-class Measured:
+class TimedNets:
     """Times, and for each net the bytes of its TF.js weight files by how they are kept (without TF.js none)."""
 
     timings: list[Timing]
@@ -46,7 +46,7 @@ def missing(runtime: str, browser: Browser) -> MissingDependencyError | None:
     return None
 
 
-def measure(
+def time_nets(
     nets: Sequence[Net],
     runtimes: Sequence[str] = RUNTIMES,
     *,
@@ -56,7 +56,7 @@ def measure(
     rounds: int = 10,
     turns: int = 20,
     started: Callable[[str], object] = lambda name: None,
-) -> Measured:
+) -> TimedNets:
     """Build the artefacts of all nets, then time them in turn, each on pictures of its own size.
 
     Everything runs on one thread of the CPU (`webgl` aside): a pool of threads that still spins after
@@ -91,7 +91,7 @@ def measure(
                     inputs = [net.pictures(batch) for net in nets]
                     timer(inputs, WARM_UP)
                     timings.append(Timing(runtime, batch, [timer(inputs, turns) for _ in range(rounds)]))
-    return Measured(timings, [artefacts.weights for artefacts in built])
+    return TimedNets(timings, [artefacts.weights for artefacts in built])
 
 
 def _named(kind: str, backends: Sequence[str]) -> list[str]:

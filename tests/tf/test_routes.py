@@ -1,4 +1,4 @@
-"""Every road to TensorFlow computes what torch does, and any two of them can be held against each other."""
+"""Every route to TensorFlow computes what torch does, and any two of them can be held against each other."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from fer_export.formats.saved_model import load_saved_model
 from fer_export.formats.tfjs import load_tfjs
 from fer_export.models import mtcnn
 from fer_export.parity import Figures, comparing, samples
-from fer_export.runtimes import Answers, Inputs
+from fer_export.runtimes import Inputs, Outputs
 from fer_export.runtimes.onnxruntime import OnnxRuntime
 from fer_export.runtimes.registry import names
 from fer_export.runtimes.tfjs import Browser
@@ -73,7 +73,7 @@ class Made:
 
 @pytest.fixture(scope="session")
 def made(worker: Worker, small_onnx: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """The small model by the direct road, and on from there."""
+    """The small model by the direct route, and on from there."""
     folder = tmp_path_factory.mktemp("made")
     saved, frozen = folder / "saved_model", folder / "fer.pb"
     written = saved_model.export(*load_onnx(small_onnx), saved, worker=worker, frozen=frozen)
@@ -242,7 +242,7 @@ def test_a_failed_run_leaves_the_good_artefacts(
     worker: Worker, made: Made, small_onnx: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Wrong(OnnxRuntime):
-        def __call__(self, inputs: Inputs) -> Answers:
+        def __call__(self, inputs: Inputs) -> Outputs:
             return {name: values + np.float32(0.01) for name, values in super().__call__(inputs).items()}
 
     monkeypatch.setattr(saved_model, "OnnxRuntime", Wrong)
