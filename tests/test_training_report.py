@@ -25,7 +25,7 @@ from fer_export.formats import checkpoint as checkpoints
 from fer_export.formats.checkpoint import Checkpoint, weights_sha256
 from training import report
 from training.data import drawn
-from training.data.faces import PRIVATE, PUBLIC, TRAINING, Faces
+from training.data.faces import ALL, PRIVATE, PUBLIC, TRAINING, Faces
 from training.measure import figures, test_set_ledger
 from training.measure.evaluation import Evaluation, evaluate, fitted, predict, view
 from training.report import history, mistakes, statements, text
@@ -46,7 +46,9 @@ def net() -> Checkpoint:
     contract = made.contract.but(
         labels=drawn.LABELS,
         outputs=tuple(one.model_copy(update={"shape": (len(drawn.LABELS),)}) for one in made.contract.outputs),
-        training=Training(data="drawn", protocol="drawn labels", recipe="drawn", seed=3, epochs=2, note=HOSTILE),
+        training=Training(
+            data=drawn.read(30, 60).name, protocol="drawn labels", recipe="drawn", seed=3, epochs=2, note=HOSTILE
+        ),
         metrics=(Metric(name="accuracy", value=0.2, split=PUBLIC, protocol="drawn labels", samples=60),),
     )
     return Checkpoint(contract, made.state)
@@ -289,15 +291,31 @@ def test_a_damaged_ledger_is_an_error_and_stays_as_it_is(tmp_path: Path, damage:
         ("20% of Training and PublicTest, shuffled with seed 0", PUBLIC, "most rows of PublicTest were trained on"),
     ],
 )
-def test_it_says_whether_the_rows_are_free_of_the_choice(net: Checkpoint, choosing: str, split: str, says: str) -> None:
+def test_it_says_whether_the_rows_are_free_of_the_choice(
+    net: Checkpoint, measured: Evaluation, choosing: str, split: str, says: str
+) -> None:
     metric = net.contract.metrics[0].model_copy(update={"split": choosing})
-    said = statements.chosen_by(net.contract.but(metrics=(metric,)), split)
+    said = statements.chosen_by(net.contract.but(metrics=(metric,)), replace(measured, split=split))
     assert said.startswith(f"{choosing} chose the epoch")
     assert says in said
 
 
-def test_a_checkpoint_that_does_not_say_what_chose(net: Checkpoint) -> None:
-    assert "does not say" in statements.chosen_by(net.contract.but(metrics=()), PUBLIC)
+def test_it_says_that_other_pictures_chose(net: Checkpoint, measured: Evaluation) -> None:
+    other = statements.chosen_by(net.contract, replace(measured, data="image folder mine"))
+    assert "pictures of another data set, image folder mine" in other
+    assert "same rows" not in other
+    # FER2013's pictures are the same ones by either set of labels.
+    training = Training(data="FER2013", protocol="p", recipe="r", seed=0, epochs=1)
+    votes = replace(measured, data="FER2013 pictures with FER+ votes")
+    assert "the same rows" in statements.chosen_by(net.contract.but(training=training), votes)
+
+
+def test_all_pictures_of_the_set_that_was_trained_on_are_no_measure(net: Checkpoint, measured: Evaluation) -> None:
+    assert "most of these rows were trained on" in statements.chosen_by(net.contract, replace(measured, split=ALL))
+
+
+def test_a_checkpoint_that_does_not_say_what_chose(net: Checkpoint, measured: Evaluation) -> None:
+    assert "does not say" in statements.chosen_by(net.contract.but(metrics=()), measured)
 
 
 # The report

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer_export.contract import Contract
 from fer_export.errors import UsageError
 from fer_export.formats.artefact import Kind, kind, read_contract
+from fer_export.formats.packaged import named
 
 if TYPE_CHECKING:
     from torch import nn
@@ -68,7 +69,7 @@ def load(path: str | PathLike[str]) -> Model:
         InvalidInputError: there is nothing, or it is damaged, unsafe or of another kind.
         ContractError: it carries no contract, or one that was written for something else.
     """
-    found = packaged_or_path(path)
+    found = named(fspath(path))
     which = kind(found)
     if which != "torch":
         return Model(found, which, read_contract(found))
@@ -81,10 +82,3 @@ def load(path: str | PathLike[str]) -> Model:
 def as_model(source: Source) -> Model:
     """Return a model as it is, or load it. Errors as for `load`."""
     return source if isinstance(source, Model) else load(source)
-
-
-def packaged_or_path(path: str | PathLike[str]) -> Path:
-    """Return the path of a packaged model for its name; any other path as it is."""
-    from fer_export.formats.checkpoint import named
-
-    return named(path) if isinstance(path, str) else Path(path)

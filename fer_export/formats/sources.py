@@ -8,10 +8,10 @@ from safetensors import SafetensorError, safe_open
 
 from fer_export.contract import KEY, Contract
 from fer_export.errors import ContractError
+from fer_export.formats.packaged import named, packaged
 
 #: Where `python -m training` writes its checkpoints.
 RUNS = Path("runs")
-_PACKAGED = Path(__file__).parent.parent / "pretrained"
 
 
 def find_checkpoint(contract: Contract, runs: Path = RUNS) -> Path | None:
@@ -27,7 +27,7 @@ def find_checkpoint(contract: Contract, runs: Path = RUNS) -> Path | None:
         The first checkpoint of the same weights that says the same of labels, inputs, outputs and calibration, which
         are computed inside the graph too; None where there is none.
     """
-    for path in (*sorted(_PACKAGED.glob("*.safetensors")), *sorted(runs.rglob("*.safetensors"))):
+    for path in (*map(named, packaged()), *sorted(runs.rglob("*.safetensors"))):
         text = _contract_text(path)
         if text is None or contract.weights_sha256 not in text:
             continue

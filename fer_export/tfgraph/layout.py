@@ -72,12 +72,6 @@ def constant(array: Array, name: str = "") -> Value:
     return Value(array.shape, identity(array.ndim), name, array, dtype=dtype_of(array))
 
 
-def same_order_in_memory(shape: Shape, permutation: Permutation) -> bool:
-    """Return whether the values lie in memory in ONNX's order, that is, only axes of size 1 have moved."""
-    moved = [axis for axis in permutation if shape[axis] != 1]
-    return moved == sorted(moved)
-
-
 def flattened_columns(shape: Sequence[int], permutation: Permutation) -> Array:
     """Return which ONNX column each TensorFlow column holds after [N, *shape] is flattened to [N, K].
 

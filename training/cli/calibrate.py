@@ -8,6 +8,7 @@ import click
 
 from fer_export.cli import options
 from fer_export.cli.output import Output, command
+from fer_export.errors import UsageError
 from training.cli import rows
 from training.cli.options import made_of
 
@@ -17,6 +18,7 @@ from training.cli.options import made_of
 @click.option("--data", type=options.FilePath, help="Folder (or file) with the labelled pictures.")
 @click.option("--kind", type=click.Choice(rows.KINDS), help="What DATA is; otherwise what the checkpoint is for.")
 @click.option("--protocol", type=click.Choice(["majority", "argmax", "soft"]), help="FER+ labels. [majority]")
+@click.option("--split", type=click.Choice(("PublicTest", "all")), help=rows.SPLIT_HELP)
 @click.option(
     "-o",
     "--output",
@@ -32,10 +34,11 @@ def main(
     data: Path | None,
     kind: str | None,
     protocol: str | None,
+    split: str | None,
     path: Path | None,
     seed: int,
 ) -> None:
-    """Fit a temperature on PublicTest and write it into the contract.
+    """Fit a temperature on rows that were not trained on, and write it into the contract.
 
     The logits are divided by it before softmax, inside every exported graph: the
     answers stay the same, the confidence comes to mean how often they are right.
@@ -49,11 +52,18 @@ def main(
       python -m training calibrate --ckpt x.pth --data faces --kind folder
     """
     from fer_export.formats import checkpoint
+    from training.data.faces import ALL
     from training.weights.calibrate import calibrate
 
     source = ckpt or checkpoint.PRETRAINED
     loaded = checkpoint.load(source)
-    faces = rows.choose(loaded.contract, data, kind, "PublicTest", protocol=protocol)
+    faces = rows.choose(loaded.contract, data, kind, split, run=source.resolve().parent, protocol=protocol)
+    trained = loaded.contract.training
+    if split is None and ALL in faces.split and trained is not None and trained.data == faces.name:
+        raise UsageError(
+            f"the net was trained on {faces.name}, and nothing tells which of these pictures were not",
+            hint="give it a folder with train/ and val/, or add --split all if these are other pictures",
+        )
     with rows.bar(output, len(faces.labelled())) as progress:
         done = calibrate(loaded, faces, seed=seed, progress=progress)
     path = path or made_of(source, "calibrated")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     type=click.Choice(["fer2013", "ferplus", "drawn"]),
     help="What DATA is. Otherwise what the checkpoint was trained on.",
 )
-@click.option("--split", type=click.Choice(rows.OPEN_SPLITS), default="PublicTest", show_default=True)
+@click.option("--split", type=click.Choice(rows.OPEN_SPLITS), help=rows.SPLIT_HELP)
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N labelled rows.")
 @click.option("--fill", is_flag=True, help="Only find the landmarks of the rows, labelled or not, and keep them.")
 @click.option("-o", "--output", "folder", type=options.FilePath, help="Write a sheet of pictures and a JSON there.")
@@ -36,7 +36,7 @@ def main(
     ckpt: Path | None,
     data: Path | None,
     kind: str | None,
-    split: str,
+    split: str | None,
     limit: int | None,
     fill: bool,
     folder: Path | None,
@@ -70,7 +70,7 @@ def main(
     path = ckpt or checkpoints.PRETRAINED
     loaded = checkpoints.load(path)
     with output.working("reading the pictures"):
-        faces = rows.choose(loaded.contract, data, kind, split, limit=limit)
+        faces = rows.choose(loaded.contract, data, kind, split, run=path.resolve().parent, limit=limit)
     if fill:
         with rows.bar(output, len(faces), "looking for faces") as progress:
             found = cascade_crops.landmarks(faces.pixels, progress=progress).isfinite().all(2).all(1)

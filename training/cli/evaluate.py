@@ -24,7 +24,7 @@ from training.cli import rows
 @click.option(
     "--merge", "merged", multiple=True, metavar="NEW=OLD,OLD", help="As data.merge of the run; may be repeated."
 )
-@click.option("--split", type=click.Choice(rows.SPLITS), default="PublicTest", show_default=True)
+@click.option("--split", type=click.Choice(rows.SPLITS), help=rows.SPLIT_HELP)
 @click.option("--final", is_flag=True, help="The last look, at PrivateTest. It is counted.")
 @click.option("--views", type=click.IntRange(1, 10), default=1, show_default=True, help="Measure their average too.")
 @click.option("--without-copies", is_flag=True, help="Leave out rows whose picture is in Training too.")
@@ -37,7 +37,7 @@ def main(
     kind: str | None,
     protocol: str | None,
     merged: tuple[str, ...],
-    split: str,
+    split: str | None,
     final: bool,
     views: int,
     without_copies: bool,
@@ -61,7 +61,7 @@ def main(
             hint="choose with --split PublicTest; at the very end add --final, and the look is counted",
         )
     if final and not private:
-        raise UsageError(f"--final is for PrivateTest, not for {split}", hint="add --split PrivateTest")
+        raise UsageError(f"--final is for PrivateTest, not for {split or 'PublicTest'}", hint="add --split PrivateTest")
 
     from fer_export.formats import checkpoint as checkpoints
     from training import report
@@ -75,7 +75,7 @@ def main(
     test_set_ledger.past_looks(run)
     with output.working("reading the pictures"):
         faces = rows.choose(
-            loaded.contract, data, kind, split, protocol=protocol, merged=merged, without_copies=without_copies
+            loaded.contract, data, kind, split, run=run, protocol=protocol, merged=merged, without_copies=without_copies
         )
     with rows.bar(output, int((faces.classes >= 0).sum()) * views) as progress:
         measured = evaluate(loaded, faces, views=views, progress=progress)
@@ -83,7 +83,7 @@ def main(
         test_set_ledger.record_look(
             run,
             weights_sha256=loaded.contract.weights_sha256,
-            split=split,
+            split=measured.split,
             when=datetime.now(UTC).isoformat(timespec="seconds"),
             figures={"accuracy": measured.accuracy, "macro_f1": measured.macro_f1, "samples": measured.samples},
         )
@@ -91,7 +91,7 @@ def main(
     output.add(checkpoint=str(path), **text.record(measured), private_looks=len(seen))
     width = min(output.console.width, 100)
     output.text(text.as_text(measured, width) + "\n")
-    for sentence in (statements.chosen_by(loaded.contract, split), statements.looked_at(loaded.contract, seen)):
+    for sentence in (statements.chosen_by(loaded.contract, measured), statements.looked_at(loaded.contract, seen)):
         output.text(textwrap.fill(sentence, width))
     if folder is None:
         output.next("the same with -o FOLDER, for the pictures and the page")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option(
     "--kind", type=click.Choice(rows.KINDS), help="What DATA is. Otherwise what the checkpoint was trained on."
 )
-@click.option("--split", type=click.Choice(rows.OPEN_SPLITS), default="PublicTest", show_default=True)
+@click.option("--split", type=click.Choice(rows.OPEN_SPLITS), help=rows.SPLIT_HELP)
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N labelled rows.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the noise.")
 @click.option("-o", "--output", "folder", type=options.FilePath, help="Write the chart and a JSON there.")
@@ -33,7 +33,7 @@ def main(
     ckpt: Path | None,
     data: Path | None,
     kind: str | None,
-    split: str,
+    split: str | None,
     limit: int | None,
     seed: int,
     folder: Path | None,
@@ -58,7 +58,7 @@ def main(
     path = ckpt or checkpoints.PRETRAINED
     loaded = checkpoints.load(path)
     with output.working("reading the pictures"):
-        faces = rows.choose(loaded.contract, data, kind, split, limit=limit)
+        faces = rows.choose(loaded.contract, data, kind, split, run=path.resolve().parent, limit=limit)
     with rows.bar(output, len(faces.labelled()) * passes()) as progress:
         found = robustness.measure_robustness(loaded, faces, seed=seed, progress=progress)
     record = {"checkpoint": str(path), "weights_sha256": loaded.contract.weights_sha256, **found.record()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 #: FER2013's names in FER2013's order, and contempt, which FER+, AffectNet and CK+ add.
 CANONICAL = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral", "contempt")
@@ -40,6 +40,25 @@ def canonical(name: str) -> str:
     plain = unicodedata.normalize("NFC", name).strip().lower()
     bare = _NUMBER_AFTER.sub("", _NUMBER_BEFORE.sub("", plain))
     return _KNOWN.get(plain) or _KNOWN.get(bare) or plain
+
+
+def matched(labels: Sequence[str], wanted: Sequence[str]) -> list[int] | None:
+    """Return, for each of the labels `wanted`, the index in `labels` of the one that means the same.
+
+    Equal names count before aliases: "happy" is matched by "happy", then by "happiness", whatever the order.
+
+    Returns:
+        As many indices as `wanted` has labels; None where the two do not name the same classes, one to one.
+    """
+    if len(labels) != len(wanted):
+        return None
+    if set(labels) == set(wanted):
+        return [labels.index(label) for label in wanted]
+    meant = [canonical(label) for label in labels]
+    asked = [canonical(label) for label in wanted]
+    if len(set(meant)) != len(meant) or set(meant) != set(asked):
+        return None
+    return [meant.index(label) for label in asked]
 
 
 def in_order(names: Iterable[str]) -> tuple[str, ...]:

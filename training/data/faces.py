@@ -13,6 +13,8 @@ from torch import Tensor
 from fer_export.errors import InvalidInputError
 
 TRAINING, PUBLIC, PRIVATE = "Training", "PublicTest", "PrivateTest"
+#: All rows but those of PrivateTest, for pictures that a net was not trained on.
+ALL = "all"
 
 
 @dataclass(frozen=True)

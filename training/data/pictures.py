@@ -184,6 +184,8 @@ def complete_split(
     """
     if PUBLIC in split or TRAINING not in split:
         return "as the data set says"
+    if not share:
+        return "none"
     train = np.flatnonzero(split == TRAINING).tolist()
     split[np.array(train)[hold_out([keys[row] for row in train], classes[train], share, seed)]] = PUBLIC
     return f"{share:g} of the pictures by content, seed {seed}"

@@ -126,7 +126,30 @@ def relabelled(split: Split, labels: tuple[str, ...]) -> Split:
     Raises:
         InvalidInputError: the rows have a label that is not among `labels`.
     """
-    return replace(split, train=_relabelled(split.train, labels), check=_relabelled(split.check, labels))
+    return replace(split, train=relabelled_faces(split.train, labels), check=relabelled_faces(split.check, labels))
+
+
+def relabelled_faces(faces: Faces, labels: tuple[str, ...]) -> Faces:
+    """Return the rows with the labels of a net, in its order, matched by name or else by what they mean.
+
+    Raises:
+        InvalidInputError: the rows have a label that is not among `labels`.
+    """
+    if faces.labels == labels:
+        return faces
+    known = {canonical(label): index for index, label in enumerate(labels)}
+    known |= {label: index for index, label in enumerate(labels)}
+    columns = [known.get(label, known.get(canonical(label))) for label in faces.labels]
+    unknown = [label for label, column in zip(faces.labels, columns, strict=True) if column is None]
+    if unknown:
+        raise InvalidInputError(
+            f"{faces.name}: label {', '.join(unknown)} is unknown to the net", hint=f"its labels: {', '.join(labels)}"
+        )
+    targets = torch.zeros(len(faces), len(labels))
+    for index, column in enumerate(columns):
+        assert column is not None
+        targets[:, column] += faces.targets[:, index]
+    return replace(faces, labels=labels, targets=targets)
 
 
 def _read(data: Data, path: Path | None, size: int, channels: int, seed: int, *, protocol: str | None = None) -> Faces:
@@ -148,23 +171,9 @@ def _read(data: Data, path: Path | None, size: int, channels: int, seed: int, *,
     return classes.merge(everything, data.merge) if data.merge else everything
 
 
-def _relabelled(faces: Faces, labels: tuple[str, ...]) -> Faces:
-    if faces.labels == labels:
-        return faces
-    known = {canonical(label): index for index, label in enumerate(labels)}
-    unknown = [label for label in faces.labels if canonical(label) not in known]
-    if unknown:
-        raise InvalidInputError(
-            f"{faces.name}: label {', '.join(unknown)} is unknown to the net", hint=f"its labels: {', '.join(labels)}"
-        )
-    targets = torch.zeros(len(faces), len(labels))
-    for index, label in enumerate(faces.labels):
-        targets[:, known[canonical(label)]] = faces.targets[:, index]
-    return replace(faces, labels=labels, targets=targets)
-
-
 def _split(data: Data, everything: Faces, seed: int) -> tuple[Faces, Faces, str]:
-    if data.split == "usage":
+    # Folders and VOC photos bring their own validation part, or were given one when they were read.
+    if data.split == "usage" or data.kind in ("folder", "voc"):
         train, check = splits.by_usage(everything)
         name = str(check.split[0])
     else:

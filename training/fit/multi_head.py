@@ -6,7 +6,7 @@ loss; a row that only one set labels says nothing to the other head.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from fer_export import models
-from fer_export.errors import InvalidInputError
+from fer_export.errors import InvalidInputError, first_line
+from training.data.aliases import matched
 from training.data.faces import Faces
 from training.fit import losses
 from training.recipe import Data, Stage
@@ -87,16 +88,12 @@ def cut(
     Raises:
         InvalidInputError: the net's last layer cannot be told from its state.
     """
-    last = _last(models.build(architecture, **{**arguments, "num_classes": width}))
-    kept = {
-        name: (value[head.start : head.stop].clone() if name.rpartition(".")[0] == last else value)
-        for name, value in state.items()
-    }
+    kept = with_rows(state, class_tensors(architecture, arguments, width), range(head.start, head.stop))
     net = models.build(architecture, **{**arguments, "num_classes": head.stop - head.start})
     try:
         net.load_state_dict(kept)
     except RuntimeError as error:
-        raise InvalidInputError(f"{architecture} cannot have two heads: {last} is not its last layer") from error
+        raise InvalidInputError(f"{architecture} cannot have two heads: {first_line(error)}") from error
     return kept
 
 
@@ -106,7 +103,7 @@ def start(wide: nn.Module, state: Mapping[str, Tensor], labels: Sequence[str], f
     Args:
         wide: is changed.
         state: of the net with one head.
-        labels: of its answers, in order.
+        labels: of its answers, in order; they are matched to a head's by what they mean.
         faces: the rows to train on, for the labels of both sets.
 
     Returns:
@@ -116,14 +113,20 @@ def start(wide: nn.Module, state: Mapping[str, Tensor], labels: Sequence[str], f
         InvalidInputError: its labels are those of no head, or its weights do not fit.
     """
     sets = [faces.labels, *([faces.other.labels] if faces.other else [])]
-    if tuple(labels) not in sets:
+    orders = [matched(labels, each) for each in sets]
+    which = next((index for index, order in enumerate(orders) if order is not None), None)
+    if which is None:
         raise InvalidInputError(f"--init answers {', '.join(labels)}, which no head of the recipe does")
-    which = sets.index(tuple(labels))
+    order = orders[which]
+    assert order is not None
     first = sum(len(each) for each in sets[:which])
-    last = _last(wide)
     whole = {name: value.clone() for name, value in wide.state_dict().items()}
-    for name, value in state.items():
-        if name.rpartition(".")[0] == last:
+    # The wide net has more rows than the one with a single head just where it has a row for each class.
+    names = {
+        name for name, value in state.items() if name in whole and len(value.shape) and len(value) != len(whole[name])
+    }
+    for name, value in with_rows(state, names, order).items():
+        if name in names:
             whole[name][first : first + len(labels)] = value
         else:
             whole[name] = value
@@ -134,7 +137,18 @@ def start(wide: nn.Module, state: Mapping[str, Tensor], labels: Sequence[str], f
     return "first" if which == 0 else "second"
 
 
-def _last(net: nn.Module) -> str:
-    """The name of the last layer with weights of two and more dimensions."""
-    names: list[str] = [name for name, module in net.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)]
-    return names[-1]
+def class_tensors(architecture: str, arguments: Mapping[str, Any], classes: int) -> frozenset[str]:
+    """Return the names of the tensors that have a row for each class: those whose shape follows `num_classes`.
+
+    Args:
+        architecture, arguments: of the net; `num_classes` among the arguments is not looked at.
+        classes: how many it has.
+    """
+    nets = [models.build(architecture, **{**arguments, "num_classes": count}) for count in (classes, classes + 1)]
+    shapes, more = ({name: value.shape for name, value in net.state_dict().items()} for net in nets)
+    return frozenset(name for name, shape in shapes.items() if shape != more[name])
+
+
+def with_rows(state: Mapping[str, Tensor], names: Collection[str], rows: Sequence[int]) -> dict[str, Tensor]:
+    """Return a state dict in which these tensors have these of their rows, in this order."""
+    return {name: value[list(rows)].clone() if name in names else value for name, value in state.items()}

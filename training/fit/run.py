@@ -18,8 +18,6 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from safetensors.torch import load_file
 from torch import nn
 
-from fer_export import models
-from fer_export.contract import Architecture
 from fer_export.errors import InvalidInputError, UsageError
 from fer_export.files import replacing
 from fer_export.formats import checkpoint as checkpoints
@@ -29,9 +27,10 @@ from training.data.sources import Split
 from training.fit import pretrained, stored_views
 from training.fit.checkpointing import WHOLE, History, Keeper, State, WarmAverage
 from training.fit.dataloader import InMemory, Rows, loader
+from training.fit.initial_net import initial_net
 from training.fit.lightning_module import Fitting
-from training.fit.multi_head import heads, start, targets
-from training.provenance import architecture_of, started_from, write_environment
+from training.fit.multi_head import heads, targets
+from training.provenance import started_from, write_environment
 from training.recipe import Data, Recipe, Stage, as_yaml, read_recipe
 
 #: Rows that are checked at a time, over all processes.
@@ -90,7 +89,9 @@ def fit(recipe: Recipe, run: Run) -> Path:
             temporary.write_text(as_yaml(recipe), "utf-8")
         write_environment(run.folder / "environment.json")
     seed_everything(recipe.seed, verbose=False)
-    net, note = _fresh(recipe, split, run)
+    net, note = initial_net(
+        recipe, split, targets(split.train).shape[1], init=run.init, weights=run.weights, resumed=run.resume
+    )
     for index, stage in enumerate(recipe.stages):
         if index and _wanted(recipe, stage) != _wanted(recipe, recipe.stages[index - 1]):
             # The net's labels are those of the first stage.
@@ -189,38 +190,6 @@ def _fit_stage(recipe: Recipe, stage: Stage, net: nn.Module, split: Split, run: 
         # Lightning fetches the first batch before it tells the sampler which epoch it is.
         rows.set_epoch(torch.load(state, map_location="cpu", weights_only=False)["epoch"] + 1)
     trainer.fit(module, training, checking, ckpt_path=state, weights_only=False)
-
-
-def _fresh(recipe: Recipe, split: Split, run: Run) -> tuple[nn.Module, str]:
-    """The net that the first stage starts with, and a sentence on its weights."""
-    architecture = architecture_of(recipe, targets(split.train).shape[1])
-    if run.init is not None:
-        return _continued(run.init, architecture, split, two=bool(recipe.second))
-    net = models.build(architecture.name, **architecture.arguments)
-    if recipe.pretrained is None:
-        return net, ""
-    # A resumed run takes its weights from its own state.
-    if run.resume:
-        return net, _pretrained_note(recipe, run)
-    pretrained.load(net, recipe.architecture, recipe.pretrained, run.weights)
-    return net, _pretrained_note(recipe, run)
-
-
-def _continued(init: Checkpoint, wanted: Architecture, split: Split, *, two: bool) -> tuple[nn.Module, str]:
-    """The net of a checkpoint; where the recipe has two heads, the one that it lacks begins anew."""
-    held = init.contract.architecture
-    sizes = {**wanted.arguments, "num_classes": held.arguments.get("num_classes", 0)} if two else wanted.arguments
-    if (held.name, held.arguments) != (wanted.name, sizes):
-        raise InvalidInputError(f"--init holds {held}, and the recipe wants {wanted}")
-    if not two:
-        return init.module().net, started_from(init)
-    net = models.build(wanted.name, **wanted.arguments)
-    which = start(net, init.state, init.contract.labels, split.train)
-    return net, f"{started_from(init).removesuffix('; ')}, as the {which} head; "
-
-
-def _pretrained_note(recipe: Recipe, run: Run) -> str:
-    return f"started from {recipe.pretrained} weights{f' in {run.weights.name}' if run.weights else ''}; "
 
 
 def _teacher(recipe: Recipe, run: Run) -> nn.Module:

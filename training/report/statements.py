@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fer_export.contract import Contract
-from training.data.faces import PRIVATE, TRAINING
+from training.data.faces import ALL, PRIVATE, TRAINING
 
 if TYPE_CHECKING:
     from training.measure.evaluation import Evaluation
@@ -23,7 +23,7 @@ def statements(contract: Contract, evaluation: Evaluation, seen: Sequence[Mappin
     said = [
         f"Measured on {evaluation.samples:,} labelled rows of {evaluation.split}, {evaluation.data}; "
         f"labels by this protocol: {evaluation.protocol}. One view, no augmentation, float32.",
-        chosen_by(contract, evaluation.split),
+        chosen_by(contract, evaluation),
         looked_at(contract, seen),
     ]
     if contract.training:
@@ -34,22 +34,36 @@ def statements(contract: Contract, evaluation: Evaluation, seen: Sequence[Mappin
     return said
 
 
-def chosen_by(contract: Contract, split: str) -> str:
-    """Which split chose the epoch, and whether the measured one is free of it.
+def chosen_by(contract: Contract, evaluation: Evaluation) -> str:
+    """Say which rows chose the epoch, and whether the measured ones are free of that choice.
 
-    The figures in a contract are of the rows that chose (see `training/fit/checkpointing.py`).
+    The figures in a contract are of the rows that chose (see `training/fit/checkpointing.py`). Data sets are told
+    apart by their names.
     """
     choosing = sorted({metric.split for metric in contract.metrics})
     if not choosing or not contract.training:
         return "The checkpoint does not say which split chose the epoch."
-    said = f"{' and '.join(choosing)} chose the epoch"
+    said, split = f"{' and '.join(choosing)} chose the epoch", evaluation.split
+    trained = contract.training.data
+    if _set_of(trained) != _set_of(evaluation.data):
+        return f"{said} of a net trained on {trained}; these are pictures of another data set, {evaluation.data}."
     if split == TRAINING:
         return f"{said}. {TRAINING} rows were trained on: this figure says nothing about other pictures."
+    if split == ALL:
+        return (
+            f"{said}. The net was trained on a data set of the same name, {trained}: if it is the same one, most of "
+            "these rows were trained on, and this figure says nothing about other pictures."
+        )
     if split in choosing:
         return f"{said}: these are the same rows, so the figure flatters a little."
     if any(split in name for name in choosing):
         return f"{said}: most rows of {split} were trained on, so this figure says nothing about other pictures."
     return f"{said}; these are other rows."
+
+
+def _set_of(name: str) -> str:
+    """The pictures that a data set's name stands for: FER2013's have two sets of labels."""
+    return "FER2013" if name.startswith("FER2013") else name
 
 
 def looked_at(contract: Contract, seen: Sequence[Mapping[str, Any]]) -> str:

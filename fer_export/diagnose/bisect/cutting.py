@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 from onnx import shape_inference
 
 from fer_export.diagnose.bisect.finding import Array, Value
@@ -27,22 +28,11 @@ _CUT = "cut"
 
 
 def cut(model: onnx.ModelProto, value: str) -> onnx.ModelProto:
-    """Return the part of a model that leads to a value, which becomes its only output under the name `cut`."""
-    part = shape_inference.infer_shapes(model)
-    nodes, _ = between(model, value, ())
-    used = {name for node in nodes for name in node.input}
-    kind = next(entry for entry in (*part.graph.value_info, *part.graph.output) if entry.name == value)
-    kept = [tensor for tensor in model.graph.initializer if tensor.name in used]
-    del part.graph.node[:], part.graph.output[:], part.graph.value_info[:], part.graph.initializer[:]
-    del part.metadata_props[:]
-    part.graph.node.extend(nodes)
-    part.graph.initializer.extend(kept)
-    part.graph.output.append(kind)
-    for node in part.graph.node:
-        node.input[:] = [_CUT if name == value else name for name in node.input]
-        node.output[:] = [_CUT if name == value else name for name in node.output]
-    part.graph.output[0].name = _CUT
-    return part
+    """Return the part of a model that leads to a value, which is its only output, under the name `cut`."""
+    whole = ir.from_proto(shape_inference.infer_shapes(model))
+    graph = ir.convenience.extract(whole.graph, whole.graph.inputs, [value])
+    graph.outputs[0].name = _CUT
+    return ir.to_proto(ir.Model(graph, ir_version=whole.ir_version, functions=list(whole.functions.values())))
 
 
 def search(

@@ -1,4 +1,4 @@
-"""This module makes models by name: packaged, from a file, or an architecture with the same random weights each time."""
+"""This module makes models by name: packaged, from a file, or an architecture with fixed random weights."""
 
 from __future__ import annotations
 

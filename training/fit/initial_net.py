@@ -1,0 +1,106 @@
+"""The net that a run starts with: fresh, with published weights, or with those of a checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from fer_export import models
+from fer_export.contract import Architecture
+from fer_export.errors import InvalidInputError
+from fer_export.formats.checkpoint import Checkpoint
+from training.data.aliases import matched
+from training.data.sources import Split
+from training.fit import multi_head, pretrained
+from training.provenance import architecture_of, started_from
+from training.recipe import Recipe
+
+#: How far a net's answers may move when its classes are put in another order: rounding of float32.
+_TOLERANCE = 1e-4
+
+
+def initial_net(
+    recipe: Recipe,
+    split: Split,
+    width: int,
+    *,
+    init: Checkpoint | None = None,
+    weights: Path | None = None,
+    resumed: bool = False,
+) -> tuple[nn.Module, str]:
+    """Build the net of the first stage.
+
+    Args:
+        recipe: names the architecture, and the published weights to start from where there are any.
+        split: the data, for its labels.
+        width: number of classes of all heads together.
+        init: a checkpoint to start from. Its classes are matched to the data's by what they mean.
+        weights: a local file of the published weights.
+        resumed: the weights will come from the run's own state, so published ones are not fetched.
+
+    Returns:
+        The net, and a sentence on its weights for the contract's note.
+
+    Raises:
+        InvalidInputError: `init` is of another architecture or of other classes, or weights that do not fit.
+        MissingDependencyError: published weights cannot be had.
+    """
+    architecture = architecture_of(recipe, width)
+    if init is not None:
+        return _continued(init, architecture, split, two=bool(recipe.second))
+    net = models.build(architecture.name, **architecture.arguments)
+    if recipe.pretrained is None:
+        return net, ""
+    if not resumed:
+        pretrained.load(net, recipe.architecture, recipe.pretrained, weights)
+    return net, f"started from {recipe.pretrained} weights{f' in {weights.name}' if weights else ''}; "
+
+
+def _continued(init: Checkpoint, wanted: Architecture, split: Split, *, two: bool) -> tuple[nn.Module, str]:
+    """Start from a checkpoint. Where the recipe has two heads, the one that it lacks begins anew."""
+    held = init.contract.architecture
+    sizes = {**wanted.arguments, "num_classes": held.arguments.get("num_classes", 0)} if two else wanted.arguments
+    if (held.name, held.arguments) != (wanted.name, sizes):
+        raise InvalidInputError(f"--init holds {held}, and the recipe wants {wanted}")
+    if two:
+        net = models.build(wanted.name, **wanted.arguments)
+        which = multi_head.start(net, init.state, init.contract.labels, split.train)
+        return net, f"{started_from(init).removesuffix('; ')}, as the {which} head; "
+    return _reordered(init, split.train.labels), started_from(init)
+
+
+def _reordered(init: Checkpoint, labels: tuple[str, ...]) -> nn.Module:
+    """Return the checkpoint's net with its classes in the order of `labels`."""
+    own = init.contract.labels
+    net: nn.Module = init.module().net
+    if not own or own == labels:
+        return net
+    order = matched(own, labels)
+    if order is None:
+        raise InvalidInputError(
+            f"--init answers {', '.join(own)}, and the data is labelled {', '.join(labels)}",
+            hint="train on data with the same classes, or merge classes by --set data.merge",
+        )
+    changed: nn.Module = init.module().net
+    architecture = init.contract.architecture
+    names = multi_head.class_tensors(architecture.name, architecture.arguments, len(own))
+    changed.load_state_dict(multi_head.with_rows(init.state, names, order))
+    if not _same(net, changed, order, init):
+        raise InvalidInputError(
+            f"the classes of --init ({', '.join(own)}) cannot be put in the order of the data's ({', '.join(labels)}): "
+            f"the answers of {architecture.name} do not follow the rows of {', '.join(sorted(names)) or 'any tensor'}"
+        )
+    return changed
+
+
+def _same(net: nn.Module, changed: nn.Module, order: list[int], init: Checkpoint) -> bool:
+    """Whether `changed` answers what `net` does, in the other order, on noise for normalised pictures."""
+    spec = init.contract.picture
+    shape = (2, spec.channels, spec.height or 48, spec.width or 48)
+    pictures = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        before: Tensor = net.eval()(pictures)
+        after: Tensor = changed.eval()(pictures)
+    return before.shape == after.shape and torch.allclose(before[:, order], after, atol=_TOLERANCE, rtol=_TOLERANCE)
