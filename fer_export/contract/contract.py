@@ -140,7 +140,7 @@ class Contract(Record):
 
     @property
     def converter(self) -> Converter | None:
-        """What made the TensorFlow graph of the ONNX file; None where there is no such graph."""
+        """Return the converter that made the TensorFlow graph from ONNX; None where there is no such graph."""
         return self.conversion.converter if self.conversion else None
 
     def stored_as(self, dtype: WeightsDType) -> Contract:
