@@ -44,7 +44,9 @@ class Model:
 
     @cached_property
     def module(self) -> nn.Module:
-        """Return the net in torch, in eval mode, from pictures [N, C, H, W], 0–255, of each input to the outputs in order.
+        """Return the net in torch, in eval mode.
+
+        It maps the pictures [N, C, H, W], 0–255, of each input to the outputs in order.
 
         Raises:
             UsageError: the artefact is not a checkpoint.

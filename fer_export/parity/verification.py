@@ -141,8 +141,7 @@ def measure_all(
 ) -> Verification:
     """Measure as `verify` does, but leave it to the caller to `check` the result.
 
-    The arguments are those of `verify`, and:
-            started: called with a line about each step before it begins.
+    The arguments are those of `verify`, and `started`, which is called with a line about each step before it begins.
 
     Raises:
         UsageError, ContractError, InvalidInputError: the same as for `verify`.
