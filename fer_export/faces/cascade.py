@@ -18,7 +18,7 @@ from fer_export.contract import Cascade
 from fer_export.faces.boxes import Boxes, Scores, regress, squares, suppress, windows
 from fer_export.faces.face import Box, Face, Landmarks
 from fer_export.faces.nets import Array, Net, Nets, torch_nets
-from fer_export.faces.photo import Photo, check_photo
+from fer_export.faces.photo import Photo, Picture, as_photo, check_photo
 from fer_export.faces.pooling import AreaTable
 
 #: Properties of the nets and of their authors' suppression of boxes; they are not for tuning.
@@ -31,18 +31,21 @@ PORTION = 256
 DEFAULT = Cascade(stage="pnet")
 
 
-def detect(photo: Photo, *, settings: Cascade = DEFAULT, nets: Nets | None = None) -> list[Face]:
-    """Return all faces in a photo, the largest first.
+def detect(picture: Picture, *, settings: Cascade = DEFAULT, nets: Nets | None = None) -> list[Face]:
+    """Find all faces in a picture, the largest first.
 
     Args:
-        photo: uint8 RGB [H, W, 3].
+        picture: a path, a PIL picture, or uint8 RGB [H, W, 3].
         settings: the smallest face in pixels, the pyramid factor, the three thresholds.
         nets: the nets of another runtime; None takes torch's.
 
+    Returns:
+        Box, landmarks and score of each face, in pixels of the upright picture.
+
     Raises:
-        InvalidInputError: the photo is not valid.
+        InvalidInputError: the picture cannot be read, or is not valid.
     """
-    check_photo(photo)
+    photo = as_photo(picture)
     nets = nets or torch_nets()
     table = AreaTable(photo)
     return _refine(table, _propose(table, settings, nets.pnet), settings, nets)
@@ -51,7 +54,7 @@ def detect(photo: Photo, *, settings: Cascade = DEFAULT, nets: Nets | None = Non
 def track(photo: Photo, boxes: Sequence[Box], *, settings: Cascade = DEFAULT, nets: Nets | None = None) -> list[Face]:
     """Return the faces near `boxes`, where they were in the frame before, with R- and O-Net only.
 
-    The arguments and errors are those of `detect`. A box without a face under it gives none.
+    The arguments and errors are those of `detect`, with a photo as uint8 RGB [H, W, 3]. A box without a face gives none.
     """
     check_photo(photo)
     near = np.asarray(boxes, np.float64).reshape(-1, 4)

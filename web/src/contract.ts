@@ -189,7 +189,7 @@ export interface ValuesInput {
  *     crop: how a face gets onto the first input's grid; None where that is not a picture of a face.
  *     cascade: the detector's settings; only its three nets have them.
  *     training: where the weights come from; None for weights that somebody else trained.
- *     weights_sha256: the hash of the tensors of the checkpoint (`formats/checkpoint.py`) that this file was made from.
+ *     weights_sha256: the hash of the tensors of the original checkpoint (`formats/checkpoint.py`).
  *     weights_dtype: the type in which this file stores the weights.
  *     graph_sha256: the hash of the graph in this file; None in checkpoints.
  *     conversion: how this file was made; None in checkpoints.
