@@ -8,22 +8,19 @@ import click
 
 from fer_export.cli import options
 from fer_export.cli.output import Output, command
-from fer_export.errors import ParityError
-from fer_export.runtimes.registry import names
+from fer_export.convert.routes import ROUTES
+from fer_export.errors import ParityError, UsageError
+from fer_export.runtimes.registry import names as registered
 
-ROUTES = (
-    *("onnx", "tfjs", "tfjs-float16", "tfjs-uint8", "tf", "frozen", "litert", "onnx2tf", "onnx-tf"),
-    *("tf-tensorflowjs", "onnx2tf-tensorflowjs"),
-)
 #: torch is the reference.
-RUNTIMES = tuple(name for name in names() if name != "torch")
+RUNTIMES = tuple(name for name in registered() if name != "torch")
 
 
 @click.command("matrix")
 @click.option("--model", "names", multiple=True, metavar="NAME", help="A packaged model, a checkpoint, an architecture "
               "or torchvision:NAME with random weights; NAME@SIDE for its size. [the packaged ones, and every "
               "architecture in its smallest form]")  # fmt: skip
-@click.option("--route", "--road", "routes", metavar="NAME", multiple=True, type=click.Choice(ROUTES),
+@click.option("--route", "--road", "routes", metavar="NAME", multiple=True, type=click.Choice(tuple(ROUTES)),
               help="Of the list above; may be repeated. [all]")  # fmt: skip
 @click.option("--runtime", "runtimes", metavar="NAME", multiple=True, type=click.Choice(RUNTIMES),
               help=f"{', '.join(RUNTIMES)}; may be repeated. [all]")  # fmt: skip
@@ -62,6 +59,10 @@ def main(
       fer-export matrix --model ferplus --route onnx --route tfjs
       fer-export matrix --model torchvision:resnet18@64 --runtime tfjs-wasm
     """
+    kinds = {ROUTES[route].kind for route in routes or ROUTES}
+    idle = [name for name in runtimes if not any(name in registered(kind) for kind in kinds)]
+    if idle:
+        raise UsageError(f"{idle[0]} runs nothing that the routes asked for end in")
     with output.working("loading torch") as say:
         from fer_export import models
         from fer_export.diagnose.matrix import cells, nets, show

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from fer_export.contract.records import Hop
-from fer_export.contract.tolerance import TOLERANCES
 from fer_export.errors import ContractError
 
 #: How `training.data` of contract 1 begins where a program drew the faces (training/data/drawn.py).
@@ -39,7 +38,10 @@ def migrate(record: Mapping[str, Any], *, where: str, hop: Hop | None, batch: st
 
 
 def _from_1(record: Mapping[str, Any], hop: Hop | None, batch: str | int | None) -> dict[str, Any]:
-    """Contract 1 had a first input, `more_inputs`, and no batch, conversion, tolerance, hash or `synthetic`."""
+    """Contract 1 had a first input, `more_inputs`, and no batch, conversion, tolerance, hash or `synthetic`.
+
+    The tolerance is that of the weights' type, as it was then: validation fills it in.
+    """
     moved = ("version", "input", "normalization", "more_inputs")
     new = {name: value for name, value in record.items() if name not in moved}
     tools = dict(record.get("tools", {}))
@@ -51,7 +53,6 @@ def _from_1(record: Mapping[str, Any], hop: Hop | None, batch: str | int | None)
         "batch": "dynamic" if batch is None else batch,
         "tools": tools,
         "conversion": None if hop is None else _conversion(hop, tools, left_out),
-        "tolerance": TOLERANCES.get(record.get("weights_dtype", "float32"), TOLERANCES["float32"]),
     }
     if record.get("training") is not None:
         new["training"] = {**record["training"], "synthetic": record["training"]["data"].startswith(_DRAWN)}

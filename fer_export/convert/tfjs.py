@@ -66,7 +66,8 @@ def export(
     own = check_folder(directory, "tfjs", contract.weights_sha256, force=force)
     # Before the conversion: one that alters its input must not alter what it is held against.
     reference = OnnxRuntime(model.SerializeToString())
-    contract = contract.stored_as(weights).but(
+    contract = contract.but(
+        weights_dtype=weights,
         parity=(),
         conversion=Conversion(hop="tfjs", converter="direct", without=tuple(without)),
         tools={**contract.tools, "fer-export": __version__},

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from fer_export.contract import Contract
 from fer_export.errors import UsageError
-from fer_export.formats.artefact import Kind, kind, read_contract
+from fer_export.formats.artefact import Kind, read_contract
+from fer_export.formats.artefact import kind as kind_of
 from fer_export.formats.packaged import named
 
 if TYPE_CHECKING:
@@ -59,20 +60,21 @@ class Model:
 Source = str | PathLike[str] | Model
 
 
-def load(path: str | PathLike[str]) -> Model:
+def load(path: str | PathLike[str], kind: Kind | None = None) -> Model:
     """Read any artefact: checkpoint, ONNX file, TF.js folder, SavedModel, frozen graph, `.tflite`.
 
     Args:
         path: of the artefact, or the name of a packaged model: `ferplus` or `fer2013`.
+        kind: which kind of artefact it has to be; None to go by what is there.
 
     Raises:
         InvalidInputError: there is nothing, or it is damaged, unsafe or of another kind.
         ContractError: it carries no contract, or one that was written for something else.
     """
     found = named(fspath(path))
-    which = kind(found)
+    which = kind or kind_of(found)
     if which != "torch":
-        return Model(found, which, read_contract(found))
+        return Model(found, which, read_contract(found, which))
     from fer_export.formats import checkpoint
 
     loaded = checkpoint.load(found)

@@ -16,10 +16,10 @@ from fer_export.formats import checkpoint
 from fer_export.formats.checkpoint import Checkpoint
 from fer_export.importing import embedding_range, probe_outputs
 from fer_export.importing.architecture import Argument, resolve
+from fer_export.importing.kinds import Kind
 from fer_export.importing.match_state_dict import load_matching
 from fer_export.importing.options import parse_normalization
 from fer_export.importing.outputs import describe
-from fer_export.importing.probe_outputs import Kind
 from fer_export.models import guess_architecture, state_dict
 from fer_export.models.wrapped import Wrapped
 from fer_export.parity import random_inputs

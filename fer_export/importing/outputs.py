@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from fer_export.contract import Output
 from fer_export.errors import UsageError
-from fer_export.importing.probe_outputs import Kind, ProbedOutput, kind_of
+from fer_export.importing.kinds import Kind
+from fer_export.importing.probe_outputs import ProbedOutput, kind_of
 
 _OWN = "as the net answers"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +13,11 @@ from torch import Tensor
 
 from fer_export.contract import BY_LABEL, Contract
 from fer_export.errors import FerExportError, InvalidInputError, first_line
+from fer_export.importing.kinds import Kind
 from fer_export.models.wrapped import Wrapped
 from fer_export.parity.samples import samples_for
 from fer_export.runtimes import Inputs, channels_first
 
-#: What a classifier's output can be: what softmax takes, what it gives, its logarithm; `values` for all else.
-Kind = Literal["logits", "probabilities", "log-probabilities", "values"]
 #: How far from 1 a row may sum: float32 over a thousand classes.
 _SUM = 1e-3
 #: A net whose answers differ by less is not looking at its input.

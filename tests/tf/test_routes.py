@@ -162,7 +162,8 @@ def test_models_of_a_fixed_batch_are_compared(worker: Worker, made: Made, tmp_pa
 def test_verify_refuses_other_weights(made: Made) -> None:
     result = CliRunner().invoke(verify, [str(made.saved)])
     assert result.exit_code == 4
-    assert "other weights" in result.stderr
+    assert "no checkpoint of the weights of" in result.stderr
+    assert "--ckpt FILE" in result.stderr
 
 
 def test_against_wants_paths(made: Made) -> None:

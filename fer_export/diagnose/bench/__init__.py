@@ -3,8 +3,5 @@
 Speed is never a test: times are told with their spread, and nothing fails whatever they are.
 """
 
-from fer_export.diagnose.bench.nets import Net, reference, yardstick
-from fer_export.diagnose.bench.time_nets import RUNTIMES, TimedNets, missing, time_nets
-from fer_export.diagnose.bench.timing import Timing
-
-__all__ = ["RUNTIMES", "Net", "TimedNets", "Timing", "missing", "reference", "time_nets", "yardstick"]
+#: What nets are timed in.
+RUNTIMES = ("torch", "onnxruntime", "tfjs")

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 import torch
 
+from fer_export.diagnose.bench import RUNTIMES
 from fer_export.diagnose.bench.nets import Artefacts, Net, build
 from fer_export.diagnose.bench.timing import Span, Timing, in_turn
 from fer_export.errors import MissingDependencyError
@@ -18,7 +19,6 @@ from fer_export.runtimes import Inputs, onnxruntime
 from fer_export.runtimes.tfjs import Browser
 from fer_export.runtimes.torch import TorchRuntime
 
-RUNTIMES = ("torch", "onnxruntime", "tfjs")
 #: Calls that are not counted: kernels are chosen, memory is taken, code is compiled.
 WARM_UP = 20
 

@@ -12,7 +12,7 @@ export interface Start {
   readonly backend: BackendName | null;
 }
 
-/** To the worker: one picture, handed over. `fresh` starts the faces' numbers anew. */
+/** To the worker: one picture, handed over. `fresh` forgets the faces before; their numbers are not given again. */
 export interface Look {
   readonly kind: "look";
   readonly id: number;
