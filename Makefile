@@ -67,6 +67,7 @@ check: $(TESTING) $(MODULES) ## linters and type checkers only
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(CONTRACT_TYPES) --check
 	cd web && $(NODE) node_modules/typescript/bin/tsc --noEmit -p .
 

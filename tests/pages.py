@@ -34,6 +34,11 @@ class Visit:
         """Return a field of `window.fer`. (Playwright's own waiting needs eval, which the page's CSP forbids.)"""
         return self.page.evaluate(f"window.fer && window.fer.{field}")
 
+    def said(self, selector: str) -> str:
+        """Return an element's text, which a person has to see: `inner_text` alone gives that of hidden ones too."""
+        assert self.page.is_visible(selector), f"{selector} is not shown"
+        return self.page.inner_text(selector)
+
     def until(self, expression: str, seconds: float = 90) -> None:
         """Wait for an expression over `fer` to become true."""
         end = time.monotonic() + seconds

@@ -122,6 +122,13 @@ def test_only_drawn_faces_are_synthetic() -> None:
     }  # fmt: skip
 
 
+def test_info_says_how_a_file_was_made_and_that_its_faces_were_drawn(cli: Call) -> None:
+    told = cli("info", CONTRACT1 / "tfjs")[1]
+    assert "the hop tfjs, converter direct, without fold_pads" in told
+    assert "drawn by a program" not in told
+    assert "drawn by a program" in cli("info", CONTRACT1 / "tiny.pth")[1]
+
+
 def test_an_early_contract_1_lacks_what_it_got_later() -> None:
     contract = Contract.from_json((CONTRACT1 / "ferplus.json").read_text(), where="ferplus.json")
     assert contract.picture.normalization.mean == (129.4,)

@@ -27,8 +27,10 @@ from fer_export.runtimes.tfjs import Browser
 from training import recipe
 from training.__main__ import main
 from training.data import drawn, sources
+from training.data.faces import PUBLIC, TRAINING
 from training.fit.run import Run, fit
 from training.measure import evaluation
+from training.provenance import contract_for
 from training.report.run_report import write_run_report
 from training.tune import Pruning
 from training.weights import distil
@@ -73,6 +75,17 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 # What a run leaves
+
+
+@pytest.mark.parametrize(("name", "synthetic"), [("drawn", True), ("fernet", False)])
+def test_only_drawn_faces_are_synthetic_data(name: str, synthetic: bool) -> None:
+    """And not a few real pictures, for trying out: the page warns of the one and not of the other."""
+    faces = drawn.read(24, 12)
+    split = sources.limited(sources.Split(faces.of(TRAINING), faces.of(PUBLIC), PUBLIC), 6)
+    training = contract_for(recipe.read_recipe(name), split).training
+    assert training is not None
+    assert "only 6 pictures, for trying out" in training.note
+    assert training.synthetic == synthetic
 
 
 def test_a_run_leaves_best_and_last_in_both_formats(run: Path) -> None:

@@ -8,7 +8,7 @@ Coordinates, in all of this project: a picture of width W spans [0, W] in x, and
 covers [j, j + 1] with its centre at j + 0.5. The same holds for y, which points down.
 """
 
-from fer_export.contract.contract import BY_LABEL, VERSION, Batch, Contract
+from fer_export.contract.contract import BY_LABEL, VERSION, BatchSize, Contract
 from fer_export.contract.inputs import DType, Input, Normalization, PictureInput, ValuesInput
 from fer_export.contract.record import Record
 from fer_export.contract.records import (
@@ -37,7 +37,7 @@ __all__ = [
     "TOLERANCES",
     "VERSION",
     "Architecture",
-    "Batch",
+    "BatchSize",
     "Calibration",
     "Cascade",
     "Contract",

@@ -36,7 +36,7 @@ VERSION = 2
 BY_LABEL = ("probabilities", "logits")
 
 #: `dynamic`, or the one number of rows that an artefact takes.
-Batch = Literal["dynamic"] | Annotated[int, Field(ge=1)]
+BatchSize = Literal["dynamic"] | Annotated[int, Field(ge=1)]
 
 
 class Contract(Record):
@@ -64,7 +64,7 @@ class Contract(Record):
     architecture: Architecture
     labels: tuple[str, ...] = ()
     inputs: Annotated[tuple[Input, ...], Field(min_length=1)]
-    batch: Batch = "dynamic"
+    batch: BatchSize = "dynamic"
     crop: Crop | None = None
     cascade: Cascade | None = None
     outputs: Annotated[tuple[Output, ...], Field(min_length=1)]
@@ -86,6 +86,14 @@ class Contract(Record):
     def sha256(self) -> Sha256:
         """Hash all other fields; see `contract/canonical.py`."""
         return canonical.sha256(self.model_dump(mode="json", exclude={canonical.FIELD}))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_weights(cls, record: Any) -> Any:
+        """Take the tolerance from the table where none is given."""
+        if not isinstance(record, Mapping) or "tolerance" in record:
+            return record
+        return {**record, "tolerance": _tolerance(record.get("weights_dtype", "float32"))}
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -143,9 +151,15 @@ class Contract(Record):
         """Return the converter that made the TensorFlow graph from ONNX; None where there is no such graph."""
         return self.conversion.converter if self.conversion else None
 
-    def stored_as(self, dtype: WeightsDType) -> Contract:
-        """Return a copy for weights that are stored as `dtype`, with that type's tolerance."""
-        return self.but(weights_dtype=dtype, tolerance=TOLERANCES[dtype])
+    def but(self, **changes: Any) -> Self:
+        """Return a validated copy with some fields changed; weights of another type come with that type's tolerance.
+
+        Raises:
+            TypeError, ValidationError: as for any record.
+        """
+        if "weights_dtype" in changes and "tolerance" not in changes:
+            changes["tolerance"] = _tolerance(changes["weights_dtype"])
+        return super().but(**changes)
 
     def to_object(self) -> dict[str, Any]:
         """Return the contract as JSON's own types, with its hash.
@@ -168,7 +182,7 @@ class Contract(Record):
 
     @classmethod
     def from_json(
-        cls, text: str | bytes, *, where: str, hop: Hop | None = None, batch: Batch | None = None
+        cls, text: str | bytes, *, where: str, hop: Hop | None = None, batch: BatchSize | None = None
     ) -> Contract:
         """Read and validate a contract of this version or an earlier one.
 
@@ -188,7 +202,9 @@ class Contract(Record):
         return cls.from_object(record, where=where, hop=hop, batch=batch)
 
     @classmethod
-    def from_object(cls, record: Any, *, where: str, hop: Hop | None = None, batch: Batch | None = None) -> Contract:
+    def from_object(
+        cls, record: Any, *, where: str, hop: Hop | None = None, batch: BatchSize | None = None
+    ) -> Contract:
         """Read and validate a contract of already parsed JSON. Arguments and errors are those of `from_json`."""
         found = _version(record, where)
         if found == VERSION:
@@ -202,6 +218,11 @@ class Contract(Record):
         if batch is not None and contract.batch != batch:
             raise ContractError(f"{where}: the batch of the graph is {batch}, the contract says {contract.batch}")
         return contract
+
+
+def _tolerance(dtype: Any) -> Tolerance:
+    """Look a tolerance up; a type that is not in the table is for validation to refuse."""
+    return TOLERANCES.get(dtype, TOLERANCES["float32"])
 
 
 def _version(record: Any, where: str) -> int:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from fer_export.contract.records import Hop
-from fer_export.contract.tolerance import TOLERANCES
 from fer_export.errors import ContractError
 
 #: The beginning of contract 1's `training.data` where a program drew the faces (training/data/drawn.py).
@@ -39,7 +38,10 @@ def migrate(record: Mapping[str, Any], *, where: str, hop: Hop | None, batch: st
 
 
 def _from_1(record: Mapping[str, Any], hop: Hop | None, batch: str | int | None) -> dict[str, Any]:
-    """Convert the record; contract 1 had one input and `more_inputs`, and lacked several of today's fields."""
+    """Contract 1 had a first input, `more_inputs`, and no batch, conversion, tolerance, hash or `synthetic`.
+
+    The tolerance is that of the weights' type, as it was then: validation fills it in.
+    """
     moved = ("version", "input", "normalization", "more_inputs")
     new = {name: value for name, value in record.items() if name not in moved}
     tools = dict(record.get("tools", {}))
@@ -51,7 +53,6 @@ def _from_1(record: Mapping[str, Any], hop: Hop | None, batch: str | int | None)
         "batch": "dynamic" if batch is None else batch,
         "tools": tools,
         "conversion": None if hop is None else _conversion(hop, tools, left_out),
-        "tolerance": TOLERANCES.get(record.get("weights_dtype", "float32"), TOLERANCES["float32"]),
     }
     if record.get("training") is not None:
         new["training"] = {**record["training"], "synthetic": record["training"]["data"].startswith(_DRAWN)}

@@ -61,7 +61,8 @@ def export(
     batches = samples_for(contract, batch=batch)
     with replacing_directory(directory, own=own) as temporary:
         document, version = convert(source, temporary, weights, worker=worker)
-        contract = contract.stored_as(weights).but(
+        contract = contract.but(
+            weights_dtype=weights,
             parity=(),
             batch=batch or "dynamic",
             conversion=Conversion(hop="tensorflowjs", converter=contract.converter),

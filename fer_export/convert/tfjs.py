@@ -66,7 +66,8 @@ def export(
     own = check_folder(directory, "tfjs", contract.weights_sha256, force=force)
     # The reference is made before the conversion, so that a converter that changes its input does not change it.
     reference = OnnxRuntime(model.SerializeToString())
-    contract = contract.stored_as(weights).but(
+    contract = contract.but(
+        weights_dtype=weights,
         parity=(),
         conversion=Conversion(hop="tfjs", converter="direct", without=tuple(without)),
         tools={**contract.tools, "fer-export": __version__},

@@ -54,7 +54,7 @@ def detect(picture: Picture, *, settings: Cascade = DEFAULT, nets: Nets | None =
 def track(photo: Photo, boxes: Sequence[Box], *, settings: Cascade = DEFAULT, nets: Nets | None = None) -> list[Face]:
     """Return the faces near `boxes`, where they were in the frame before, with R- and O-Net only.
 
-    The arguments and errors are those of `detect`, with a photo as uint8 RGB [H, W, 3]. A box without a face gives none.
+    The arguments and errors are those of `detect`; the photo is uint8 RGB [H, W, 3]. A box without a face gives none.
     """
     check_photo(photo)
     near = np.asarray(boxes, np.float64).reshape(-1, 4)

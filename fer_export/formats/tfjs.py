@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from fer_export import __version__
-from fer_export.contract import KEY, Batch, Contract, WeightsDType
+from fer_export.contract import KEY, BatchSize, Contract, WeightsDType
 from fer_export.errors import ContractError, InvalidInputError
 from fer_export.formats.tfjs_weights import encode
 from fer_export.tfgraph import Graph, Node
@@ -91,7 +91,7 @@ def load_tfjs(directory: Path) -> tuple[dict[str, Any], Contract]:
     return document, contract
 
 
-def _batch(signature: dict[str, Any]) -> Batch:
+def _batch(signature: dict[str, Any]) -> BatchSize:
     """Return the batch of a signature's first input."""
     first = next(iter(signature["inputs"].values()))
     size = int(first["tensorShape"]["dim"][0]["size"])

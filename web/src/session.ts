@@ -101,7 +101,6 @@ export class Session {
     this.#camera.stop();
     this.#fresh = true;
     this.#times = [];
-    this.#smoothing.reset();
     Object.assign(this.state, { faces: NOBODY, fps: 0, error: null });
     this.listener.fps(0);
     this.listener.error(null);

@@ -7,7 +7,7 @@ const WEIGHT = 0.35;
 export class Smoothing {
   #before = new Map<number, Readonly<Record<string, number>>>();
 
-  /** The faces with their probabilities averaged over the last frames of the same track. */
+  /** The faces, their probabilities averaged over the last frames of the same track; no two sources share tracks. */
   apply(faces: readonly PublicFace[]): PublicFace[] {
     const smooth = faces.map((face) => {
       const before = this.#before.get(face.track) ?? face.probabilities;
@@ -17,11 +17,6 @@ export class Smoothing {
     });
     this.#before = new Map(smooth.map(({ track, probabilities }) => [track, probabilities]));
     return smooth;
-  }
-
-  /** Forget everybody, for another source. */
-  reset(): void {
-    this.#before.clear();
   }
 }
 

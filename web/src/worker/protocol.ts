@@ -12,7 +12,7 @@ export interface Start {
   readonly backend: BackendName | null;
 }
 
-/** To the worker: one picture, whose ownership moves to it. `fresh` starts the faces' numbers anew. */
+/** To the worker: one picture, whose ownership moves to it. `fresh` forgets earlier faces, whose numbers stay unused. */
 export interface Look {
   readonly kind: "look";
   readonly id: number;
