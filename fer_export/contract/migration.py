@@ -38,9 +38,9 @@ def migrate(record: Mapping[str, Any], *, where: str, hop: Hop | None, batch: st
 
 
 def _from_1(record: Mapping[str, Any], hop: Hop | None, batch: str | int | None) -> dict[str, Any]:
-    """Contract 1 had a first input, `more_inputs`, and no batch, conversion, tolerance, hash or `synthetic`.
+    """Convert the record; contract 1 had one input and `more_inputs`, and lacked several of today's fields.
 
-    The tolerance is that of the weights' type, as it was then: validation fills it in.
+    Validation fills in the tolerance of the weights' type, which has not changed since.
     """
     moved = ("version", "input", "normalization", "more_inputs")
     new = {name: value for name, value in record.items() if name not in moved}
