@@ -40,7 +40,7 @@ def migrate(record: Mapping[str, Any], *, where: str, hop: Hop | None, batch: st
 def _from_1(record: Mapping[str, Any], hop: Hop | None, batch: str | int | None) -> dict[str, Any]:
     """Convert the record; contract 1 had one input and `more_inputs`, and lacked several of today's fields.
 
-    Validation fills in the tolerance of the weights' type, which has not changed since.
+    Files of contract 1 were checked against the tolerance of their weights' type; validation fills that in.
     """
     moved = ("version", "input", "normalization", "more_inputs")
     new = {name: value for name, value in record.items() if name not in moved}
