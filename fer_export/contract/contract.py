@@ -229,7 +229,7 @@ def _version(record: Any, where: str) -> int:
     """Read the version before anything else, since a later version may have other fields."""
     found = record.get("version") if isinstance(record, Mapping) else None
     if not isinstance(found, int) or isinstance(found, bool) or found < 1:
-        raise ContractError(f"{where}: the contract is not valid: version: it is no whole number from 1")
+        raise ContractError(f"{where}: the contract is not valid: version: it is not a whole number of 1 or more")
     if found > VERSION:
         raise ContractError(
             f"{where}: written by a newer fer-export (contract {found}): update",

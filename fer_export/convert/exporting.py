@@ -153,7 +153,9 @@ def _format(path: Path, wanted: Format | None) -> Format:
 def _hops(model: Model, target: Path, chosen: Format, via: Via | None) -> tuple[Hop, ...]:
     """Return the hops from the model's kind to the format."""
     if via is not None and (chosen != "tfjs" or via not in VIAS):
-        raise UsageError(f"via chooses the writer of TF.js models ({', '.join(VIAS)}), and {target} is to be {chosen}")
+        raise UsageError(
+            f"via chooses the writer of TF.js models ({', '.join(VIAS)}), and {target} is written as {chosen}"
+        )
     route = HOPS[via if via == "tensorflowjs" else chosen]
     if model.kind == "torch":
         return route
@@ -163,16 +165,14 @@ def _hops(model: Model, target: Path, chosen: Format, via: Via | None) -> tuple[
         raise UsageError(
             f"our own writer takes ONNX files, and {model.path} is a SavedModel", hint="--via tensorflowjs takes it"
         )
-    raise UsageError(
-        f"there is no way from {model.path} ({model.kind}) to {chosen}", hint="set out from the checkpoint"
-    )
+    raise UsageError(f"there is no way from {model.path} ({model.kind}) to {chosen}", hint="export from the checkpoint")
 
 
 def _check_obeyed(hops: Sequence[Hop], options: Options, way: str) -> None:
     obeyed = {name for hop in hops for name in OBEYS[hop]}
     for name in options.given():
         if name not in obeyed:
-            raise UsageError(f"{name} changes nothing on the way {way}")
+            raise UsageError(f"{name} has no effect on the way {way}")
     if options.checkpoint is not None and options.converter != "onnx-tf":
         raise UsageError("a checkpoint beside the ONNX file is for the converter onnx-tf alone")
 
@@ -192,7 +192,7 @@ def _check_places(
     places = [path.resolve() for path in (model.path, target, frozen, save) if path is not None]
     twice = [place for place, count in Counter(places).items() if count > 1]
     if twice:
-        raise UsageError(f"{twice[0]} is named twice: what is read and what is written are different files")
+        raise UsageError(f"{twice[0]} is named twice: give each file that is read or written a path of its own")
     for path, kind, option in files:
         if path is not None:
             check_file(path, kind, weights, force=force, option=option)

@@ -107,7 +107,7 @@ def read_document(directory: Path) -> dict[str, Any]:
     """Read the model.json that the converter wrote."""
     path = directory / "model.json"
     if not path.is_file():
-        raise InvalidInputError("tensorflowjs_converter ended well and wrote no model.json")
+        raise InvalidInputError("tensorflowjs_converter reported no error, but wrote no model.json")
     document: dict[str, Any] = json.loads(path.read_text("utf-8"))
     return document
 

@@ -98,7 +98,7 @@ def read(path: Path, *, usage: str | None = None, limit: int | None = None, skip
         return parse(path, usage=usage, limit=limit, skip_bad=skip_bad)
     rows = parse(path, skip_bad=skip_bad)
     if not rows.usage.any():
-        raise InvalidInputError(f"{path}: not one of its {len(rows.usage)} rows holds")
+        raise InvalidInputError(f"{path}: none of its {len(rows.usage)} rows is valid")
     # A file with skipped rows is not cached, so that the warnings come again.
     if rows.usage.all():
         _keep(rows, kept)

@@ -170,7 +170,7 @@ def _from_file(path: Path) -> list[str]:
         except json.JSONDecodeError as error:
             raise InvalidInputError(f"{path}, line {error.lineno}: {error.msg}") from error
         if not all(isinstance(item, str) for item in parsed):
-            raise InvalidInputError(f"{path}: a list of strings is wanted")
+            raise InvalidInputError(f"{path}: it has to be a list of strings")
         return list(parsed)
     return [line for line in text.splitlines() if line.strip()]
 

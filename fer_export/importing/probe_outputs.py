@@ -51,7 +51,7 @@ def probe(module: Wrapped, contract: Contract) -> tuple[list[ProbedOutput], tupl
     runs = [_run(module, contract, batch.inputs) for batch in samples_for(contract)]
     names = [name for name, _ in runs[0]]
     if any([name for name, _ in run] != names for run in runs):
-        raise InvalidInputError(f"{contract.architecture.name} answers other things for other pictures")
+        raise InvalidInputError(f"{contract.architecture.name} has other outputs for other pictures")
     columns = [[run[index][1] for run in runs] for index in range(len(names))]
     skipped = [name for name, tensors in zip(names, columns, strict=True) if not tensors[0].is_floating_point()]
     notes = [f"output {name} is left out: it holds no floating-point numbers" for name in skipped]

@@ -159,7 +159,7 @@ Values = npt.NDArray[np.float32]
 def _rows(answers: Sequence[Outputs], output: str, runtime: str) -> list[Values]:
     for answer in answers:
         if output not in answer:
-            raise ParityError(f"{runtime} answers no output {output} (it answers {', '.join(answer)})")
+            raise ParityError(f"{runtime} has no output {output} (it has {', '.join(answer)})")
     return [row for answer in answers for row in answer[output]]
 
 

@@ -100,7 +100,7 @@ def _until(page: Any, expression: str) -> None:
     while not page.evaluate(f"(() => {{ const fer = window.fer; return Boolean(fer && ({expression})); }})()"):
         error = page.evaluate("window.fer ? window.fer.error : null")
         if error or monotonic() > end:
-            raise InvalidInputError(f"the page failed: {error or f'{expression} did not come about'}")
+            raise InvalidInputError(f"the page failed: {error or f'{expression} did not become true'}")
         page.wait_for_timeout(50)
 
 

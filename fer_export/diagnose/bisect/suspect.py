@@ -128,9 +128,7 @@ class Suspect:
         for output in outputs:
             value, count = cutting.search(self.reference, reconversion, output, self.inputs, started=self._started)
             if value is not None:
-                method = (
-                    f"{count} parts of the model sent down the same reconversion, halving between input and {output}"
-                )
+                method = f"{count} parts of the model sent down the same route, halving between input and {output}"
                 return self._found(method, value, {}, None, "the route itself makes it so today")
         note = "each output is right when the model is cut to it alone: the error needs the whole model"
         return self._found("the model cut to each of its outputs", None, {}, None, note)

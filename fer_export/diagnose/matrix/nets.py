@@ -51,7 +51,7 @@ def named(spec: str, *, small: bool = False) -> Checkpoint:
         raise InvalidInputError(f"no checkpoint {path}")
     name, _, size = spec.partition("@")
     if size and not (size.isdigit() and int(size)):
-        raise UsageError(f"{spec}: behind @ comes a number of pixels", hint=f"{name}@64")
+        raise UsageError(f"{spec}: a number of pixels has to follow the @", hint=f"{name}@64")
     usual = _SIDES.get(name, _SIDE)
     if name.startswith(PREFIX):
         usual = _SMALL_TORCHVISION_SIDE if small else _TORCHVISION_SIDE
