@@ -68,7 +68,7 @@ def first_line(error: BaseException) -> str:
 def reason(error: Exception) -> str:
     """An error in one line: without the name of the worker's task, and with the hint that mends it.
 
-    `run_onnx_tf.convert: BackendIsNotSupposedToImplementIt: …` loses its first part: the road is named beside it.
+    `run_onnx_tf.convert: BackendIsNotSupposedToImplementIt: …` loses its first part: the route is named beside it.
     """
     if not isinstance(error, FerExportError):
         return f"{type(error).__name__}: {first_line(error)}"

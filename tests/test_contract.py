@@ -269,6 +269,8 @@ def test_a_later_field_that_has_no_canonical_form_is_refused(small: Checkpoint) 
     text = small.contract.to_json()[:-1] + f',"later":{2**60}}}'
     with pytest.raises(ContractError, match="exceeds safe integer"):
         Contract.from_json(text, where="here")
+    with pytest.raises(ContractError, match=r"cannot be written: .*exceeds safe integer"):
+        Contract.model_validate({**dict(small.contract), "later": 2**60}).to_json()
 
 
 # Fields of later versions

@@ -133,7 +133,7 @@ def run_in_tfjs(browser: Browser, graph: Graph, folder: Path, pixels: np.ndarray
     contract = make_checkpoint().contract
     write_tfjs(graph, contract, folder, "float32")
     with browser.open(folder, "wasm") as runtime:
-        return runtime(pixels)["y"]
+        return runtime(dict.fromkeys(graph.inputs, pixels))["y"]
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -1,4 +1,4 @@
-"""Small nets of torchvision's families that are more than convolutions, down the road to TF.js with a free batch.
+"""Small nets of torchvision's families that are more than convolutions, down the route to TF.js with a free batch.
 
 The nets themselves, at their own size, are run by `tools/graphdef/zoo.py`, which takes hours.
 """

@@ -15,18 +15,19 @@ from fer_export import models
 from fer_export.cli import matrix as command
 from fer_export.contract import Contract
 from fer_export.convert import onnx, tfjs
-from fer_export.convert.routes import ROADS
-from fer_export.diagnose.matrix import cells, measure, nets, show
+from fer_export.convert.routes import ROUTES
+from fer_export.diagnose.matrix import cells, nets, show
 from fer_export.diagnose.matrix.cells import Cell, Kept
+from fer_export.diagnose.matrix.fill import fill_cells
 from fer_export.errors import InvalidInputError, MissingDependencyError, UsageError
 from fer_export.formats import checkpoint
 from fer_export.formats.checkpoint import Checkpoint
 from fer_export.models.building import build_architecture
 from fer_export.parity.samples import samples_for
-from fer_export.runtimes import Answers, Pixels, onnxruntime
+from fer_export.runtimes import Inputs, Outputs, onnxruntime, registry
 from fer_export.runtimes.onnxruntime import OnnxRuntime
 from fer_export.runtimes.registry import names
-from fer_export.runtimes.tfjs import Browser
+from fer_export.runtimes.tfjs import Browser, _opener
 from fer_export.runtimes.torch import TorchRuntime
 from fer_export.tfenv import environments
 from fer_export.tfgraph.registry import TABLE
@@ -37,8 +38,8 @@ WEIGHTS = "0" * 64
 class Wrong(OnnxRuntime):
     """onnxruntime, were it a little off."""
 
-    def __call__(self, pixels: Pixels) -> Answers:
-        return {name: values + np.float32(0.01) for name, values in super().__call__(pixels).items()}
+    def __call__(self, inputs: Inputs) -> Outputs:
+        return {name: values + np.float32(0.01) for name, values in super().__call__(inputs).items()}
 
 
 @pytest.fixture(autouse=True)
@@ -65,8 +66,8 @@ def test_answers_depend_on_the_picture(name: str) -> None:
     """As they are drawn, weights make deep nets that answer the same whatever they see; nothing could be measured."""
 
     def spread(loaded: Checkpoint) -> float:
-        pixels = samples_for(loaded.contract)[0].pixels
-        return float(TorchRuntime(loaded.module(), loaded.contract)(pixels)["logits"].std(0).mean())
+        inputs = samples_for(loaded.contract)[0].inputs
+        return float(TorchRuntime(loaded.module(), loaded.contract)(inputs)["logits"].std(0).mean())
 
     loaded = nets.named(name, small=True)
     torch.manual_seed(0)
@@ -128,18 +129,18 @@ def filled(small: Checkpoint, browser: Browser) -> list[Cell]:
     """Of a small model, what the core and a browser can do."""
     wanted = ("onnx", "tfjs", "tfjs-float16")
     runtimes = (*names("onnx"), "tfjs-wasm", "tfjs-webgl")
-    return measure.fill("small", small, browser=browser, wanted=wanted, runtimes=runtimes)
+    return fill_cells("small", small, browser=browser, wanted=wanted, runtimes=runtimes)
 
 
 def test_every_road_runs_in_every_runtime_for_it(filled: list[Cell], small: Checkpoint) -> None:
-    assert [(cell.road, cell.runtime) for cell in filled] == [
+    assert [(cell.route, cell.runtime) for cell in filled] == [
         *[("onnx", engine) for engine in names("onnx")],
-        *[(road, runtime) for road in ("tfjs", "tfjs-float16") for runtime in ("tfjs-wasm", "tfjs-webgl")],
+        *[(route, runtime) for route in ("tfjs", "tfjs-float16") for runtime in ("tfjs-wasm", "tfjs-webgl")],
     ]
     for cell in filled:
         assert cell.refusal is None
         assert cell.difference is not None
-        assert 0 < cell.difference < (1e-2 if "16" in cell.road else 1e-5)
+        assert 0 < cell.difference < (1e-2 if "16" in cell.route else 1e-5)
         assert not cell.over
         assert cell.weights == small.contract.weights_sha256
 
@@ -147,9 +148,9 @@ def test_every_road_runs_in_every_runtime_for_it(filled: list[Cell], small: Chec
 def test_a_number_is_the_largest_difference_from_torch(filled: list[Cell], small: Checkpoint, small_onnx: Path) -> None:
     torch_runtime, other = TorchRuntime(small.module(), small.contract), OnnxRuntime(small_onnx)
     apart = [
-        float(np.abs(values - other(batch.pixels)[name]).max())
+        float(np.abs(values - other(batch.inputs)[name]).max())
         for batch in samples_for(small.contract)
-        for name, values in torch_runtime(batch.pixels).items()
+        for name, values in torch_runtime(batch.inputs).items()
     ]
     assert filled[0].difference == pytest.approx(max(apart), rel=0.5)
     assert filled[0].runtime == "onnxruntime"
@@ -163,9 +164,9 @@ def no_environments(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytes
 
 @pytest.mark.usefixtures("no_environments")
 def test_without_its_environment_a_road_says_what_to_run(small: Checkpoint, browser: Browser) -> None:
-    found = measure.fill("small", small, browser=browser, wanted=("tf", "frozen", "onnx-tf", "onnx2tf-tensorflowjs"),
+    found = fill_cells("small", small, browser=browser, wanted=("tf", "frozen", "onnx-tf", "onnx2tf-tensorflowjs"),
                          runtimes=("tensorflow", "tfjs-wasm"))  # fmt: skip
-    refusals = {cell.road: cell.refusal for cell in found}
+    refusals = {cell.route: cell.refusal for cell in found}
     assert refusals["tf"] is not None
     assert refusals["tf"].startswith("the environment tf")
     assert refusals["tf"].endswith("is not there: fer-export env create tf")
@@ -179,9 +180,7 @@ def test_an_operator_that_the_writer_lacks_is_named(
     small: Checkpoint, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(TABLE, "Sigmoid")
-    found = measure.fill(
-        "small", small, browser=browser, wanted=("onnx", "tfjs"), runtimes=("onnxruntime", "tfjs-wasm")
-    )
+    found = fill_cells("small", small, browser=browser, wanted=("onnx", "tfjs"), runtimes=("onnxruntime", "tfjs-wasm"))
     assert [cell.difference is None for cell in found] == [False, True]
     assert str(found[1].refusal).startswith("operator Sigmoid, node")
     assert not found[1].missing
@@ -191,8 +190,8 @@ def test_an_operator_that_the_writer_lacks_is_named(
 def test_a_runtime_that_fails_is_a_refusal_and_no_difference(
     small: Checkpoint, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(measure, "RUNTIMES", {"onnx": ("onnxruntime",), "tfjs": ("tfjs-webnn", "tfjs-wasm")})
-    found = measure.fill("small", small, browser=browser, wanted=("tfjs",))
+    monkeypatch.setitem(registry._ENGINES, "tfjs-webnn", registry.Engine("tfjs-webnn", "tfjs", _opener("webnn"), -1))
+    found = fill_cells("small", small, browser=browser, wanted=("tfjs",), runtimes=("tfjs-webnn", "tfjs-wasm"))
     assert "webnn" in str(found[0].refusal)
     assert not found[0].over
     assert found[1].difference is not None
@@ -201,9 +200,7 @@ def test_a_runtime_that_fails_is_a_refusal_and_no_difference(
 def test_what_is_wrong_is_over(small: Checkpoint, monkeypatch: pytest.MonkeyPatch, browser: Browser) -> None:
     monkeypatch.setattr(onnxruntime, "OnnxRuntime", Wrong)
     monkeypatch.setattr(tfjs, "OnnxRuntime", Wrong)
-    found = measure.fill(
-        "small", small, browser=browser, wanted=("onnx", "tfjs"), runtimes=("onnxruntime", "tfjs-wasm")
-    )
+    found = fill_cells("small", small, browser=browser, wanted=("onnx", "tfjs"), runtimes=("onnxruntime", "tfjs-wasm"))
     assert all(cell.over for cell in found)
     assert found[0].difference == pytest.approx(0.01, rel=0.01)
     assert all("differs from its reference" in str(cell.refusal) for cell in found[1:]), "the exporter has found it out"
@@ -227,10 +224,10 @@ def test_finished_cells_are_not_measured_again(
         raise AssertionError("it is made again")
 
     monkeypatch.setattr(onnx, "export", refuse)
-    again = measure.fill("small", small, browser=browser, wanted=("onnx",), kept=Kept(tmp_path))
+    again = fill_cells("small", small, browser=browser, wanted=("onnx",), kept=Kept(tmp_path))
     assert again == filled[:2]
     other = Checkpoint(small.contract.but(weights_sha256=WEIGHTS), small.state)
-    [cell, _] = measure.fill("small", other, browser=browser, wanted=("onnx",), kept=Kept(tmp_path))
+    [cell, _] = fill_cells("small", other, browser=browser, wanted=("onnx",), kept=Kept(tmp_path))
     assert cell.refusal == "AssertionError: it is made again"
 
 
@@ -285,7 +282,7 @@ def test_a_block_fits_80_columns_and_leaves_nothing_out() -> None:
 
 def test_markdown_has_every_cell() -> None:
     lines = show.markdown(some()).splitlines()
-    assert lines[0] == "| road | runtime | `fernet` | `other` |"
+    assert lines[0] == "| route | runtime | `fernet` | `other` |"
     assert "| `onnx` | onnxruntime | 1.2e-06 | refused [1] |" in lines
     assert "| `onnx2tf-tensorflowjs` | tfjs-webgpu | 2.0e-01 OVER | – |" in lines
     assert "| `tfjs` | tfjs-wasm | – | OVER [3] |" in lines
@@ -297,10 +294,9 @@ def test_markdown_has_every_cell() -> None:
 # ---- the command
 
 
-def test_the_command_knows_every_road_and_runtime() -> None:
-    assert tuple(ROADS) == command.ROADS
-    assert set(command.RUNTIMES) == {name for names in measure.RUNTIMES.values() for name in names}
-    assert {road.kind for road in ROADS.values()} == set(measure.RUNTIMES)
+def test_the_command_knows_every_route_and_runtime() -> None:
+    assert {*command.RUNTIMES, "torch"} == set(names())
+    assert {route.kind for route in ROUTES.values()} == {engine.kind for engine in registry.engines()} - {"torch"}
 
 
 Run = Callable[..., tuple[int, str, str]]
@@ -310,13 +306,13 @@ Run = Callable[..., tuple[int, str, str]]
 def test_the_command_prints_writes_and_keeps(tmp_path: Path) -> None:
     runtimes = ("--runtime", "tensorflow", "--runtime", "onnxruntime")
     places = ("--keep", tmp_path, "-o", tmp_path / "matrix.md")
-    arguments = ("--model", "plain_cnn", "--road", "onnx", "--road", "tf", *runtimes, *places)
+    arguments = ("--model", "plain_cnn", "--road", "onnx", "--route", "tf", *runtimes, *places)
     code, out, _ = call(*arguments)
     assert code == 0
     assert "1 numbers, 1 refusals; over tolerance: 0" in out
     assert max(map(len, out.splitlines())) < 80
     assert len(json.loads((tmp_path / "cells.json").read_text())["cells"]) == 1
-    assert "| road | runtime | `plain_cnn` |" in (tmp_path / "matrix.md").read_text()
+    assert "| route | runtime | `plain_cnn` |" in (tmp_path / "matrix.md").read_text()
     code, out, _ = call(*arguments, "--json")
     document = json.loads(out)
     assert code == 0
@@ -326,7 +322,7 @@ def test_the_command_prints_writes_and_keeps(tmp_path: Path) -> None:
 
 def test_over_tolerance_exits_1(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnxruntime, "OnnxRuntime", Wrong)
-    code, out, err = call("--model", "plain_cnn", "--road", "onnx", "--runtime", "onnxruntime")
+    code, out, err = call("--model", "plain_cnn", "--route", "onnx", "--runtime", "onnxruntime")
     assert code == 1
     assert "1.0e-02 OVER" in out
     assert "plain_cnn, onnx, onnxruntime: 1.0e-02 from torch" in err

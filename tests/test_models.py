@@ -98,7 +98,7 @@ def test_every_parameter_learns(name: str) -> None:
 
 def pictures(contract: Contract) -> Tensor:
     """The packaged pictures at the contract's size, [N, C, H, W], 0–255."""
-    return torch.from_numpy(channels_first(samples.samples_for(contract)[0].pixels)).float()
+    return torch.from_numpy(channels_first(samples.samples_for(contract)[0].single)).float()
 
 
 def lifelike(name: str) -> Checkpoint:

@@ -146,9 +146,7 @@ def test_a_contract_that_was_edited_is_refused(browser: Browser, copy: Copy) -> 
     visit = copy.visit(browser)
     assert visit.fer("ready") is False
     assert visit.said("#summary") == "The models could not be loaded"
-    assert visit.said("#alert") == (
-        "the classifier's contract was edited after it was written: export the model again"
-    )
+    assert visit.said("#alert") == ("the classifier's contract was edited after it was written: export the model again")
     assert not visit.page.is_enabled("#start")
 
 

@@ -22,7 +22,7 @@ from fer_export.formats.tfjs import load_tfjs, write_tfjs
 from fer_export.models import mtcnn
 from fer_export.parity import samples
 from fer_export.parity.samples import Batch
-from fer_export.runtimes import Runtime
+from fer_export.runtimes import Inputs, Runtime, count, rows
 from fer_export.runtimes.onnxruntime import OnnxRuntime
 from fer_export.runtimes.tfjs import Browser
 from fer_export.runtimes.torch import TorchRuntime
@@ -33,7 +33,7 @@ TOLERANCE = 1e-4
 def batches_of(contract: Contract) -> list[Batch]:
     """One picture, then five, of each size."""
     whole = [batch for batch in samples.samples_for(contract) if len(batch.names) > 1]
-    return [Batch(batch.names[:count], batch.pixels[:count]) for batch in whole for count in (1, 5)]
+    return [Batch(batch.names[:size], rows(batch.inputs, slice(size))) for batch in whole for size in (1, 5)]
 
 
 Case = tuple[TorchRuntime, Path]
@@ -128,8 +128,8 @@ class Spoiled:
     def __init__(self, runtime: Runtime, change: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]) -> None:
         self.runtime, self.change = runtime, change
 
-    def __call__(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
-        return self.change(dict(self.runtime(pixels)))
+    def __call__(self, inputs: Inputs) -> dict[str, np.ndarray]:
+        return self.change(dict(self.runtime(inputs)))
 
 
 @pytest.mark.parametrize(
@@ -155,8 +155,8 @@ def answering(*logits: float) -> Runtime:
     class Fixed:
         name = "fixed"
 
-        def __call__(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
-            return {"values": np.tile(np.array(logits, np.float32), (len(pixels), 1))}
+        def __call__(self, inputs: Inputs) -> dict[str, np.ndarray]:
+            return {"values": np.tile(np.array(logits, np.float32), (count(inputs), 1))}
 
     return Fixed()
 
@@ -204,7 +204,7 @@ def test_an_endless_reference_allows_nothing(small: checkpoint.Checkpoint) -> No
 def loud() -> checkpoint.Checkpoint:
     """A net whose logits are in the thousands."""
     small = make_checkpoint(widths=(8, 16, 24))
-    quiet = TorchRuntime(small.module(), small.contract)(batches_of(small.contract)[1].pixels)["logits"]
+    quiet = TorchRuntime(small.module(), small.contract)(batches_of(small.contract)[1].inputs)["logits"]
     factor = 3000 / np.abs(quiet).max()
     state = {name: value * factor if name.startswith("head.") else value for name, value in small.state.items()}
     return checkpoint.Checkpoint(small.contract.but(weights_sha256=checkpoint.weights_sha256(state)), state)
@@ -290,9 +290,9 @@ def test_a_planted_wrong_weight_stops_the_onnx_hop(
 
 def test_the_pictures_are_faces_and_hard_cases(small: checkpoint.Checkpoint) -> None:
     whole, alone = samples.samples_for(small.contract)
-    assert len(whole.names) == len(set(whole.names)) == len(whole.pixels) == 12
-    assert alone.pixels.shape == (1, 48, 48, 1)
-    faces = whole.pixels[:8].astype(float)
+    assert len(whole.names) == len(set(whole.names)) == len(whole.single) == 12
+    assert alone.single.shape == (1, 48, 48, 1)
+    faces = whole.single[:8].astype(float)
     assert all(np.abs(a - b).mean() > 5 for i, a in enumerate(faces) for b in faces[:i])
 
 

@@ -1,4 +1,4 @@
-"""No road of the core prints success on wrong numbers, and the bisection names the operator that is wrong."""
+"""No route of the core prints success on wrong numbers, and the bisection names the operator that is wrong."""
 
 from __future__ import annotations
 

@@ -8,18 +8,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
+from conftest import make_checkpoint
 
 from fer_export import models
 from fer_export.convert import onnx
 from fer_export.data import fer2013
 from fer_export.errors import InvalidInputError, UsageError
 from fer_export.formats import checkpoint
+from fer_export.formats.checkpoint import Checkpoint
 from training import recipe
+from training.__main__ import main
 from training.data import drawn, ferplus, sources
 from training.data.translate import blended, translated
 from training.fit import losses, stored_views
 from training.fit.multi_head import cut, heads, start, targets
 from training.fit.run import Run, fit
+from training.fit.teachers import answers, load_teacher
 from training.measure import evaluation
 from training.recipe import Loss
 from training.report.run_report import write_run_report
@@ -93,7 +98,7 @@ def test_a_row_without_a_label_says_nothing_to_that_head() -> None:
 
 
 def test_each_set_of_labels_gets_a_checkpoint_that_answers_as_the_whole_net(run: Path, split: sources.Split) -> None:
-    whole = distil.teacher(run, split.train, "last")
+    whole = load_teacher(run, split.train, "last")
     pixels = split.check.pixels[:8].float()
     with torch.inference_mode():
         wide = whole.net(pixels)
@@ -220,33 +225,33 @@ def test_translated_targets_are_for_training_alone(folder: Path, split: sources.
 def views(run: Path, split: sources.Split, tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("views")
     how = recipe.read_recipe("two_heads").stages[0].augmentation
-    both = [distil.teacher(run, split.train, which) for which in ("best", "last")]
-    assert distil.make(place, split.train, both, how, size=48, views=2) == 2
-    assert distil.make(place, split.train, both, how, size=48, views=3) == 1
+    both = [load_teacher(run, split.train, which) for which in ("best", "last")]
+    assert distil.make_views(place, split.train, both, how, size=48, views=2) == 2
+    assert distil.make_views(place, split.train, both, how, size=48, views=3) == 1
     return place
 
 
 def test_views_hold_what_the_teachers_say_of_the_very_picture(run: Path, split: sources.Split, views: Path) -> None:
     pixels, wanted, count = stored_views.load(views, split.train, 1.0)
     assert (count, len(pixels)) == (3, 3 * len(split.train))
-    alone = distil.teacher(run, split.train, "last")
-    said = distil.answers([distil.teacher(run, split.train, "best"), alone], pixels[:32].float())
+    alone = load_teacher(run, split.train, "last")
+    said = answers([load_teacher(run, split.train, "best"), alone], pixels[:32].float())
     torch.testing.assert_close(wanted[:32], said, atol=1e-5, rtol=1e-4)
     assert wanted[:, :8].sum(1).allclose(torch.ones(()), atol=1e-3)
     assert not torch.equal(pixels[: len(split.train)], pixels[len(split.train) : 2 * len(split.train)])
 
 
 def test_teachers_answer_for_the_mirror_too(run: Path, split: sources.Split, tmp_path: Path) -> None:
-    teachers = [distil.teacher(run, split.train, which) for which in ("best", "last")]
+    teachers = [load_teacher(run, split.train, which) for which in ("best", "last")]
     pixels = split.train.pixels[:16].float()
-    plain = [distil.answers(teachers, each) for each in (pixels, pixels.flip(3))]
-    both = distil.answers(teachers, pixels, mirrored=True)
+    plain = [answers(teachers, each) for each in (pixels, pixels.flip(3))]
+    both = answers(teachers, pixels, mirrored=True)
     torch.testing.assert_close(both, sum(plain) / 2)
     assert (both - plain[0]).abs().max() > 1e-4
     how = recipe.read_recipe("two_heads").stages[0].augmentation
-    distil.make(tmp_path, split.train, teachers, how, size=48, views=1, mirrored=True)
+    distil.make_views(tmp_path, split.train, teachers, how, size=48, views=1, mirrored=True)
     with pytest.raises(InvalidInputError, match="views of other"):
-        distil.make(tmp_path, split.train, teachers, how, size=48, views=2)
+        distil.make_views(tmp_path, split.train, teachers, how, size=48, views=2)
 
 
 def test_targets_of_views_mix_labels_in_where_there_are_any(split: sources.Split, views: Path) -> None:
@@ -273,9 +278,49 @@ def test_views_of_other_pictures_or_none_are_refused(folder: Path, views: Path, 
     with pytest.raises(UsageError, match="views named views"):
         fit(recipe.read_recipe("student", changes=TRAINED), Run(folder / "x", {"main": folder}, progress=False))
     with pytest.raises(InvalidInputError, match="views of other"):
-        distil.make(views, split.check, [], recipe.read_recipe("two_heads").stages[0].augmentation, size=48, views=1)
-    with pytest.raises(InvalidInputError, match="net-best"):
-        distil.teacher(folder, split.train)
+        distil.make_views(
+            views, split.check, [], recipe.read_recipe("two_heads").stages[0].augmentation, size=48, views=1
+        )
+    with pytest.raises(InvalidInputError, match="neither net-best"):
+        load_teacher(folder, split.train)
+
+
+def test_a_packaged_model_teaches_the_labels_that_it_knows(folder: Path, split: sources.Split, tmp_path: Path) -> None:
+    done = CliRunner().invoke(
+        main,
+        f"distil --recipe two_heads --data {folder} --teacher ferplus --mirrored --views 1 "
+        f"-o {tmp_path / 'views'} --device cpu --json",
+    )
+    assert done.exit_code == 0, done.output
+    pixels, wanted, _ = stored_views.load(tmp_path / "views", split.train, 0.75)
+    labels = targets(split.train)
+    # The seven labels of FER2013 are unknown to this teacher: they stay what they were.
+    assert torch.equal(wanted[:, 8:], labels[:, 8:])
+    with torch.inference_mode():
+        packaged = checkpoint.load(checkpoint.named("ferplus")).module()
+        plain = [packaged(seen)[1].softmax(1) for seen in (pixels[:16].float(), pixels[:16].flip(3).float())]
+    said, mass = sum(plain) / 2, labels[:16, :8].sum(1, keepdim=True)
+    # Half precision, where the machine computes in it, moves the answers.
+    torch.testing.assert_close(wanted[:16, :8], said * (1 - 0.25 * mass) + 0.25 * labels[:16, :8], atol=0.03, rtol=0)
+
+
+def test_two_packaged_models_teach_both_sets_of_labels(split: sources.Split) -> None:
+    teachers = [load_teacher(checkpoint.named(name), split.train) for name in ("ferplus", "fer2013")]
+    pictures = split.train.pixels[:8].float()
+    said = answers(teachers, pictures)
+    assert said[:, :8].sum(1).allclose(torch.ones(()), atol=1e-3)
+    assert said[:, 8:].sum(1).allclose(torch.ones(()), atol=1e-3)
+    alone = answers(teachers[1:], pictures)
+    torch.testing.assert_close(said[:, 8:], alone[:, 8:])
+    assert not alone[:, :8].any()
+
+
+def test_a_teacher_of_other_labels_is_refused(split: sources.Split, tmp_path: Path) -> None:
+    other = make_checkpoint(num_classes=8)
+    cats = Checkpoint(other.contract.but(labels=tuple(f"cat {number}" for number in range(8))), other.state)
+    checkpoint.save(cats, tmp_path / "cats.safetensors")
+    with pytest.raises(InvalidInputError, match=r"answers cat 0, .*, and the labels here are"):
+        load_teacher(tmp_path / "cats.safetensors", split.train)
 
 
 @pytest.mark.parametrize(

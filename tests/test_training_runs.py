@@ -29,6 +29,7 @@ from training.__main__ import main
 from training.data import drawn, sources
 from training.data.faces import PUBLIC, TRAINING
 from training.fit.run import Run, fit
+from training.fit.teachers import load_teacher
 from training.measure import evaluation
 from training.provenance import contract_for
 from training.report.run_report import write_run_report
@@ -389,8 +390,8 @@ def taught(folder: Path, read: recipe.Recipe) -> Path:
         first = recipe.read_recipe("two_heads", epochs=1, changes=("stages.0.batch=16", "stages.0.schedule.warmup=0"))
         fit(first, Run(folder / "teacher", data=DATA, limit=48, progress=False))
         faces = sources.limited(sources.load(read.data, DATA), 48).train
-        teacher = distil.teacher(folder / "teacher", faces)
-        distil.make(folder / "views", faces, [teacher], first.stages[0].augmentation, size=48, views=2)
+        teacher = load_teacher(folder / "teacher", faces)
+        distil.make_views(folder / "views", faces, [teacher], first.stages[0].augmentation, size=48, views=2)
     return folder / "views"
 
 

@@ -10,8 +10,10 @@ import click
 
 from fer_export.cli import options
 from fer_export.cli.output import Output, command
+from fer_export.diagnose.bench import RUNTIMES
+from fer_export.errors import UsageError
+from fer_export.runtimes.tfjs import BACKENDS
 
-RUNTIMES = ("torch", "onnxruntime", "tfjs")
 PAGE = Path("web/index.html")
 
 
@@ -22,7 +24,7 @@ PAGE = Path("web/index.html")
     help="May be repeated. Otherwise all that are there.",
 )  # fmt: skip
 @click.option(
-    "--backend", "backends", multiple=True, type=click.Choice(options.BACKENDS), default=("wasm",),
+    "--backend", "backends", multiple=True, type=click.Choice(BACKENDS), default=("wasm",),
     show_default=True, help="TF.js backend; may be repeated.",
 )  # fmt: skip
 @click.option("--against", default="plain_cnn", show_default=True, help="plain_cnn, a checkpoint, or none.")
@@ -52,9 +54,12 @@ def main(
       fer-export bench --against runs/resnet9/best.safetensors --batch 8
       fer-export bench --page --json
     """
+    if options.written(["backends"]) and runtimes and "tfjs" not in runtimes:
+        raise UsageError("--backend is of TF.js, and --runtime leaves that out", hint="--runtime tfjs")
     with output.working("loading torch") as say:
-        from fer_export.diagnose import bench
         from fer_export.diagnose.bench.machine import machine
+        from fer_export.diagnose.bench.nets import Net, reference
+        from fer_export.diagnose.bench.time_nets import time_nets
         from fer_export.formats import checkpoint
         from fer_export.runtimes.tfjs import Browser
 
@@ -63,12 +68,12 @@ def main(
         seen = _page(say) if page else None
         source = ckpt or checkpoint.PRETRAINED
         loaded = checkpoint.load(source)
-        other = bench.reference(against)
-        nets = [bench.Net(loaded.contract.architecture.name, loaded), *([other] if other else [])]
+        other = reference(against)
+        nets = [Net(loaded.contract.architecture.name, loaded), *([other] if other else [])]
         notes = _busy(computer)
         with Browser() as browser:
             used = list(dict.fromkeys(runtimes)) or _present(browser, notes)
-            measured = bench.measure(
+            measured = time_nets(
                 nets, used, browser=browser, backends=list(dict.fromkeys(backends)), batches=sorted({1, *batches}),
                 rounds=rounds, started=say,
             )  # fmt: skip
@@ -93,9 +98,9 @@ def _busy(computer: dict[str, Any]) -> dict[str, str]:
 
 
 def _present(browser: Any, notes: dict[str, str]) -> list[str]:
-    from fer_export.diagnose import bench
+    from fer_export.diagnose.bench.time_nets import missing
 
-    reasons = {name: bench.missing(name, browser) for name in RUNTIMES}
+    reasons = {name: missing(name, browser) for name in RUNTIMES}
     notes.update({name: f"left out: {reason.reason}" for name, reason in reasons.items() if reason})
     return [name for name, reason in reasons.items() if not reason]
 
@@ -110,7 +115,7 @@ def _page(say: Callable[[str], object]) -> dict[str, Any]:
     from fer_export.diagnose.bench import page
 
     say("watching the page")
-    return page.measure(PAGE)
+    return page.time_page(PAGE)
 
 
 def _sides(nets: Any, weights: list[dict[str, int]], paths: tuple[str, str]) -> dict[str, dict[str, Any]]:

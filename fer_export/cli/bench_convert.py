@@ -20,10 +20,10 @@ _RATIOS = {"time": "time", "time_without_imports": "time without imports", "cpu"
 @click.command("bench-convert")
 @click.option("--model", "names", multiple=True, metavar="NAME", help="A packaged model, a checkpoint, an architecture "
               "or torchvision:NAME with random weights; NAME@SIDE for its size. May be repeated.")  # fmt: skip
-@click.option("--turns", type=click.IntRange(1), default=3, show_default=True, help="Conversions by each road.")
+@click.option("--turns", type=click.IntRange(1), default=3, show_default=True, help="Conversions by each route.")
 @command
 def main(output: Output, names: tuple[str, ...], turns: int) -> None:
-    """Convert ONNX files to TF.js by two roads in turn: the direct writer, and onnx2tf with
+    """Convert ONNX files to TF.js by two routes in turn: the direct writer, and onnx2tf with
     tensorflowjs_converter.
 
     Each conversion is a process of its own, timed from its start until the model is on disk: imports
@@ -47,8 +47,8 @@ def main(output: Output, names: tuple[str, ...], turns: int) -> None:
         found = []
         with Browser() as browser:
             say("importing once what is not to be read from disk when it is timed")
-            for road in ("direct", "official"):
-                convert_process.warm_up(road)
+            for route in ("direct", "official"):
+                convert_process.warm_up(route)
             for name, one in loaded.items():
                 found.append(convert.compare(name, one, turns=turns, browser=browser, started=say))
                 _show_model(output, found[-1].record(), nets.described(one))
@@ -65,20 +65,20 @@ def _show_model(output: Output, record: dict[str, Any], size: str) -> None:
     """As soon as it is measured."""
     output.text(f"{record['model']}, {size}")
     _row(output, "", _HEADINGS)
-    for road in ("direct", "official"):
-        side = record[road]
+    for route in ("direct", "official"):
+        side = record[route]
         costs = side["costs"]
         without = [{"seconds": cost["seconds"] - cost["importing"]} for cost in costs]
         cells = [_middle(costs, "seconds"), _middle(without, "seconds"), _middle(costs, "cpu")]
         cells += [f"{max(cost['peak'] for cost in costs) / 1e6:.0f}" if costs else ""]
         cells += [_told(side["nodes"], "d"), _told(side["bytes"], ".2f", 1e6), _told(side["difference"], ".1e")]
-        _row(output, road, cells)
+        _row(output, route, cells)
     if record["ratios"]:
         _row(output, "ratio", [f"{_three(record['ratios'][key]['median'])}×" for key in _RATIOS])
     _row(output, "rounding", [*[""] * (len(_WIDTHS) - 1), f"{record['rounding']:.1e}"])
-    for road in ("direct", "official"):
-        if record[road]["reason"]:
-            output.text(f"  {road} failed: {record[road]['reason']}")
+    for route in ("direct", "official"):
+        if record[route]["reason"]:
+            output.text(f"  {route} failed: {record[route]['reason']}")
     for fault in record["faults"]:
         output.text(f"  FAULT: {fault}")
     output.text("")

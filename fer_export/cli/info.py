@@ -52,6 +52,7 @@ def main(output: Output, path: Path | None) -> None:
         "trained": f"{training.data}; recipe {training.recipe}, seed {training.seed}, {training.note}"
         if training
         else "",
+        "synthetic": "the training data were drawn by a program" if training and training.synthetic else "",
         "calibration": f"temperature {calibration.temperature:.3f}, ECE {calibration.ece_before:.3f} → "
         f"{calibration.ece_after:.3f} on {calibration.split}, n = {calibration.samples}"
         if calibration

@@ -7,14 +7,16 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
 from fer_export.errors import FerExportError
-from fer_export.parity import Figures
+
+if TYPE_CHECKING:
+    from fer_export.parity import Figures
 
 #: Columns that the parity table takes beside its names; narrower terminals get lines.
 _TABLE_WIDTH = 52

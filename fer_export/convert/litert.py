@@ -15,6 +15,7 @@ from fer_export import __version__, parity
 from fer_export.contract import Contract, Conversion
 from fer_export.files import replacing
 from fer_export.formats.litert import contract_archive, load_litert
+from fer_export.formats.overwrite import check_file
 from fer_export.formats.saved_model import load_saved_model
 from fer_export.parity.samples import samples_for
 from fer_export.runtimes import litert, tensorflow
@@ -31,24 +32,37 @@ class Written:
     figures: list[parity.Figures]
 
 
-def export(source: Path, path: Path, *, worker: Worker) -> Written:
+def convert(source: Path, path: Path, *, worker: Worker) -> str:
+    """Write a SavedModel as a `.tflite` without a contract; answers the version of ai-edge-litert.
+
+    Raises:
+        InvalidInputError: the converter fails.
+    """
+    version: str = worker.call("run_litert.convert", source=source, path=path)
+    return version
+
+
+def export(source: Path, path: Path, *, worker: Worker, force: bool = False) -> Written:
     """Convert, and move into place once LiteRT computes what TensorFlow does with the SavedModel.
 
     Args:
         source: folder of a SavedModel that `fer-export tf` wrote; its batch stays what it is.
         worker: of the environment `tf`.
+        force: replace what is at `path`, whatever it is.
 
     Raises:
+        UsageError: something else than an earlier export is at `path`.
         InvalidInputError: no SavedModel, or the converter fails, for one on an operator that LiteRT lacks.
         ParityError: the numbers do not hold; what was there stays.
         MissingDependencyError: the environment is not there.
     """
     contract = load_saved_model(source)
+    check_file(path, "litert", contract.weights_sha256, force=force)
     # Contract 1 did not tell.
     batch = worker.call("saved_model.batch", source=source)
     batches = samples_for(contract, batch=batch)
     with replacing(path) as temporary:
-        version = worker.call("run_litert.convert", source=source, path=temporary)
+        version = convert(source, temporary, worker=worker)
         with tensorflow.saved_model(worker, source) as reference, litert.model(worker, temporary) as runtime:
             figures = parity.measure(reference, runtime, batches, contract)
         parity.gate(figures, hint="please report the model: this is a bug of the converter")

@@ -17,6 +17,7 @@ from fer_export.contract import Contract, Conversion
 from fer_export.errors import InvalidInputError, UsageError
 from fer_export.files import replacing
 from fer_export.formats.onnx import embed_contract, load_onnx, onnx_sha256
+from fer_export.formats.overwrite import check_file
 from fer_export.parity.golden import with_golden
 from fer_export.parity.samples import samples_for
 from fer_export.runtimes import onnxruntime
@@ -46,6 +47,7 @@ def export(
     *,
     opset: int = DEFAULT_OPSET,
     batch: int | None = None,
+    force: bool = False,
 ) -> Exported:
     """Write an ONNX file, after onnxruntime has shown that it computes what torch computes.
 
@@ -54,9 +56,10 @@ def export(
         contract: of the checkpoint; golden vectors, tools and parity are added.
         opset: the opset that the file shall have.
         batch: a fixed batch; None for a dynamic one.
+        force: replace what is at `path`, whatever it is.
 
     Raises:
-        UsageError: the exporter cannot write this opset.
+        UsageError: the exporter cannot write this opset, or something else than an earlier export is at `path`.
         ParityError: the numbers do not hold; what was at `path` stays.
         InvalidInputError: the checker refuses the graph, or `path` cannot be written.
     """
@@ -64,6 +67,7 @@ def export(
 
     from fer_export.runtimes.torch import TorchRuntime
 
+    check_file(path, "onnx", contract.weights_sha256, force=force)
     module = module.eval()
     model = to_onnx(module, contract, opset=opset, batch=batch)
     reference = TorchRuntime(module, contract)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 
 import onnx
+import onnx_ir as ir
 from onnx import helper, numpy_helper
+from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from fer_export.errors import FerExportError, InvalidInputError
 from fer_export.tfgraph.prepare import prepare
@@ -23,9 +25,11 @@ def for_onnx2tf(model: onnx.ModelProto) -> onnx.ModelProto:
     rewritten = onnx.shape_inference.infer_shapes(model, data_prop=True)
     del rewritten.metadata_props[:]
     known(rewritten)
-    for rewrite in (ceil_pools, expands, unread):
+    for rewrite in (ceil_pools, expands):
         rewrite(rewritten.graph)
-    return rewritten
+    # It converts nodes that nobody reads, too, and may fail on what computed an Expand's target.
+    pruned = RemoveUnusedNodesPass()(ir.from_proto(rewritten)).model
+    return ir.to_proto(pruned)
 
 
 def ceil_pools(graph: onnx.GraphProto) -> None:
@@ -97,20 +101,6 @@ def known(model: onnx.ModelProto) -> None:
     del graph.node[:]
     graph.node.extend(nodes)
     graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in constants.items())
-
-
-def unread(graph: onnx.GraphProto) -> None:
-    """Nodes that nobody reads go: onnx2tf converts them too, and may fail on what computed an Expand's target."""
-    needed = {entry.name for entry in graph.output}
-    kept: list[onnx.NodeProto] = []
-    for node in reversed(graph.node):
-        if needed.intersection(node.output):
-            needed.update(node.input)
-            copy = onnx.NodeProto()
-            copy.CopyFrom(node)
-            kept.append(copy)
-    del graph.node[:]
-    graph.node.extend(reversed(kept))
 
 
 def _shape(entry: onnx.ValueInfoProto) -> tuple[int | str, ...]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -17,6 +17,7 @@ from fer_export.convert.onnx2tf import for_onnx2tf
 from fer_export.errors import UsageError
 from fer_export.files import replacing_directory
 from fer_export.formats.frozen import write_frozen
+from fer_export.formats.overwrite import check_file, check_folder
 from fer_export.formats.saved_model import ASSET, load_saved_model, saved_model_sha256
 from fer_export.formats.tfjs import write_tfjs
 from fer_export.parity.samples import samples_for
@@ -50,6 +51,7 @@ def export(
     converter: Converter = "direct",
     frozen: Path | None = None,
     opset15: bytes | None = None,
+    force: bool = False,
 ) -> Written:
     """Convert, write, and move into place once TensorFlow computes what onnxruntime does.
 
@@ -60,13 +62,18 @@ def export(
         worker: of the environment `tf`, or `onnx-tf` for that converter.
         frozen: for a GraphDef with constants; its contract lies beside it (`frozen_contract_path`).
         opset15: the ONNX file that onnx-tf gets (`fer_export.convert.opset15`).
+        force: replace models of other weights, too, and write among files that this tool did not write.
 
     Raises:
+        UsageError: something else than an earlier export is at one of the places.
         UnsupportedOperatorError: the direct writer lacks an operator.
         InvalidInputError: the converter fails.
         ParityError: the numbers do not hold; what was there stays.
         MissingDependencyError: the environment is not there.
     """
+    own = check_folder(directory, "saved_model", contract.weights_sha256, force=force)
+    if frozen:
+        check_file(frozen, "frozen", contract.weights_sha256, force=force, option="--frozen")
     batch = contract.fixed_batch
     batches = samples_for(contract, batch=batch)
     reference = OnnxRuntime(model.SerializeToString())
@@ -78,16 +85,13 @@ def export(
     )
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        saved = stack.enter_context(replacing_directory(directory))
-        graph = scratch / "frozen.pb"
-        job = Job(model, contract, entries_of(contract, batch), scratch, saved, graph, worker)
-        tools = {"direct": by_direct, "onnx2tf": by_onnx2tf, "onnx-tf": by_onnx_tf}[converter](job, opset15)
+        saved = stack.enter_context(replacing_directory(directory, own=own))
+        job = replace(Job.prepared(model, contract, batch, scratch, worker), saved=saved)
+        tools = CONVERT[converter](job, opset15)
         with tensorflow.saved_model(worker, saved) as runtime:
             figures = parity.measure(reference, runtime, batches, contract)
         if frozen:
-            if not graph.is_file():
-                outputs = [output.name for output in contract.outputs]
-                worker.call("saved_model.freeze", source=saved, path=graph, entries=job.entries, outputs=outputs)
+            graph = freeze(job, worker)
             with tensorflow.frozen(worker, graph, contract) as runtime:
                 figures += parity.measure(reference, runtime, batches, contract)
         parity.gate(figures, hint=None if converter == "direct" else "--converter direct")
@@ -134,6 +138,16 @@ class Job:
     saved: Path
     graph: Path
     worker: Worker
+
+    @classmethod
+    def prepared(
+        cls, model: onnx.ModelProto, contract: Contract, batch: int | None, folder: Path, worker: Worker
+    ) -> Job:
+        """Return a job whose files all lie in a folder, an empty one."""
+        scratch = folder / "scratch"
+        scratch.mkdir()
+        saved, graph = folder / "saved_model", folder / "frozen.pb"
+        return cls(model, contract, entries_of(contract, batch), scratch, saved, graph, worker)
 
     @property
     def outputs(self) -> Sequence[str]:
@@ -191,3 +205,24 @@ def by_onnx_tf(job: Job, opset15: bytes | None) -> dict[str, str]:
         contract=job.contract.to_json(),
     )
     return {"onnx-tf": version}
+
+
+#: How each converter writes a job's SavedModel, of the job and the model in opset 15, which onnx-tf alone needs; it
+#: answers the names and versions of its tools.
+CONVERT: dict[Converter, Callable[[Job, bytes | None], dict[str, str]]] = {
+    "direct": by_direct,
+    "onnx2tf": by_onnx2tf,
+    "onnx-tf": by_onnx_tf,
+}
+
+
+def freeze(job: Job, worker: Worker) -> Path:
+    """Return a job's frozen graph, of its SavedModel where the converter wrote none before it.
+
+    Args:
+        job: one that is done.
+        worker: of the converter's environment or of `tf`.
+    """
+    if not job.graph.is_file():
+        worker.call("saved_model.freeze", source=job.saved, path=job.graph, entries=job.entries, outputs=job.outputs)
+    return job.graph

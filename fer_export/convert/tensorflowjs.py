@@ -1,4 +1,4 @@
-"""SavedModel → TF.js by TensorFlow's own converter: the second road, to hold the direct one against."""
+"""SavedModel → TF.js by TensorFlow's own converter: the second route, to hold the direct one against."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from fer_export.contract import KEY, Contract, Conversion, WeightsDType
 from fer_export.convert import tfjs
 from fer_export.errors import InvalidInputError
 from fer_export.files import replacing_directory
+from fer_export.formats.overwrite import check_folder
 from fer_export.formats.saved_model import load_saved_model
 from fer_export.formats.tfjs import load_tfjs, tfjs_sha256
 from fer_export.parity.samples import samples_for
@@ -35,7 +36,7 @@ def export(
     browser: Browser,
     weights: WeightsDType = "float32",
     backends: Sequence[str] = ("wasm",),
-    keep: tuple[str, ...] = (),
+    force: bool = False,
 ) -> tfjs.Written:
     """Convert, and move into place once TF.js in the browser computes what TensorFlow does.
 
@@ -44,20 +45,22 @@ def export(
 
     Args:
         source: folder of a SavedModel that `fer-export tf` wrote.
-        directory, browser, weights, backends, keep: as for `fer_export.convert.tfjs.export`.
+        directory, browser, weights, backends, force: as for `fer_export.convert.tfjs.export`.
         worker: of the environment `tf`.
 
     Raises:
+        UsageError: something else than an earlier export is in the directory.
         InvalidInputError: no SavedModel, or the converter fails.
         ParityError: the numbers do not hold; what was there stays.
         MissingDependencyError: the environment is not there.
     """
     contract = load_saved_model(source)
+    own = check_folder(directory, "tfjs", contract.weights_sha256, force=force)
     # Contract 1 did not tell.
     batch = worker.call("saved_model.batch", source=source)
     batches = samples_for(contract, batch=batch)
-    with replacing_directory(directory, keep=keep) as temporary:
-        answer = worker.call("run_tensorflowjs.convert", source=source, directory=temporary, weights=weights)
+    with replacing_directory(directory, own=own) as temporary:
+        document, version = convert(source, temporary, weights, worker=worker)
         contract = contract.but(
             weights_dtype=weights,
             parity=(),
@@ -65,13 +68,11 @@ def export(
             conversion=Conversion(hop="tensorflowjs", converter=contract.converter),
             tools={
                 **contract.tools,
-                "tensorflowjs": answer["version"],
+                "tensorflowjs": version,
                 "tfjs": browser.tfjs_version,
                 "fer-export": __version__,
             },
         )
-        document = read_document(temporary)
-        made_fit(document, answer["tensors"], temporary)
         embed(document, contract, temporary)
         figures = []
         with tensorflow.saved_model(worker, source) as reference:
@@ -86,6 +87,20 @@ def export(
     nodes = Counter(node["op"] for node in document["modelTopology"]["node"])
     operators = Counter({name: count for name, count in nodes.items() if name not in ("Const", "Placeholder")})
     return tfjs.Written(directory, contract, operators, size, figures)
+
+
+def convert(source: Path, directory: Path, weights: WeightsDType, *, worker: Worker) -> tuple[dict[str, Any], str]:
+    """Write a SavedModel as a TF.js model, and make it fit to run; answers its document and tensorflowjs's version.
+
+    The document is not yet written again: `embed` does that, with a contract.
+
+    Raises:
+        InvalidInputError: the converter fails.
+    """
+    answer = worker.call("run_tensorflowjs.convert", source=source, directory=directory, weights=weights)
+    document = read_document(directory)
+    made_fit(document, answer["tensors"], directory)
+    return document, answer["version"]
 
 
 def read_document(directory: Path) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from fer_export.contract import Cascade
 from fer_export.faces.boxes import Boxes, Scores, regress, squares, suppress, windows
 from fer_export.faces.face import Box, Face, Landmarks
 from fer_export.faces.nets import Array, Net, Nets, torch_nets
-from fer_export.faces.photo import Photo, check_photo
+from fer_export.faces.photo import Photo, Picture, as_photo, check_photo
 from fer_export.faces.pooling import AreaTable
 
 #: How the nets were built and how their authors' cascade suppresses boxes; not for tuning.
@@ -30,18 +30,21 @@ PORTION = 256
 DEFAULT = Cascade(stage="pnet")
 
 
-def detect(photo: Photo, *, settings: Cascade = DEFAULT, nets: Nets | None = None) -> list[Face]:
-    """All faces in a photo, the largest first.
+def detect(picture: Picture, *, settings: Cascade = DEFAULT, nets: Nets | None = None) -> list[Face]:
+    """Find all faces in a picture, the largest first.
 
     Args:
-        photo: uint8 RGB [H, W, 3].
+        picture: a path, a PIL picture, or uint8 RGB [H, W, 3].
         settings: smallest face in pixels, pyramid factor, the three thresholds.
         nets: another runtime's nets; torch's without.
 
+    Returns:
+        Box, landmarks and score of each face, in pixels of the upright picture.
+
     Raises:
-        InvalidInputError: not a photo.
+        InvalidInputError: no picture, or one that cannot be read.
     """
-    check_photo(photo)
+    photo = as_photo(picture)
     nets = nets or torch_nets()
     table = AreaTable(photo)
     return _refine(table, _propose(table, settings, nets.pnet), settings, nets)
@@ -50,7 +53,7 @@ def detect(photo: Photo, *, settings: Cascade = DEFAULT, nets: Nets | None = Non
 def track(photo: Photo, boxes: Sequence[Box], *, settings: Cascade = DEFAULT, nets: Nets | None = None) -> list[Face]:
     """The faces near `boxes`, where they were in the frame before; R- and O-Net only.
 
-    Args and errors as for `detect`. Boxes without a face under them give none.
+    Args and errors as for `detect`; the photo is uint8 RGB [H, W, 3]. Boxes without a face under them give none.
     """
     check_photo(photo)
     near = np.asarray(boxes, np.float64).reshape(-1, 4)

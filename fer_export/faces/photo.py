@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import PathLike, fspath
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,30 @@ from fer_export.errors import InvalidInputError
 MAX_PIXELS = 40_000_000
 
 Photo = npt.NDArray[np.uint8]
+#: A path, a PIL picture, or uint8 RGB [H, W, 3].
+Picture = str | PathLike[str] | Image.Image | Photo
+
+
+def as_photo(picture: Picture) -> Photo:
+    """Return any picture as uint8 RGB [H, W, 3].
+
+    Args:
+        picture: a path, a PIL picture, or uint8 RGB [H, W, 3], which is returned as it is.
+
+    Raises:
+        InvalidInputError: it is none of these, or cannot be read.
+    """
+    if isinstance(picture, str | PathLike):
+        return load_photo(Path(fspath(picture)))
+    if isinstance(picture, Image.Image):
+        with _named_failure("the picture"):
+            return _decoded(picture, "the picture")
+    if not isinstance(picture, np.ndarray):
+        raise InvalidInputError(
+            f"a picture is a path, a PIL picture or a uint8 array [height, width, 3], not {type(picture).__name__}"
+        )
+    check_photo(picture)
+    return picture
 
 
 def load_photo(path: Path) -> Photo:
@@ -28,27 +55,38 @@ def load_photo(path: Path) -> Photo:
     """
     if not path.is_file():
         raise InvalidInputError(f"no photo {path}")
+    with _named_failure(str(path)), Image.open(path) as image:
+        return _decoded(image, str(path))
+
+
+def _decoded(image: Image.Image, name: str) -> Photo:
+    """A PIL picture, which may not have been decoded yet, as uint8 RGB."""
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise InvalidInputError(
+            f"{name} has {width}×{height} pixels, more than {MAX_PIXELS // 1_000_000} million",
+            hint="make it smaller first",
+        )
+    upright = ImageOps.exif_transpose(image)
+    return np.asarray(_opaque(_of_8_bits(upright)).convert("RGB"), np.uint8)
+
+
+@contextmanager
+def _named_failure(name: str) -> Iterator[None]:
+    """Turn what Pillow's decoders raise into one line that names the picture."""
     try:
-        # The cap below is ours, so Pillow's own warning about large pictures would only be noise.
+        # The cap is ours, so Pillow's own warning about large pictures would only be noise.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                width, height = image.size
-                if width * height > MAX_PIXELS:
-                    raise InvalidInputError(
-                        f"{path} has {width}×{height} pixels, more than {MAX_PIXELS // 1_000_000} million",
-                        hint="make it smaller first",
-                    )
-                upright = ImageOps.exif_transpose(image)
-                return np.asarray(_opaque(_of_8_bits(upright)).convert("RGB"), np.uint8)
+            yield
     except Image.DecompressionBombError as error:
-        raise InvalidInputError(f"{path} has too many pixels", hint="make it smaller first") from error
+        raise InvalidInputError(f"{name} has too many pixels", hint="make it smaller first") from error
     except UnidentifiedImageError as error:
-        raise InvalidInputError(f"{path} is not a picture that can be read") from error
+        raise InvalidInputError(f"{name} is not a picture that can be read") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         # Pillow's decoders raise any of these on damaged files.
         reason = (str(error).splitlines() or ["it ends too early"])[0]
-        raise InvalidInputError(f"{path} is damaged: {reason}") from error
+        raise InvalidInputError(f"{name} is damaged: {reason}") from error
 
 
 def _of_8_bits(image: Image.Image) -> Image.Image:

@@ -24,28 +24,28 @@ from fer_export.contract import BY_LABEL, KEY, Contract
 from fer_export.errors import ContractError, InvalidInputError, first_line
 from fer_export.files import replacing
 from fer_export.formats import pickles
+from fer_export.formats.packaged import PRETRAINED, named, packaged
 from fer_export.models import guess_architecture
 from fer_export.models.building import build_architecture
 from fer_export.models.wrapped import Wrapped
+
+__all__ = [
+    "DAMAGED",
+    "PRETRAINED",
+    "Checkpoint",
+    "load",
+    "named",
+    "packaged",
+    "read",
+    "save",
+    "weights_sha256",
+]
 
 #: What `torch.load` raises on damaged files: found by feeding it some thousands.
 DAMAGED = (
     *(RuntimeError, OSError, EOFError, ValueError, LookupError, TypeError),
     *(AttributeError, AssertionError, struct.error),
 )
-_PACKAGED = Path(__file__).parent.parent / "pretrained"
-PRETRAINED = _PACKAGED / "ferplus.safetensors"
-
-
-def named(name: str) -> Path:
-    """The path of a checkpoint: a packaged one by its name alone (`ferplus`), any other as it is."""
-    packaged = _PACKAGED / f"{name}.safetensors"
-    return packaged if packaged.is_file() and not Path(name).exists() else Path(name)
-
-
-def packaged() -> list[str]:
-    """Names of the models that come with the package."""
-    return sorted(path.stem for path in _PACKAGED.glob("*.safetensors"))
 
 
 def weights_sha256(state: dict[str, Tensor]) -> str:

@@ -16,7 +16,7 @@ _LISTED = 3
 _COUNTER = "num_batches_tracked"
 
 
-def fit(
+def load_matching(
     net: nn.Module, state: Mapping[str, Tensor], *, where: str, name: str, ignore: Sequence[str] = ()
 ) -> tuple[str, ...]:
     """Load a state dict into a net, all of it or not at all.

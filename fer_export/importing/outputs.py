@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 from fer_export.contract import Output
 from fer_export.errors import UsageError
-from fer_export.importing.probe_outputs import Answer, Kind, kind_of
+from fer_export.importing.kinds import Kind
+from fer_export.importing.probe_outputs import ProbedOutput, kind_of
 
 _OWN = "as the net answers"
 
 
 def describe(
-    measured: Sequence[Answer], labels: tuple[str, ...], wanted: Kind | None, name: str
+    measured: Sequence[ProbedOutput], labels: tuple[str, ...], wanted: Kind | None, name: str
 ) -> tuple[tuple[str, ...], tuple[Output, ...], list[str]]:
     """Labels and outputs, in the order of `Wrapped`, and what was assumed.
 
@@ -25,7 +26,7 @@ def describe(
     4. Everything else keeps the net's own name.
 
     Args:
-        measured: of `answers.measure`.
+        measured: of `probe_outputs.probe`.
         labels: as told, maybe none.
         wanted: what the classifier's numbers are; None to go by the numbers.
         name: of the net, for errors.
@@ -63,7 +64,9 @@ def describe(
     return labels, (appended, *described.values()), notes
 
 
-def _classifier(measured: Sequence[Answer], labels: Sequence[str], wanted: Kind | None, name: str) -> Answer | None:
+def _classifier(
+    measured: Sequence[ProbedOutput], labels: Sequence[str], wanted: Kind | None, name: str
+) -> ProbedOutput | None:
     rows = [answer for answer in measured if answer.rows is not None]
     if labels:
         fitting = next((answer for answer in rows if answer.shape == (len(labels),)), None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +13,11 @@ from torch import Tensor
 
 from fer_export.contract import BY_LABEL, Contract
 from fer_export.errors import FerExportError, InvalidInputError, first_line
+from fer_export.importing.kinds import Kind
 from fer_export.models.wrapped import Wrapped
 from fer_export.parity.samples import samples_for
-from fer_export.runtimes import Pixels, by_input, channels_first
+from fer_export.runtimes import Inputs, channels_first
 
-#: What a classifier's output can be: what softmax takes, what it gives, its logarithm; `values` for all else.
-Kind = Literal["logits", "probabilities", "log-probabilities", "values"]
 #: How far from 1 a row may sum: float32 over a thousand classes.
 _SUM = 1e-3
 #: A net whose answers differ by less is not looking at its input.
@@ -27,7 +25,7 @@ _SAME = 1e-6
 
 
 @dataclass(frozen=True)
-class Answer:
+class ProbedOutput:
     """One output of the net.
 
     Attributes:
@@ -41,7 +39,7 @@ class Answer:
     rows: npt.NDArray[np.float32] | None
 
 
-def measure(module: Wrapped, contract: Contract) -> tuple[list[Answer], tuple[str, ...]]:
+def probe(module: Wrapped, contract: Contract) -> tuple[list[ProbedOutput], tuple[str, ...]]:
     """Run the net on the packaged pictures at the contract's input size, or at some where that is free.
 
     Returns:
@@ -50,7 +48,7 @@ def measure(module: Wrapped, contract: Contract) -> tuple[list[Answer], tuple[st
     Raises:
         InvalidInputError: the net does not take such pictures, or answers what no contract can describe.
     """
-    runs = [_run(module, contract, pixels) for pixels in (batch.pixels for batch in samples_for(contract))]
+    runs = [_run(module, contract, batch.inputs) for batch in samples_for(contract)]
     names = [name for name, _ in runs[0]]
     if any([name for name, _ in run] != names for run in runs):
         raise InvalidInputError(f"{contract.architecture.name} answers other things for other pictures")
@@ -84,10 +82,9 @@ def kind_of(rows: npt.NDArray[np.float32]) -> tuple[Kind, str]:
     return "logits", f"they lie between {rows.min():.3g} and {rows.max():.3g}"
 
 
-def _run(module: Wrapped, contract: Contract, pixels: Pixels) -> list[tuple[str, Tensor]]:
+def _run(module: Wrapped, contract: Contract, inputs: Inputs) -> list[tuple[str, Tensor]]:
     name, picture = contract.architecture.name, contract.inputs[0].kind == "picture"
-    parts = by_input(pixels, contract.inputs[0].name).values()
-    tensors = [torch.from_numpy(channels_first(part)) for part in parts]
+    tensors = [torch.from_numpy(channels_first(inputs[spec.name])) for spec in contract.inputs]
     shape = list(tensors[0].shape)
     shapes = " and ".join(str(list(each.shape)) for each in tensors)
     try:
@@ -112,14 +109,14 @@ def _run(module: Wrapped, contract: Contract, pixels: Pixels) -> list[tuple[str,
     return answers
 
 
-def _answer(name: str, tensors: Sequence[Tensor]) -> Answer:
+def _answer(name: str, tensors: Sequence[Tensor]) -> ProbedOutput:
     shapes = [tuple(tensor.shape[1:]) for tensor in tensors]
     if len({len(shape) for shape in shapes}) > 1:
         raise InvalidInputError(f"output {name} has another number of axes for other pictures")
     sizes = [axis[0] if len(set(axis)) == 1 else 0 for axis in zip(*shapes, strict=True)]
     shape = (*sizes[1:], sizes[0]) if len(sizes) > 1 else tuple(sizes)
     rows = torch.cat(list(tensors)).numpy() if len(shape) == 1 and shape[0] else None
-    return Answer(name, shape, rows)
+    return ProbedOutput(name, shape, rows)
 
 
 def _constant(tensors: Sequence[Tensor]) -> bool:

@@ -1,4 +1,4 @@
-"""torchvision's ResNet-18, so that a model from outside goes down the same road."""
+"""torchvision's ResNet-18, so that a model from outside goes down the same route."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from fer_export.contract import BY_LABEL, Contract, Parity
 from fer_export.errors import FerExportError, MissingDependencyError, ParityError
 from fer_export.parity.samples import Batch
-from fer_export.runtimes import Answers, Runtime
+from fer_export.runtimes import Outputs, Runtime
 
 #: Told which runtime cannot be had or show numbers, and why.
 Refused = Callable[[str, FerExportError], object]
@@ -109,8 +109,8 @@ def measure(
     Raises:
         ParityError: the runtime lacks an output, or answers another shape; or either answers something not finite.
     """
-    expected = [reference(batch.pixels) for batch in batches]
-    answers = [runtime(batch.pixels) for batch in batches]
+    expected = [reference(batch.inputs) for batch in batches]
+    answers = [runtime(batch.inputs) for batch in batches]
     names = [name for batch in batches for name in batch.names]
     allowed = contract.tolerance
     limit = allowed.value if tolerance is None else tolerance
@@ -156,7 +156,7 @@ def gate(figures: Sequence[Figures], *, hint: str | None = None) -> None:
 Values = npt.NDArray[np.float32]
 
 
-def _rows(answers: Sequence[Answers], output: str, runtime: str) -> list[Values]:
+def _rows(answers: Sequence[Outputs], output: str, runtime: str) -> list[Values]:
     for answer in answers:
         if output not in answer:
             raise ParityError(f"{runtime} answers no output {output} (it answers {', '.join(answer)})")

@@ -8,10 +8,9 @@ drawn values, and their range's ends and middle; of whole numbers each one of th
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +23,7 @@ from fer_export.faces.align import TEMPLATE_48, coloured
 from fer_export.faces.sampling import Floats
 from fer_export.faces.similarity import inverse, similarity
 from fer_export.parity import random_inputs
-from fer_export.runtimes import by_input
+from fer_export.runtimes import Array, Inputs, rows, single
 
 PORTRAIT = Path(__file__).parent.parent / "portrait" / "portrait.png"
 #: MTCNN's five points in the portrait, in its pixels.
@@ -45,13 +44,21 @@ Pictures = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures of one size, uint8 [N, H, W, C], or values [N, …, C] of the contract's dtype, and a name for each.
+    """Rows of every input of a net: pictures of one size and other values, and a name for each row.
 
-    Of a net with several inputs: a structured array [N], as `fer_export/runtimes/` takes it.
+    Attributes:
+        names: N of them.
+        inputs: by the input's name: pictures, uint8 [N, H, W, C], or values [N, …, C] of the contract's dtype.
     """
 
     names: tuple[str, ...]
-    pixels: npt.NDArray[Any]
+    inputs: Inputs
+
+    @property
+    def single(self) -> Array:
+        """The rows of a net's only input; ValueError where it has several."""
+        (only,) = self.inputs.values()
+        return only
 
 
 @dataclass(frozen=True)
@@ -95,7 +102,7 @@ def samples_for(contract: Contract, *, batch: int | None = None) -> list[Batch]:
         batches += (
             _split(_filled(made, batch), batch)
             if batch
-            else [made, Batch((f"{made.names[0]}, alone",), made.pixels[:1])]
+            else [made, Batch((f"{made.names[0]}, alone",), rows(made.inputs, slice(1)))]
         )
     if further:
         batches += _split(_filled(further, batch), batch) if batch else _split(further, _AT_ONCE)
@@ -113,26 +120,26 @@ def fer2013_samples(contract: Contract, path: Path, split: str, limit: int | Non
         raise InvalidInputError("FER2013's pictures are 48×48 gray, and this model takes others")
     faces = fer2013.read(path, usage=split, limit=limit)
     names = tuple(f"{split} {index}" for index in range(len(faces.pixels)))
-    return _split(Batch(names, faces.pixels[..., None]), size)
+    return _split(Batch(names, single(contract, faces.pixels[..., None])), size)
 
 
 def _split(batch: Batch, size: int) -> list[Batch]:
     """Batches of `size`; the last may be smaller."""
     starts = range(0, len(batch.names), size)
-    return [Batch(batch.names[i : i + size], batch.pixels[i : i + size]) for i in starts]
+    return [Batch(batch.names[i : i + size], rows(batch.inputs, slice(i, i + size))) for i in starts]
 
 
 def _filled(batch: Batch, size: int) -> Batch:
     """As many pictures as whole batches of `size` take: the first ones once more."""
-    missing = -len(batch.names) % size
-    again = [index % len(batch.names) for index in range(missing)]
-    names = (*batch.names, *(f"{batch.names[index]}, again" for index in again))
-    return Batch(names, np.concatenate([batch.pixels, batch.pixels[again]]) if again else batch.pixels)
+    count = len(batch.names)
+    chosen = np.arange(count + -count % size) % count
+    names = (*batch.names, *(f"{batch.names[index]}, again" for index in chosen[count:]))
+    return Batch(names, rows(batch.inputs, chosen))
 
 
 def _for_all_inputs(contract: Contract, height: int, width: int) -> Batch:
     """The pictures at each input's own size, or at this one where that is free; no two inputs get the same ones."""
-    parts: dict[str, npt.NDArray[Any]] = {}
+    parts: dict[str, Array] = {}
     for turn, entry in enumerate(contract.inputs):
         if entry.kind == "picture":
             crop = None if turn else contract.crop
@@ -142,33 +149,21 @@ def _for_all_inputs(contract: Contract, height: int, width: int) -> Batch:
         parts[entry.name] = np.roll(parts[entry.name], turn, axis=0)
     pictures = any(entry.kind == "picture" for entry in contract.inputs)
     names = NAMES if pictures else tuple(f"values {row}" for row in range(1, len(NAMES) + 1))
-    return Batch(names, _together(parts))
+    return Batch(names, parts)
 
 
 def _further(contract: Contract, made: Batch) -> Batch | None:
     """Rows with every whole number of a range that the ones made have not; their pictures come again."""
-    first = by_input(made.pixels, contract.inputs[0].name)
     values = [spec for spec in contract.inputs if spec.kind == "values"]
-    count = max((random_inputs.missing(spec, first[spec.name]) for spec in values), default=0)
+    count = max((random_inputs.missing(spec, made.inputs[spec.name]) for spec in values), default=0)
     if not count:
         return None
     again = np.arange(count) % len(NAMES)
     parts = {
-        spec.name: first[spec.name][again] if spec.kind == "picture" else random_inputs.every(spec, count)
+        spec.name: made.inputs[spec.name][again] if spec.kind == "picture" else random_inputs.every(spec, count)
         for spec in contract.inputs
     }
-    return Batch(tuple(f"values {len(NAMES) + row}" for row in range(1, count + 1)), _together(parts))
-
-
-def _together(parts: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
-    """Rows of each input as the runtimes take them."""
-    if len(parts) == 1:
-        return next(iter(parts.values()))
-    count = len(next(iter(parts.values())))
-    together = np.empty(count, [(name, rows.dtype, rows.shape[1:]) for name, rows in parts.items()])
-    for name, rows in parts.items():
-        together[name] = rows
-    return together
+    return Batch(tuple(f"values {len(NAMES) + row}" for row in range(1, count + 1)), parts)
 
 
 def _pictures(spec: PictureInput, crop: Crop | None, height: int, width: int) -> Pictures:

@@ -1,21 +1,25 @@
 """Runtimes: one file each, and all answer the same call.
 
-A runtime takes pictures [N, H, W, C] (uint8 or float32, 0–255) and answers a dict from output name
-to float32, channels last: [N, classes] or [N, h, w, c]. A net with several inputs takes them as the
-fields of one structured array [N], each named as the input and of dtype ("uint8", (H, W, C)). An
-input that is no picture has the contract's dtype and channels last too: one number [N], a vector [N, C], a
-signal [N, L, C].
+A runtime takes the rows of every input by the input's name and answers those of every output by the output's name.
+Pictures are [N, H, W, C] (uint8 or float32, 0–255); an input that is no picture has the contract's dtype and channels
+last too: one number [N], a vector [N, C], a signal [N, L, C]. Outputs are float32, channels last: [N, classes] or
+[N, h, w, c].
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-Pixels = npt.NDArray[Any]
-Answers = dict[str, npt.NDArray[np.float32]]
+from fer_export.contract import Contract
+
+Array = npt.NDArray[Any]
+#: Rows [N, …, C] of each input by its name.
+Inputs = Mapping[str, Array]
+Outputs = dict[str, npt.NDArray[np.float32]]
 
 
 class Runtime(Protocol):
@@ -25,27 +29,46 @@ class Runtime(Protocol):
     def name(self) -> str:
         """What the parity table calls it."""
 
-    def __call__(self, pixels: Pixels) -> Answers:
-        """[N, H, W, C], 0–255 → outputs by name, float32, channels last."""
+    def __call__(self, inputs: Inputs) -> Outputs:
+        """Compute the outputs [N, …, C] by name, float32, for the inputs [N, …, C] by name."""
 
 
-def by_input(pixels: Pixels, name: str) -> dict[str, Pixels]:
-    """The pictures [N, H, W, C] for each input by name; `name` is the input of a net that has but one."""
-    fields = pixels.dtype.names
-    return {field: pixels[field] for field in fields} if fields else {name: pixels}
+def single(contract: Contract, rows: Array) -> Inputs:
+    """Return rows [N, …, C] as the inputs of a net that has but one.
+
+    Raises:
+        ValueError: the net has several.
+    """
+    (spec,) = contract.inputs
+    return {spec.name: rows}
 
 
-def typed(part: Pixels) -> Pixels:
-    """Pictures and other values as float32, but int32, int64 and bool as they are."""
-    return part.astype(_kind(part), copy=False)
+def count(inputs: Inputs) -> int:
+    """Return how many rows each of the inputs has."""
+    return len(next(iter(inputs.values())))
 
 
-def channels_first(pixels: Pixels) -> npt.NDArray[Any]:
+def rows(inputs: Inputs, chosen: slice | Array) -> Inputs:
+    """Return some rows of every input.
+
+    Args:
+        inputs: [N, …, C] by name.
+        chosen: a slice, or the numbers of the rows in the order wanted; a number may come more than once.
+    """
+    return {name: part[chosen] for name, part in inputs.items()}
+
+
+def typed(part: Array) -> Array:
+    """Return pictures and other values as float32, but int32, int64 and bool as they are."""
+    return part.astype(_dtype(part), copy=False)
+
+
+def channels_first(part: Array) -> Array:
     """[N, …, C] → [N, C, …], contiguous; of the type that `typed` gives."""
     # A copy: one channel moved is contiguous as it is, but with strides that torch takes for channels last, and
     # after a convolution of those `view` fails.
-    moved = np.moveaxis(pixels, -1, 1) if pixels.ndim > 2 else pixels
-    return moved.astype(_kind(pixels), order="C")
+    moved = np.moveaxis(part, -1, 1) if part.ndim > 2 else part
+    return moved.astype(_dtype(part), order="C")
 
 
 def channels_last(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -53,5 +76,5 @@ def channels_last(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return np.ascontiguousarray(np.moveaxis(values, 1, -1)) if values.ndim > 2 else values
 
 
-def _kind(part: Pixels) -> np.dtype[Any]:
+def _dtype(part: Array) -> np.dtype[Any]:
     return part.dtype if part.dtype.kind in "ib" else np.dtype(np.float32)

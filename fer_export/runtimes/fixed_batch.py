@@ -1,4 +1,4 @@
-"""A runtime of a fixed batch that takes any number of pictures all the same."""
+"""A runtime of a fixed batch that takes any number of rows all the same."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fer_export.runtimes import Answers, Pixels, Runtime
+from fer_export.runtimes import Inputs, Outputs, Runtime, count, rows
 
 
 @dataclass(frozen=True)
 class InBatches:
-    """A runtime of a fixed batch, for any number of pictures; the last batch is filled with the first ones again."""
+    """A runtime of a fixed batch, for any number of rows; the last batch is filled with the first ones again."""
 
     runtime: Runtime
     size: int
@@ -21,12 +21,12 @@ class InBatches:
         """The runtime's own."""
         return self.runtime.name
 
-    def __call__(self, pixels: Pixels) -> Answers:
-        """[N, H, W, C], 0–255 → outputs by name, float32, channels last."""
-        whole = -(-len(pixels) // self.size) * self.size
-        filled = pixels[np.arange(whole) % len(pixels)]
-        answers = [self.runtime(filled[start : start + self.size]) for start in range(0, whole, self.size)]
-        return {name: np.concatenate([each[name] for each in answers])[: len(pixels)] for name in answers[0]}
+    def __call__(self, inputs: Inputs) -> Outputs:
+        """Compute the outputs [N, …, C] by name, float32, for the inputs [N, …, C] by name."""
+        given = count(inputs)
+        starts = np.arange(0, given, self.size)
+        answers = [self.runtime(rows(inputs, (start + np.arange(self.size)) % given)) for start in starts]
+        return {name: np.concatenate([each[name] for each in answers])[:given] for name in answers[0]}
 
 
 def in_batches(runtime: Runtime, size: int | None) -> Runtime:

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 
 from fer_export.errors import MissingDependencyError
-from fer_export.runtimes import Answers, Pixels, chromium, driver, typed
+from fer_export.runtimes import Array, Outputs, chromium, driver, typed
 
 #: Answered from files by `_serve`; no socket is opened and nothing else is let out.
 _ORIGIN = "http://localhost"
@@ -102,14 +102,14 @@ class Headless:
         return published / name if published.is_dir() else published
 
 
-def packed(pixels: Pixels) -> dict[str, Any]:
-    """A tensor on its way to a page: see `web/src/harness-packed.ts`."""
-    values = typed(pixels)
+def packed(part: Array) -> dict[str, Any]:
+    """Pack a tensor for a page: see `web/harness/packed.ts`."""
+    values = typed(part)
     data = base64.b64encode(np.ascontiguousarray(values, values.dtype.newbyteorder("<")).tobytes()).decode()
     return {"shape": list(values.shape), "dtype": values.dtype.name, "data": data}
 
 
-def unpacked(answers: dict[str, Any]) -> Answers:
+def unpacked(answers: dict[str, Any]) -> Outputs:
     """Tensors by name, on their way back."""
     return {
         name: np.frombuffer(base64.b64decode(answer["data"]), "<f4").reshape(answer["shape"])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_export.errors import InvalidInputError, MissingDependencyError, first_line
-from fer_export.runtimes import Answers, Pixels, Runtime, by_input, channels_first, channels_last
+from fer_export.runtimes import Inputs, Outputs, Runtime, channels_first, channels_last
 from fer_export.runtimes.registry import Resources, runtime
 
 
@@ -62,12 +62,11 @@ class OnnxRuntime:
             raise MissingDependencyError(
                 f"onnxruntime has no {provider} here", hint="pip uninstall onnxruntime; pip install 'fer-export[gpu]'"
             )
-        self.input = self.session.get_inputs()[0].name
         self.outputs = [output.name for output in self.session.get_outputs()]
 
-    def __call__(self, pixels: Pixels) -> Answers:
-        """[N, H, W, C], 0–255 → outputs by name, float32, channels last."""
-        feeds = {name: channels_first(part) for name, part in by_input(pixels, self.input).items()}
+    def __call__(self, inputs: Inputs) -> Outputs:
+        """Compute the outputs [N, …, C] by name, float32, for the inputs [N, …, C] by name."""
+        feeds = {name: channels_first(part) for name, part in inputs.items()}
         answers = self.session.run(self.outputs, feeds)
         return {name: channels_last(answer) for name, answer in zip(self.outputs, answers, strict=True)}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_export.errors import InvalidInputError, ParityError, first_line
-from fer_export.runtimes import Answers, Pixels, Runtime, by_input, channels_first, channels_last
+from fer_export.runtimes import Inputs, Outputs, Runtime, channels_first, channels_last
 from fer_export.runtimes.headless import ASSETS_URL, Headless, packed, unpacked
 from fer_export.runtimes.registry import Resources, runtime
 
@@ -24,18 +24,17 @@ class OnnxRuntimeWeb:
         self._page = page
         self._url = url
 
-    def __call__(self, pixels: Pixels) -> Answers:
-        """[N, H, W, C], 0–255 → outputs by name, float32, channels last.
+    def __call__(self, inputs: Inputs) -> Outputs:
+        """Compute the outputs [N, …, C] by name, float32, for the inputs [N, …, C] by name.
 
         Raises:
             ParityError: ONNX Runtime fails on it.
         """
         from playwright.sync_api import Error
 
-        # The harness knows the input of a net that has but one.
-        inputs = {name: packed(channels_first(part)) for name, part in by_input(pixels, "").items()}
+        feeds = {name: packed(channels_first(part)) for name, part in inputs.items()}
         try:
-            answers = unpacked(self._page.evaluate("job => harness.run(...job)", [self._url, inputs]))
+            answers = unpacked(self._page.evaluate("job => harness.run(...job)", [self._url, feeds]))
         except Error as error:
             raise ParityError(f"{self.name} cannot run the model: {first_line(error)}") from error
         return {name: channels_last(answer) for name, answer in answers.items()}

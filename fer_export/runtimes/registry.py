@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Self
 
 from fer_export import runtimes
 from fer_export.errors import UsageError
-from fer_export.runtimes import Answers, Pixels, Runtime
+from fer_export.runtimes import Inputs, Outputs, Runtime
 
 if TYPE_CHECKING:
     from fer_export.runtimes.tfjs import Browser
@@ -136,7 +136,7 @@ def engine(path: Path, name: str | None = None) -> Engine:
 def open_runtime(
     path: Path, resources: Resources, name: str | None = None, *, title: str | None = None
 ) -> Iterator[Runtime]:
-    """Open any artefact. The runtime takes any number of pictures, whatever the artefact's batch.
+    """Open any artefact. The runtime takes any number of rows, whatever the artefact's batch.
 
     Args:
         path: of the artefact.
@@ -168,6 +168,6 @@ class _Titled:
         """The runtime's own name and the artefact's."""
         return f"{self.runtime.name} {self.title}"
 
-    def __call__(self, pixels: Pixels) -> Answers:
-        """Run it: [N, H, W, C], 0–255 → outputs by name."""
-        return self.runtime(pixels)
+    def __call__(self, inputs: Inputs) -> Outputs:
+        """Run it."""
+        return self.runtime(inputs)

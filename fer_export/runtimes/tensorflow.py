@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_export.contract import Contract
-from fer_export.runtimes import Answers, Pixels, Runtime, by_input, typed
+from fer_export.runtimes import Inputs, Outputs, Runtime, typed
 from fer_export.runtimes.fixed_batch import in_batches
 from fer_export.runtimes.registry import Resources, runtime
 from fer_export.tfenv.worker import Worker
@@ -27,15 +27,14 @@ class WorkerRuntime:
         self._worker = worker
         self._number = number
 
-    def __call__(self, pixels: Pixels) -> Answers:
-        """[N, H, W, C], 0–255 → outputs by name, float32, channels last.
+    def __call__(self, inputs: Inputs) -> Outputs:
+        """Compute the outputs [N, …, C] by name, float32, for the inputs [N, …, C] by name.
 
         Raises:
             InvalidInputError: the model fails on it.
         """
-        # The worker knows the name of a single input.
-        pictures = {name: typed(part) for name, part in by_input(pixels, "pixels").items()}
-        answers: Answers = self._worker.call("infer.run", number=self._number, pictures=pictures)
+        fed = {name: typed(part) for name, part in inputs.items()}
+        answers: Outputs = self._worker.call("infer.run", number=self._number, inputs=fed)
         return answers
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_export.errors import InvalidInputError, MissingDependencyError, ParityError, first_line
-from fer_export.runtimes import Answers, Pixels, Runtime, by_input
+from fer_export.runtimes import Inputs, Outputs, Runtime
 from fer_export.runtimes.headless import ASSETS_URL, Headless, packed, unpacked
 from fer_export.runtimes.registry import Opener, Resources, runtime
 
@@ -70,24 +70,24 @@ class Browser(Headless):
         return str(self._any_page().evaluate("harness.renderer()"))
 
     def time(
-        self, runtimes: Sequence[TfjsRuntime], pixels: Sequence[Pixels], turns: int
+        self, runtimes: Sequence[TfjsRuntime], inputs: Sequence[Inputs], turns: int
     ) -> list[list[tuple[float, float]]]:
         """Execute models in turn inside the page, `turns` times each: first, second, first, second, …
 
         Args:
             runtimes: open, of this browser and of one backend.
-            pixels: for each of them, [N, H, W, C], 0–255.
+            inputs: for each of them, [N, …, C] by name.
 
         Returns:
             For each of them when its executions began and ended, in milliseconds: with the read-back of all
-            outputs, without the upload of the pixels.
+            outputs, without the upload of the inputs.
 
         Raises:
             ParityError: TF.js fails on it.
         """
         from playwright.sync_api import Error
 
-        jobs = [runtime.job(each) for runtime, each in zip(runtimes, pixels, strict=True)]
+        jobs = [runtime.job(each) for runtime, each in zip(runtimes, inputs, strict=True)]
         try:
             spans = runtimes[0].page.evaluate("([jobs, turns]) => harness.time(jobs, turns)", [jobs, turns])
         except Error as error:
@@ -110,13 +110,12 @@ class TfjsRuntime:
         self._url = url
         self.name = f"tfjs-{backend}"
 
-    def job(self, pixels: Pixels) -> list[Any]:
-        """[N, H, W, C], 0–255 → the model and its inputs, as the harness takes them."""
-        # TF.js finds the input of a net that has but one by itself.
-        return [self._url, {name: packed(part) for name, part in by_input(pixels, "").items()}]
+    def job(self, inputs: Inputs) -> list[Any]:
+        """Pack the model and its inputs [N, …, C] by name as the harness takes them."""
+        return [self._url, {name: packed(part) for name, part in inputs.items()}]
 
-    def __call__(self, pixels: Pixels) -> Answers:
-        """[N, H, W, C], 0–255 → outputs by name, float32, channels last.
+    def __call__(self, inputs: Inputs) -> Outputs:
+        """Compute the outputs [N, …, C] by name, float32, for the inputs [N, …, C] by name.
 
         Raises:
             ParityError: TF.js fails on it.
@@ -124,7 +123,7 @@ class TfjsRuntime:
         from playwright.sync_api import Error
 
         try:
-            return unpacked(self.page.evaluate("job => harness.run(...job)", self.job(pixels)))
+            return unpacked(self.page.evaluate("job => harness.run(...job)", self.job(inputs)))
         except Error as error:
             raise ParityError(f"{self.name} cannot run the model: {first_line(error)}") from error
 

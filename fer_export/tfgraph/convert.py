@@ -10,9 +10,9 @@ import onnx
 from fer_export.errors import InvalidInputError, UnsupportedOperatorError
 from fer_export.tfgraph import operators  # noqa: F401  (fills the table)
 from fer_export.tfgraph.builder import Builder
-from fer_export.tfgraph.graph import BOOL, FLOAT, INT32, DType, Graph, Held, Node, producer
+from fer_export.tfgraph.graph import BOOL, FLOAT, INT32, DType, Graph, Node, TensorLayout, producer
 from fer_export.tfgraph.layout import Value, channels_last, constant
-from fer_export.tfgraph.node_context import Call
+from fer_export.tfgraph.node_context import NodeContext
 from fer_export.tfgraph.passes import run
 from fer_export.tfgraph.prepare import Prepared, prepare
 from fer_export.tfgraph.registry import TABLE
@@ -50,7 +50,7 @@ def convert(model: onnx.ModelProto, *, passes: bool | Collection[str] = True) ->
             values[name] = constant(array, name)
     for node in prepared.nodes:
         _check(node, prepared)
-        call = Call(
+        context = NodeContext(
             node,
             [values[name] if name else None for name in node.input],
             [prepared.shapes.get(name, ()) for name in node.output],
@@ -58,12 +58,12 @@ def convert(model: onnx.ModelProto, *, passes: bool | Collection[str] = True) ->
             prepared.opset,
             [_DTYPES.get(prepared.types.get(name, 1), FLOAT) for name in node.output],
         )
-        answer = TABLE[node.op_type].function(call)
+        answer = TABLE[node.op_type].function(context)
         results = answer if isinstance(answer, tuple) else (answer,)
         values.update(zip(node.output, results, strict=False))
     graph = builder.graph
     graph.values = {
-        name: Held(value.tensor, value.permutation, value.columns, value.dtype)
+        name: TensorLayout(value.tensor, value.permutation, value.columns, value.dtype)
         for name, value in values.items()
         if value.constant is None
     }
@@ -130,10 +130,10 @@ def _outputs(builder: Builder, values: Mapping[str, Value]) -> None:
         _note(graph, final, values[name].dtype)
     graph.nodes = [_renamed(node, renamed) for node in graph.nodes]
     graph.values = {
-        name: replace(held, tensor=renamed.get(held.tensor, held.tensor)) for name, held in graph.values.items()
+        name: replace(layout, tensor=renamed.get(layout.tensor, layout.tensor)) for name, layout in graph.values.items()
     }
     for name, value in values.items():
-        graph.values[name] = Held(builder.reserved(name), channels_last(value.rank), dtype=value.dtype)
+        graph.values[name] = TensorLayout(builder.reserved(name), channels_last(value.rank), dtype=value.dtype)
 
 
 def _note(graph: Graph, name: str, dtype: DType) -> None:

@@ -47,7 +47,7 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Held:
+class TensorLayout:
     """Where the graph holds an ONNX value, and how; `layout.Value` says what the fields mean."""
 
     tensor: str
@@ -72,7 +72,7 @@ class Graph:
     outputs: dict[str, Shape] = field(default_factory=dict)
     constants: dict[str, Array] = field(default_factory=dict)
     dtypes: dict[str, DType] = field(default_factory=dict)
-    values: dict[str, Held] = field(default_factory=dict)
+    values: dict[str, TensorLayout] = field(default_factory=dict)
 
     def consumers(self) -> Counter[str]:
         """How often each node's outputs are read; the graph's own outputs count as one more."""
@@ -96,11 +96,11 @@ class Graph:
                 open_names += [producer(source) for source in by_name[name].inputs]
         self.nodes = [node for node in self.nodes if node.name in alive]
         self.constants = {name: array for name, array in self.constants.items() if name in alive}
-        self.values = {name: held for name, held in self.values.items() if producer(held.tensor) in alive}
+        self.values = {name: layout for name, layout in self.values.items() if producer(layout.tensor) in alive}
 
     def forget(self, node: str) -> None:
         """A node holds another value than it did: no ONNX value is to be looked for in it."""
-        self.values = {name: held for name, held in self.values.items() if producer(held.tensor) != node}
+        self.values = {name: layout for name, layout in self.values.items() if producer(layout.tensor) != node}
 
 
 def producer(tensor: str) -> str:

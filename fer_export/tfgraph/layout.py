@@ -72,12 +72,6 @@ def constant(array: Array, name: str = "") -> Value:
     return Value(array.shape, identity(array.ndim), name, array, dtype=dtype_of(array))
 
 
-def same_order_in_memory(shape: Shape, permutation: Permutation) -> bool:
-    """Whether a tensor in this permutation holds its values in ONNX's order: only axes of size 1 moved."""
-    moved = [axis for axis in permutation if shape[axis] != 1]
-    return moved == sorted(moved)
-
-
 def flattened_columns(shape: Sequence[int], permutation: Permutation) -> Array:
     """Which ONNX column each TensorFlow column holds after [N, *shape] is flattened to [N, K].
 

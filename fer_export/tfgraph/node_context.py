@@ -21,7 +21,7 @@ class NotConstantError(UnsupportedOperatorError):
         self.tensor = tensor
 
 
-class Call:
+class NodeContext:
     """Inputs, attributes and output shapes of one node, and the builder to write with."""
 
     def __init__(
@@ -111,14 +111,14 @@ class Call:
         dtype: DType | None = None,
         **more: Attribute,
     ) -> Value:
-        """Write the node that makes output 0 of this call, in that layout."""
+        """Write the node that makes output 0 of this context, in that layout."""
         tensor = self.builder.emit(self.name + suffix, op, inputs, {**(attributes or {}), **more}, dtype=dtype)
         return self.result(tensor, permutation, shape=shape)
 
     def result(
         self, tensor: str, permutation: Permutation | None = None, *, index: int = 0, shape: Shape | None = None
     ) -> Value:
-        """A tensor as an output of this call; in ONNX's order where no other is said."""
+        """A tensor as an output of this node; in ONNX's order where no other is said."""
         shape = self.shapes[index] if shape is None else shape
         permutation = identity(len(shape)) if permutation is None else permutation
         return Value(shape, permutation, tensor, dtype=self.builder.dtype(tensor))

@@ -7,28 +7,28 @@ from collections.abc import Sequence
 import numpy as np
 
 from fer_export.tfgraph.graph import Array, Shape
-from fer_export.tfgraph.node_context import Call
+from fer_export.tfgraph.node_context import NodeContext
 
 
-def explicit_pads(call: Call, kernel: Sequence[int], sizes: Shape) -> list[tuple[int, int]]:
+def explicit_pads(context: NodeContext, kernel: Sequence[int], sizes: Shape) -> list[tuple[int, int]]:
     """The pads before and after each spatial axis, from `pads` or `auto_pad`.
 
     Args:
         kernel: window sizes, dilation included.
         sizes: spatial sizes of the input, `None` for free ones.
     """
-    auto = call.attribute("auto_pad", "NOTSET")
+    auto = context.attribute("auto_pad", "NOTSET")
     rank = len(kernel)
     if auto in ("NOTSET", ""):
-        pads = list(call.attribute("pads", [0] * (2 * rank)))
+        pads = list(context.attribute("pads", [0] * (2 * rank)))
         return list(zip(pads[:rank], pads[rank:], strict=True))
     if auto == "VALID":
         return [(0, 0)] * rank
-    strides = list(call.attribute("strides", [1] * rank))
+    strides = list(context.attribute("strides", [1] * rank))
     result = []
     for size, window, stride in zip(sizes, kernel, strides, strict=True):
         if size is None and stride > 1:
-            call.fail(f"auto_pad {auto} with stride {stride} wants a fixed size")
+            context.fail(f"auto_pad {auto} with stride {stride} wants a fixed size")
         total = max(0, (-(-(size or 0) // stride) - 1) * stride + window - (size or 0)) if stride > 1 else window - 1
         small, large = total // 2, total - total // 2
         result.append((small, large) if auto == "SAME_UPPER" else (large, small))

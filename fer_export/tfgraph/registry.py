@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fer_export.tfgraph.layout import Value
-    from fer_export.tfgraph.node_context import Call
+    from fer_export.tfgraph.node_context import NodeContext
 
-Function = Callable[["Call"], "Value | tuple[Value, ...]"]
+Function = Callable[["NodeContext"], "Value | tuple[Value, ...]"]
 
 
 @dataclass(frozen=True)

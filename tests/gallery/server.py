@@ -166,7 +166,7 @@ def bomb() -> bytes:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers from the server's table."""
+    """Outputs from the server's table."""
 
     served: Served
 

@@ -41,3 +41,6 @@ data = click.option(
 changes = click.option(
     "--set", "changes", multiple=True, metavar="SETTING=VALUE", help="Change a setting of the recipe; may be repeated."
 )
+device = click.option(
+    "--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps."
+)

@@ -28,7 +28,7 @@ def load(folder: Path, faces: Faces, share: float) -> tuple[Tensor, Tensor, int]
         folder: where they are.
         faces: the rows that they must be of.
         share: 0–1, of the teachers' answer in the targets; the labels have the rest. A row that a set does not
-            label has the teachers' answer alone.
+            label has the teachers' answer alone, and a set of labels that no teacher knows has its labels alone.
 
     Returns:
         Pixels uint8 [views × N, C, H, W] and targets [views × N, classes], view after view; and the number of views.
@@ -48,7 +48,8 @@ def load(folder: Path, faces: Faces, share: float) -> tuple[Tensor, Tensor, int]
     every = torch.stack([part["answers"] for part in parts])
     for labels, said in zip(torch.split(targets(faces), widths, 1), torch.split(every, widths, 2), strict=True):
         mass = labels.sum(1, keepdim=True)
-        mixed.append(said * (1 - (1 - share) * mass) + labels * (1 - share))
+        both = said * (1 - (1 - share) * mass) + labels * (1 - share)
+        mixed.append(torch.where(said.sum(2, keepdim=True) > 0, both, labels))
     return torch.cat([part["pixels"] for part in parts]), torch.cat(mixed, 2).flatten(0, 1), len(parts)
 
 

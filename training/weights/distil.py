@@ -8,95 +8,26 @@ https://arxiv.org/abs/2106.05237); storing views and answers takes the teachers 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from safetensors.torch import save_file
 
-from fer_export import models
-from fer_export.contract import Normalization
 from fer_export.errors import InvalidInputError
 from fer_export.files import replacing
-from fer_export.models.classifier import Normalize
 from training.augment import Augmentation, augment
 from training.data.faces import Faces
-from training.fit.checkpointing import WHOLE
-from training.fit.multi_head import Head, heads, targets
+from training.device import device_named
+from training.fit.multi_head import targets
 from training.fit.stored_views import ABOUT, digest, path_of
-from training.recipe import read_recipe
+from training.fit.teachers import Teacher, answers, padded
 
 _BATCH = 256
 
 
-@dataclass(frozen=True)
-class Teacher:
-    """A trained net with all its heads.
-
-    Attributes:
-        net: normalised pictures → logits of all heads; normalisation included.
-        heads: which answers belong together.
-        about: for the record: recipe, seed and hash of the weights.
-    """
-
-    net: nn.Module
-    heads: tuple[Head, ...]
-    about: dict[str, Any]
-
-
-def teacher(run: Path, faces: Faces, which: str = "best") -> Teacher:
-    """The net of a finished run.
-
-    Args:
-        run: its folder.
-        faces: what it will be asked about, for the labels.
-        which: `best` or `last` epoch.
-
-    Raises:
-        InvalidInputError: no such run, or one with other labels.
-    """
-    weights = run / f"{WHOLE}{which}.safetensors"
-    if not weights.is_file():
-        raise InvalidInputError(
-            f"{run} holds no {weights.name}", hint="a teacher is the folder of a run with two sets of labels"
-        )
-    recipe = read_recipe(str(run / "recipe.yaml"))
-    width = targets(faces).shape[1]
-    net = models.build(recipe.architecture, **{**recipe.arguments, "num_classes": width})
-    try:
-        net.load_state_dict(load_file(weights))
-    except (RuntimeError, SafetensorError) as error:
-        raise InvalidInputError(f"{weights} does not fit {recipe.architecture} with {width} answers") from error
-    stage = recipe.stages[-1]
-    whole = nn.Sequential(Normalize(Normalization(mean=(recipe.mean,), std=(recipe.std,))), net)
-    about = {"recipe": recipe.name, "seed": recipe.seed, "sha256": hashlib.sha256(weights.read_bytes()).hexdigest()}
-    return Teacher(
-        whole.eval().to(memory_format=torch.channels_last), heads(recipe.data_of(stage), stage, faces), about
-    )
-
-
-def answers(teachers: Sequence[Teacher], pictures: Tensor, *, mirrored: bool = False) -> Tensor:
-    """The teachers' mean probabilities: float32 [N, 1, H, W] in 0–255 → [N, classes of all heads].
-
-    With `mirrored` they answer for the mirrored picture too, and the mean is over both.
-    """
-    shown = [pictures, pictures.flip(3)] if mirrored else [pictures]
-    total = torch.zeros(())
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        for seen in (each.contiguous(memory_format=torch.channels_last) for each in shown):
-            for one in teachers:
-                logits = one.net(seen).float()
-                total = total + torch.cat([head.of(logits).softmax(1) for head in one.heads], 1)
-    return total / (len(teachers) * len(shown))
-
-
-def make(
+def make_views(
     folder: Path,
     faces: Faces,
     teachers: Sequence[Teacher],
@@ -106,6 +37,7 @@ def make(
     views: int,
     seed: int = 0,
     mirrored: bool = False,
+    device: str = "cpu",
     progress: Callable[[int], object] | None = None,
 ) -> int:
     """Write the views that are not there yet.
@@ -119,6 +51,7 @@ def make(
         views: how many there are to be.
         seed: of the draws.
         mirrored: whether the teachers answer for mirrored views too, as in `answers`.
+        device: what the teachers run on, as in `training.device.device_named`.
         progress: called with the number of pictures that were just done.
 
     Returns:
@@ -127,6 +60,8 @@ def make(
     Raises:
         InvalidInputError: the folder holds views of something else.
     """
+    place = device_named(device)
+    teachers = [one.to(place) for one in teachers]
     about = {
         "rows": digest(faces),
         "teachers": [one.about for one in teachers],
@@ -153,7 +88,8 @@ def make(
             some = slice(start, start + _BATCH)
             # As they are stored, so that teacher and student see the same.
             pixels[some] = augment(faces.pixels[some].float(), augmentation, size).round().clamp(0, 255).byte()
-            said[some] = answers(teachers, pixels[some].float(), mirrored=mirrored)
+            told = answers(teachers, pixels[some].to(place).float(), mirrored=mirrored)
+            said[some] = padded(told, said.shape[1]).cpu()
             if progress:
                 progress(len(pixels[some]))
         with replacing(path) as temporary:

@@ -3,8 +3,5 @@
 Speed is never a test: times are told with their spread, and nothing fails whatever they are.
 """
 
-from fer_export.diagnose.bench.measure import RUNTIMES, Measured, measure, missing
-from fer_export.diagnose.bench.nets import Net, reference, yardstick
-from fer_export.diagnose.bench.timing import Timing
-
-__all__ = ["RUNTIMES", "Measured", "Net", "Timing", "measure", "missing", "reference", "yardstick"]
+#: What nets are timed in.
+RUNTIMES = ("torch", "onnxruntime", "tfjs")

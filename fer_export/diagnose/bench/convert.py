@@ -1,8 +1,8 @@
-"""Two roads from one ONNX file to TF.js, side by side: the direct writer, and onnx2tf with tensorflowjs_converter.
+"""Two routes from one ONNX file to TF.js, side by side: the direct writer, and onnx2tf with tensorflowjs_converter.
 
 Each conversion is a process of its own, in turn: direct, official, direct, official, … Its time is that from the
 start of the process until the model is on disk. So the imports are in it, on both sides; checks in a browser are
-in neither. Where there is a choice, it is made for the official road: one process for both of its steps, so that
+in neither. Where there is a choice, it is made for the official route: one process for both of its steps, so that
 TensorFlow is imported once; neither onnxsim nor the `.tflite` files that onnx2tf would also write; and the
 rewrites of `fer_export.convert.onnx2tf`, done beforehand, of what it gets wrong.
 """
@@ -31,7 +31,7 @@ from fer_export.errors import FerExportError
 from fer_export.formats.checkpoint import Checkpoint
 from fer_export.formats.onnx import load_onnx
 from fer_export.parity.samples import samples_for
-from fer_export.runtimes import Pixels, channels_first
+from fer_export.runtimes import Inputs, channels_first
 from fer_export.runtimes.onnxruntime import OnnxRuntime
 from fer_export.runtimes.tfjs import Browser
 
@@ -45,9 +45,9 @@ MODELS = (
 def compare(
     name: str, loaded: Checkpoint, *, turns: int, browser: Browser, started: Callable[[str], object] = lambda what: None
 ) -> Compared:
-    """Export to ONNX, then convert in turn by both roads, and hold what they wrote last against onnxruntime.
+    """Export to ONNX, then convert in turn by both routes, and hold what they wrote last against onnxruntime.
 
-    A road that fails keeps its reason, and the other one goes on.
+    A route that fails keeps its reason, and the other one goes on.
 
     Raises:
         MissingDependencyError: TensorFlow's environment, or the browser, is not there.
@@ -72,14 +72,14 @@ def compare(
 def _convert(
     compared: Compared, contract: Contract, folder: Path, turns: int, started: Callable[[str], object]
 ) -> dict[str, str]:
-    """Every turn of both roads. Answers the tensors of the official model's outputs, by their names."""
+    """Every turn of both routes. Outputs the tensors of the official model's outputs, by their names."""
     tensors: dict[str, str] = {}
     for turn in range(turns):
-        for road, side in compared.sides.items():
+        for route, side in compared.sides.items():
             if side.reason is None:
-                started(f"{compared.name}: {road}, turn {turn + 1} of {turns}")
+                started(f"{compared.name}: {route}, turn {turn + 1} of {turns}")
                 with _failing(side):
-                    cost, end = convert_process.convert(_job(road, folder, contract))
+                    cost, end = convert_process.convert(_job(route, folder, contract))
                     side.costs.append(cost)
                     tensors = end.get("tensors", tensors)
     return tensors
@@ -95,28 +95,30 @@ def _hold(
     compared.rounding = max(
         float(np.abs(values - answers[name]).max())
         for batch in batches
-        for answers in [reference(batch.pixels)]
-        for name, values in exact(batch.pixels).items()
+        for answers in [reference(batch.inputs)]
+        for name, values in exact(batch.inputs).items()
     )
-    for road, side in compared.sides.items():
+    for route, side in compared.sides.items():
         if side.reason is None:
             with _failing(side):
-                side.nodes, side.bytes = _size(folder / road)
-                if road == "official":
-                    _made_fit(folder / road, tensors)
-                with browser.open(folder / road, "wasm") as runtime:
+                side.nodes, side.bytes = _size(folder / route)
+                if route == "official":
+                    _made_fit(folder / route, tensors)
+                with browser.open(folder / route, "wasm") as runtime:
                     figures = parity.measure(reference, runtime, batches, contract)
                 side.difference = max(figure.max_abs for figure in figures)
 
 
-def _exact(loaded: Checkpoint) -> Callable[[Pixels], dict[str, npt.NDArray[np.float64]]]:
+def _exact(loaded: Checkpoint) -> Callable[[Inputs], dict[str, npt.NDArray[np.float64]]]:
     """The net in float64: its answers by name."""
-    module = loaded.module().double()
+    module, contract = loaded.module().double(), loaded.contract
 
-    def run(pixels: Pixels) -> dict[str, npt.NDArray[np.float64]]:
+    def run(inputs: Inputs) -> dict[str, npt.NDArray[np.float64]]:
         with torch.inference_mode():
-            answers = module(torch.from_numpy(channels_first(pixels)).double())
-        return {output.name: answer.numpy() for output, answer in zip(loaded.contract.outputs, answers, strict=True)}
+            answers = module(
+                *(torch.from_numpy(channels_first(inputs[spec.name])).double() for spec in contract.inputs)
+            )
+        return {output.name: answer.numpy() for output, answer in zip(contract.outputs, answers, strict=True)}
 
     return run
 
@@ -131,15 +133,15 @@ def _failing(*sides: Side) -> Iterator[None]:
             side.reason = error.reason
 
 
-def _job(road: str, folder: Path, contract: Contract) -> dict[str, Any]:
+def _job(route: str, folder: Path, contract: Contract) -> dict[str, Any]:
     """A conversion that starts from nothing."""
-    for name in (road, "saved_model"):
+    for name in (route, "saved_model"):
         shutil.rmtree(folder / name, ignore_errors=True)
-    (folder / road).mkdir()
+    (folder / route).mkdir()
     return {
-        "road": road,
-        "model": str(folder / f"{road}.onnx"),
-        "folder": str(folder / road),
+        "route": route,
+        "model": str(folder / f"{route}.onnx"),
+        "folder": str(folder / route),
         "scratch": str(folder / "saved_model"),
         "entries": saved_model.entries_of(contract, None),
         "outputs": [output.name for output in contract.outputs],

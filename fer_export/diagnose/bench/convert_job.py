@@ -93,7 +93,7 @@ def main() -> None:
 
     job = json.loads(sys.argv[1])
     try:
-        convert = {"direct": direct, "official": official}[job["road"]]()
+        convert = {"direct": direct, "official": official}[job["route"]]()
         say("imported")
         if "model" not in job:
             return

@@ -39,25 +39,25 @@ class Cost:
         return asdict(self)
 
 
-def interpreter(road: str) -> Path:
+def interpreter(route: str) -> Path:
     """The Python that `direct` or `official` runs on.
 
     Raises:
         MissingDependencyError: the environment `tf` is not there.
     """
-    return environments.python("tf") if road == "official" else Path(sys.executable)
+    return environments.python("tf") if route == "official" else Path(sys.executable)
 
 
-def warm_up(road: str) -> None:
-    """Start a road and import what it needs: the files then are in memory, and no road pays for the disk."""
-    _events({"road": road})
+def warm_up(route: str) -> None:
+    """Start a route and import what it needs: the files then are in memory, and no route pays for the disk."""
+    _events({"route": route})
 
 
 def convert(job: dict[str, Any]) -> tuple[Cost, dict[str, Any]]:
     """Run one conversion.
 
     Args:
-        job: `road`, and what it takes: `model` and `folder`; for `official` also `scratch`, `entries` and `outputs`.
+        job: `route`, and what it takes: `model` and `folder`; for `official` also `scratch`, `entries` and `outputs`.
 
     Returns:
         Its cost, and what it said at its end.
@@ -83,7 +83,7 @@ def _events(job: dict[str, Any]) -> dict[str, dict[str, Any]]:
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
         start = time.perf_counter()
         with subprocess.Popen(
-            [interpreter(job["road"]), "-I", "-X", "utf8", _JOB, json.dumps(job)],
+            [interpreter(job["route"]), "-I", "-X", "utf8", _JOB, json.dumps(job)],
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,

@@ -1,4 +1,4 @@
-"""What both roads came to on one model, and what of it the direct writer is to answer for."""
+"""What both routes came to on one model, and what of it the direct writer is to answer for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fer_export.diagnose.bench.convert_process import Cost
 
 #: Differences so small are rounding, whatever the reference's own.
 NOISE = 1e-6
-#: What of a cost the roads are held against each other by.
+#: What of a cost the routes are held against each other by.
 RATIOS: dict[str, Callable[[Cost], float]] = {
     "time": lambda cost: cost.seconds,
     "time_without_imports": lambda cost: cost.seconds - cost.importing,
@@ -22,7 +22,7 @@ RATIOS: dict[str, Callable[[Cost], float]] = {
 
 @dataclass
 class Side:
-    """One road on one model.
+    """One route on one model.
 
     Attributes:
         costs: of each turn.
@@ -45,9 +45,9 @@ class Side:
 
 @dataclass
 class Compared:
-    """Both roads on one model.
+    """Both routes on one model.
 
-    `rounding` is how far onnxruntime itself lies from the answers in float64. A road without any error would differ
+    `rounding` is how far onnxruntime itself lies from the answers in float64. A route without any error would differ
     from it by so much, and one that happens to round as it does by nothing: below that, no difference is the larger.
     """
 
@@ -58,11 +58,11 @@ class Compared:
 
     @property
     def sides(self) -> dict[str, Side]:
-        """By road, in turn."""
+        """By route, in turn."""
         return {"direct": self.direct, "official": self.official}
 
     def ratios(self, what: Callable[[Cost], float]) -> list[float]:
-        """Of the official road's costs over the direct one's, turn by turn; none where one of them failed."""
+        """Of the official route's costs over the direct one's, turn by turn; none where one of them failed."""
         return [what(b) / what(a) for a, b in zip(self.direct.costs, self.official.costs, strict=False)]
 
     @property
@@ -93,7 +93,7 @@ class Compared:
         ratios = {key: self.ratios(what) for key, what in RATIOS.items()}
         return {
             "model": self.name,
-            **{road: side.record() for road, side in self.sides.items()},
+            **{route: side.record() for route, side in self.sides.items()},
             "rounding": self.rounding,
             "ratios": {
                 name: {"median": median(each), "low": min(each), "high": max(each), "turns": each}
@@ -105,14 +105,16 @@ class Compared:
 
 
 def summary(found: Sequence[Compared]) -> dict[str, Any]:
-    """Over all models that both roads made: the median of each of their ratios with its range, and the rest counted."""
+    """Return, over all models that both routes made, each ratio's median and range, and count the rest."""
     both = [one for one in found if one.direct.difference is not None and one.official.difference is not None]
     nodes = [(one.direct.nodes or 0) - (one.official.nodes or 0) for one in both]
     timed = [one.record()["ratios"] for one in both]
     ratios = {key: [each[key]["median"] for each in timed] for key in RATIOS}
     return {
         "models": len(found),
-        "failed": {road: sum(one.sides[road].reason is not None for one in found) for road in ("direct", "official")},
+        "failed": {
+            route: sum(one.sides[route].reason is not None for one in found) for route in ("direct", "official")
+        },
         "compared": len(both),
         "ratios": {
             key: {"median": median(each), "low": min(each), "high": max(each)} for key, each in ratios.items() if each

@@ -19,7 +19,7 @@ from fer_export.formats.checkpoint import Checkpoint, weights_sha256
 from fer_export.formats.onnx import load_onnx
 from fer_export.formats.tfjs import write_tfjs
 from fer_export.parity.samples import VARIANTS, samples_for
-from fer_export.runtimes import Pixels
+from fer_export.runtimes import Inputs, single
 from fer_export.runtimes.tfjs import Browser
 from fer_export.tfgraph import convert
 
@@ -33,10 +33,10 @@ class Net:
     name: str
     checkpoint: Checkpoint
 
-    def pictures(self, batch: int) -> Pixels:
-        """The packaged portrait, turned, scaled and lit: uint8 [batch, H, W, C] at the net's size."""
-        faces = samples_for(self.checkpoint.contract)[0].pixels[: len(VARIANTS)]
-        return np.resize(faces, (batch, *faces.shape[1:]))
+    def pictures(self, batch: int) -> Inputs:
+        """Return the packaged portrait, turned, scaled and lit: uint8 [batch, H, W, C] at the net's size."""
+        faces = samples_for(self.checkpoint.contract)[0].single[: len(VARIANTS)]
+        return single(self.checkpoint.contract, np.resize(faces, (batch, *faces.shape[1:])))
 
 
 @dataclass(frozen=True)

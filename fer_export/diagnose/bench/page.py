@@ -31,7 +31,7 @@ window.Worker = class extends Worker {
 """
 
 
-def measure(index: Path, *, seconds: float = 10.0) -> dict[str, Any]:
+def time_page(index: Path, *, seconds: float = 10.0) -> dict[str, Any]:
     """Open the page from disk in headless Chromium with a fake camera that shows the packaged portrait, panned.
 
     Args:

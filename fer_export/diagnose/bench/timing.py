@@ -13,7 +13,7 @@ Span = tuple[float, float]
 
 
 def in_turn(calls: Sequence[Callable[[], object]], turns: int) -> list[list[Span]]:
-    """Call first, second, first, second, …: `turns` times each. Answers the spans of each call."""
+    """Call first, second, first, second, …: `turns` times each. Outputs the spans of each call."""
     spans: list[list[Span]] = [[] for _ in calls]
     for _ in range(turns):
         for call, own in zip(calls, spans, strict=True):

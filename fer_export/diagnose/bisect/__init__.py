@@ -8,10 +8,10 @@
 - The direct converter's graphs (TF.js, SavedModel, frozen): the converter says which tensor holds which
   ONNX value (`Graph.values`); they are read by name (`tensor_map.py`, `tfjs_values.py`, `tfenv/tasks/values.py`).
   What is fused into one operator is named together.
-- Other roads (tensorflowjs, LiteRT, onnx2tf, onnx-tf): the model goes down the same road again
-  (`reconvert.py`). If what comes out is right, the file is another one than the road makes: tensors that have
+- Other routes (tensorflowjs, LiteRT, onnx2tf, onnx-tf): the model goes down the same route again
+  (`reconvert.py`). If what comes out is right, the file is another one than the route makes: tensors that have
   the converter's names and are right in the fresh artefact are looked up in the given one. If it is
-  wrong, the model is cut on the way, and its parts go down the road (`cutting.py`).
+  wrong, the model is cut on the way, and its parts go down the route (`cutting.py`).
 
 In all cases the constants and nodes of the artefact are held against those of the fresh one
 (`differences.py`).

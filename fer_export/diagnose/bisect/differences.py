@@ -1,4 +1,4 @@
-"""What an artefact holds otherwise than the one that its road makes today, by the names of nodes and constants."""
+"""What an artefact holds otherwise than the one that its route makes today, by the names of nodes and constants."""
 
 from __future__ import annotations
 

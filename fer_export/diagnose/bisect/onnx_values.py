@@ -11,40 +11,40 @@ import onnx
 
 from fer_export.diagnose.bisect.finding import Array
 from fer_export.errors import InvalidInputError, first_line
-from fer_export.runtimes import Pixels, by_input, channels_first, onnxruntime_web
+from fer_export.runtimes import Inputs, channels_first, onnxruntime_web
 from fer_export.runtimes.onnxruntime import OnnxRuntime
 from fer_export.runtimes.tfjs import Browser
 
 Values = dict[str, Array]
 
 
-def values(model: onnx.ModelProto, pixels: Pixels) -> Values:
+def values(model: onnx.ModelProto, inputs: Inputs) -> Values:
     """All inputs and outputs of all nodes but constants, by name, in ONNX's order.
 
     Args:
         model: whose inner values become outputs; ONNX Runtime then fuses nothing across them.
-        pixels: [N, H, W, C], 0–255, as the runtimes take them.
+        inputs: [N, …, C] by name, as the runtimes take them.
 
     Raises:
         InvalidInputError: ONNX Runtime cannot open or run it.
     """
-    fed = {name: channels_first(part) for name, part in by_input(pixels, model.graph.input[0].name).items()}
+    fed = {name: channels_first(part) for name, part in inputs.items()}
     return {**fed, **run(_opened(model), fed)}
 
 
-def values_in_browser(model: onnx.ModelProto, pixels: Pixels, browser: Browser) -> Values:
+def values_in_browser(model: onnx.ModelProto, inputs: Inputs, browser: Browser) -> Values:
     """The same of onnxruntime-web, and of floating-point values alone.
 
     Raises:
         InvalidInputError, ParityError: it cannot open or run it.
     """
-    known = {name: array.dtype.name for name, array in values(model, pixels).items()}
+    known = {name: array.dtype.name for name, array in values(model, inputs).items()}
     fitting = _opened(model, [name for name, kind in known.items() if kind == "float32"])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         path.write_bytes(fitting.SerializeToString())
         with onnxruntime_web.model(browser, path) as runtime:
-            return {name: in_onnx(answer) for name, answer in runtime(pixels).items()}
+            return {name: in_onnx(answer) for name, answer in runtime(inputs).items()}
 
 
 def _opened(model: onnx.ModelProto, names: Collection[str] | None = None) -> onnx.ModelProto:

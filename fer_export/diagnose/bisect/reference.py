@@ -14,22 +14,22 @@ from fer_export.convert import onnx as exporter
 from fer_export.convert import opset15
 from fer_export.diagnose.bisect import onnx_values
 from fer_export.diagnose.bisect.onnx_values import in_onnx
-from fer_export.diagnose.bisect.scan import Limits, Reference
+from fer_export.diagnose.bisect.scan import Limits, ReferenceValues
 from fer_export.diagnose.bisect.torch_values import Program
 from fer_export.formats.onnx import load_onnx, onnx_batch
-from fer_export.runtimes import Pixels
+from fer_export.runtimes import Inputs
 from fer_export.runtimes.torch import TorchRuntime
 
 
 @dataclass(frozen=True)
-class Origin:
-    """A model in ONNX, and a function from pictures to its values."""
+class ReferenceModel:
+    """A model in ONNX, and a function from inputs to its values."""
 
     model: onnx.ModelProto
-    reference: Callable[[Pixels], Reference]
+    compute: Callable[[Inputs], ReferenceValues]
 
 
-def of_onnx(path: Path, limits: Limits) -> Origin:
+def from_onnx(path: Path, limits: Limits) -> ReferenceModel:
     """An ONNX file.
 
     Raises:
@@ -38,7 +38,7 @@ def of_onnx(path: Path, limits: Limits) -> Origin:
     return _in_onnxruntime(f"onnxruntime {path.name}", load_onnx(path)[0], limits)
 
 
-def of_opset15(module: nn.Module, contract: Contract, batch: int | None, limits: Limits) -> Origin:
+def from_opset15(module: nn.Module, contract: Contract, batch: int | None, limits: Limits) -> ReferenceModel:
     """The model that onnx-tf gets.
 
     Raises:
@@ -48,7 +48,9 @@ def of_opset15(module: nn.Module, contract: Contract, batch: int | None, limits:
     return _in_onnxruntime(f"onnxruntime, opset {opset15.OPSET}", model, limits)
 
 
-def of_torch(module: nn.Module, contract: Contract, *, like: onnx.ModelProto | None, limits: Limits) -> Origin:
+def from_torch(
+    module: nn.Module, contract: Contract, *, like: onnx.ModelProto | None, limits: Limits
+) -> ReferenceModel:
     """A module, exported again.
 
     ONNX Runtime computes the values while its outputs are those of the module, else torch does: then
@@ -62,17 +64,17 @@ def of_torch(module: nn.Module, contract: Contract, *, like: onnx.ModelProto | N
     program = Program(module, contract, opset=opsets.get("", exporter.DEFAULT_OPSET), batch=batch)
     eager = TorchRuntime(module, contract)
 
-    def reference(pixels: Pixels) -> Reference:
-        computed = onnx_values.values(program.model, pixels)
-        expected = {name: in_onnx(value) for name, value in eager(pixels).items()}
+    def reference(inputs: Inputs) -> ReferenceValues:
+        computed = onnx_values.values(program.model, inputs)
+        expected = {name: in_onnx(value) for name, value in eager(inputs).items()}
         if limits.hold(expected, computed):
-            return Reference("onnxruntime, exported again", program.model, computed, limits, program.layers)
-        inputs = {entry.name: computed[entry.name] for entry in program.model.graph.input}
-        values = {**inputs, **program.values(pixels, contract), **expected}
-        return Reference("torch", program.model, values, limits, program.layers)
+            return ReferenceValues("onnxruntime, exported again", program.model, computed, limits, program.layers)
+        fed = {entry.name: computed[entry.name] for entry in program.model.graph.input}
+        values = {**fed, **program.values(inputs, contract), **expected}
+        return ReferenceValues("torch", program.model, values, limits, program.layers)
 
-    return Origin(program.model, reference)
+    return ReferenceModel(program.model, reference)
 
 
-def _in_onnxruntime(name: str, model: onnx.ModelProto, limits: Limits) -> Origin:
-    return Origin(model, lambda pixels: Reference(name, model, onnx_values.values(model, pixels), limits))
+def _in_onnxruntime(name: str, model: onnx.ModelProto, limits: Limits) -> ReferenceModel:
+    return ReferenceModel(model, lambda inputs: ReferenceValues(name, model, onnx_values.values(model, inputs), limits))

@@ -46,7 +46,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Reference:
+class ReferenceValues:
     """An ONNX model and what its values should be.
 
     Attributes:
@@ -70,22 +70,22 @@ class Reference:
         return Operator(node.name or node.output[0], node.op_type, self.layers.get(node.name))
 
 
-def first(reference: Reference, candidate: Mapping[str, Array]) -> Value | None:
-    """The first value of the candidate that is out of tolerance; None where all hold.
+def first(reference: ReferenceValues, suspect: Mapping[str, Array]) -> Value | None:
+    """The first value of the suspect that is out of tolerance; None where all hold.
 
     Args:
-        candidate: values by their names in ONNX and in ONNX's order; any of them may be missing.
+        suspect: values by their names in ONNX and in ONNX's order; any of them may be missing.
     """
     for node in reference.model.graph.node:
         for name in node.output:
-            if name in candidate and numeric(reference.values.get(name)):
-                found = compared(reference, candidate, name)
+            if name in suspect and numeric(reference.values.get(name)):
+                found = compared(reference, suspect, name)
                 if found.off:
-                    return replace(found, alone=alone(reference, candidate, name))
+                    return replace(found, alone=alone(reference, suspect, name))
     return None
 
 
-def largest_alone(reference: Reference, candidate: Mapping[str, Array], before: str) -> Value | None:
+def largest_alone(reference: ReferenceValues, suspect: Mapping[str, Array], before: str) -> Value | None:
     """Of the values before one, that with the largest error of its own, relative to its largest element.
 
     This is where an error may come from that stays within the tolerance at first.
@@ -94,21 +94,21 @@ def largest_alone(reference: Reference, candidate: Mapping[str, Array], before: 
     for name in [output for node in reference.model.graph.node for output in node.output]:
         if name == before:
             break
-        if name in candidate and numeric(reference.values.get(name)):
-            own = alone(reference, candidate, name)
+        if name in suspect and numeric(reference.values.get(name)):
+            own = alone(reference, suspect, name)
             scale = max(float(np.abs(reference.values[name]).max(initial=0)), _SMALLEST_SCALE)
             if own and (worst is None or own / scale > worst[0]):
                 worst = own / scale, name
     if worst is None:
         return None
-    found = compared(reference, candidate, worst[1])
+    found = compared(reference, suspect, worst[1])
     return replace(found, alone=worst[0] * max(found.scale, _SMALLEST_SCALE))
 
 
-def compared(reference: Reference, candidate: Mapping[str, Array], name: str) -> Value:
-    """One value on both sides, with the nodes that lead to it from values that the candidate has."""
-    expected, got = reference.values[name], np.asarray(candidate[name])
-    nodes, inputs = between(reference.model, name, candidate)
+def compared(reference: ReferenceValues, suspect: Mapping[str, Array], name: str) -> Value:
+    """One value on both sides, with the nodes that lead to it from values that the suspect has."""
+    expected, got = reference.values[name], np.asarray(suspect[name])
+    nodes, inputs = between(reference.model, name, suspect)
     nodes = [node for node in nodes if node.op_type != "Constant"]
     same = expected.shape == got.shape
     scale = float(np.abs(expected).max(initial=0))
@@ -144,16 +144,16 @@ def between(model: onnx.ModelProto, name: str, known: Iterable[str]) -> tuple[li
 
 
 def alone(
-    reference: Reference, candidate: Mapping[str, Array], name: str, without: onnx.NodeProto | None = None
+    reference: ReferenceValues, suspect: Mapping[str, Array], name: str, without: onnx.NodeProto | None = None
 ) -> float | None:
-    """What is left of a difference when the nodes before a value get the candidate's own inputs; None if unknown.
+    """What is left of a difference when the nodes before a value get the suspect's own inputs; None if unknown.
 
     Args:
         without: one of those nodes, to be passed over.
     """
     model = reference.model
-    nodes, inputs = between(model, name, candidate)
-    found = {source: candidate.get(source, reference.values.get(source)) for source in inputs}
+    nodes, inputs = between(model, name, suspect)
+    found = {source: suspect.get(source, reference.values.get(source)) for source in inputs}
     feeds = {source: array for source, array in found.items() if array is not None}
     if len(feeds) < len(inputs):
         return None
@@ -172,18 +172,18 @@ def alone(
         answer = run(part, feeds)[name]
     except FerExportError:  # a node may need more than its inputs, such as a loop's outer values
         return None
-    if answer.shape != candidate[name].shape:
+    if answer.shape != suspect[name].shape:
         return None
-    return _largest(answer, candidate[name])
+    return _largest(answer, suspect[name])
 
 
-def lost(reference: Reference, candidate: Mapping[str, Array], value: Value) -> Operator | None:
-    """That one of a value's operators without which the rest gives what the candidate has."""
-    nodes, _ = between(reference.model, value.name, candidate)
+def lost(reference: ReferenceValues, suspect: Mapping[str, Array], value: Value) -> Operator | None:
+    """That one of a value's operators without which the rest gives what the suspect has."""
+    nodes, _ = between(reference.model, value.name, suspect)
     shapes = {source: array.shape for source, array in reference.values.items()}
     for node in nodes:
         if len(node.output) == 1 and node.input and shapes.get(node.input[0], ()) == shapes.get(node.output[0]):
-            left = alone(reference, candidate, value.name, node)
+            left = alone(reference, suspect, value.name, node)
             if left is not None and left <= value.limit:
                 return reference.operator(node)
     return None

@@ -10,10 +10,10 @@ import onnx
 
 from fer_export.diagnose.bisect.finding import Array
 from fer_export.tfgraph import convert
-from fer_export.tfgraph.graph import FLOAT, Held
+from fer_export.tfgraph.graph import FLOAT, TensorLayout
 
 
-def held(model: onnx.ModelProto, *, passes: bool | Collection[str]) -> dict[str, Held]:
+def tensor_map(model: onnx.ModelProto, *, passes: bool | Collection[str]) -> dict[str, TensorLayout]:
     """Which tensor of the direct converter's graph holds which ONNX value; floating-point ones alone.
 
     Args:
@@ -27,7 +27,7 @@ def held(model: onnx.ModelProto, *, passes: bool | Collection[str]) -> dict[str,
     return {name: entry for name, entry in inner.items() if name not in graph.inputs and name not in graph.outputs}
 
 
-def named(entries: Mapping[str, Held], tensors: Iterable[str]) -> list[tuple[str, str]]:
+def matching(entries: Mapping[str, TensorLayout], tensors: Iterable[str]) -> list[tuple[str, str]]:
     """Each ONNX value with a tensor that has the name of the one that should hold it.
 
     All names may have the same scopes before them. LiteRT's are lists, parted by semicolons, of the
@@ -46,7 +46,7 @@ def named(entries: Mapping[str, Held], tensors: Iterable[str]) -> list[tuple[str
     return [(name, tensor) for name, entry in entries.items() for tensor in found.get(entry.tensor, ())]
 
 
-def in_onnx_order(tensor: Array, entry: Held) -> Array | None:
+def in_onnx_order(tensor: Array, entry: TensorLayout) -> Array | None:
     """A tensor as the ONNX value that it holds; None where it has another rank, and so holds something else."""
     if tensor.ndim != len(entry.permutation):
         return None

@@ -10,25 +10,25 @@ from pathlib import Path
 from typing import Any
 
 from fer_export.diagnose.bisect.finding import Array
-from fer_export.runtimes import Answers, Pixels
+from fer_export.runtimes import Inputs, Outputs
 from fer_export.runtimes.tfjs import Browser
 
 _SILENT = ("Const", "Placeholder", "NoOp")
 
 
-def tensors(directory: Path) -> list[str]:
+def tensor_names(directory: Path) -> list[str]:
     """The nodes of a graph model that compute something."""
     nodes = document(directory)["modelTopology"]["node"]
     return [node["name"] for node in nodes if node["op"] not in _SILENT]
 
 
-def read(
-    directory: Path, pixels: Pixels, names: Sequence[str], *, browser: Browser, backend: str
-) -> tuple[Answers, dict[str, Array]]:
+def read_tensors(
+    directory: Path, inputs: Inputs, names: Sequence[str], *, browser: Browser, backend: str
+) -> tuple[Outputs, dict[str, Array]]:
     """Run a graph model whose signature also names inner tensors.
 
     Args:
-        pixels: [N, H, W, C], 0–255.
+        inputs: [N, …, C] by name.
         names: of tensors, `node` or `node:k`.
 
     Returns:
@@ -50,7 +50,7 @@ def read(
                 shutil.copyfile(directory / shard, copy / shard)
         (copy / "model.json").write_text(json.dumps(changed), "utf-8")
         with browser.open(copy, backend) as runtime:
-            answers = runtime(pixels)
+            answers = runtime(inputs)
     return (
         {name: answers[name] for name in outputs},
         {name: answers[f"inner {index}"] for index, name in enumerate(names)},

@@ -16,7 +16,7 @@ from fer_export.contract import Contract
 from fer_export.convert import dynamo
 from fer_export.diagnose.bisect.finding import Array
 from fer_export.errors import InvalidInputError
-from fer_export.runtimes import Pixels, by_input, channels_first
+from fer_export.runtimes import Inputs, channels_first
 
 #: Where the exporter keeps, in each node's metadata, the names and classes of the modules around it.
 _SCOPES, _CLASSES = "pkg.torch.onnx.name_scopes", "pkg.torch.onnx.class_hierarchy"
@@ -36,7 +36,7 @@ class Program:
         self.layers = {node.name: layer for node in self.model.graph.node if (layer := _layer(node))}
         self._exported: Any = program.exported_program
 
-    def values(self, pixels: Pixels, contract: Contract) -> dict[str, Array]:
+    def values(self, inputs: Inputs, contract: Contract) -> dict[str, Array]:
         """What torch computes for every node of the exported program.
 
         Raises:
@@ -45,9 +45,9 @@ class Program:
         if self._exported is None:
             raise InvalidInputError("torch.onnx kept no exported program")
         recorder = _Recorder(self._exported.module())
-        feeds = by_input(pixels, contract.inputs[0].name).values()
+        fed = [torch.from_numpy(channels_first(inputs[spec.name])) for spec in contract.inputs]
         with torch.inference_mode():
-            answers = recorder.run(*(torch.from_numpy(channels_first(part)) for part in feeds))
+            answers = recorder.run(*fed)
         named = zip(contract.outputs, answers, strict=True)
         return {**recorder.values, **{output.name: answer.numpy() for output, answer in named}}
 

@@ -18,7 +18,7 @@ _FILE = "cells.json"
 
 @dataclass(frozen=True)
 class Cell:
-    """One model by one road in one runtime.
+    """One model by one route in one runtime.
 
     Attributes:
         weights: SHA-256 of the model's.
@@ -30,7 +30,7 @@ class Cell:
 
     model: str
     weights: str
-    road: str
+    route: str
     runtime: str
     difference: float | None = None
     over: bool = False
@@ -40,7 +40,7 @@ class Cell:
     @property
     def key(self) -> tuple[str, str, str, str]:
         """What it is the cell of."""
-        return self.model, self.weights, self.road, self.runtime
+        return self.model, self.weights, self.route, self.runtime
 
     def record(self) -> dict[str, Any]:
         """For machines."""
@@ -74,12 +74,17 @@ class Kept:
     def _read(self, path: Path) -> None:
         try:
             document = json.loads(path.read_text("utf-8"))
-            cells = [Cell(**record) for record in document["cells"]]
+            cells = [_cell(record) for record in document["cells"]]
             same = document["versions"] == _versions()
         except (ValueError, KeyError, TypeError) as error:
             raise InvalidInputError(f"{path} holds no cells: {error!r}", hint=f"remove it: rm {path}") from error
         if same:
             self._cells = {cell.key: cell for cell in cells}
+
+
+def _cell(record: dict[str, Any]) -> Cell:
+    """Read one cell; a route was called a road once."""
+    return Cell(**{"route" if name == "road" else name: value for name, value in record.items()})
 
 
 def _versions() -> dict[str, str]:

@@ -17,7 +17,7 @@ from fer_export.formats.checkpoint import Checkpoint, weights_sha256
 from fer_export.models.building import build_architecture
 from fer_export.models.torchvision_zoo import PREFIX
 from fer_export.parity.samples import samples_for
-from fer_export.runtimes import Pixels, channels_first
+from fer_export.runtimes import Array, channels_first
 
 #: As FER+ has.
 CLASSES = 8
@@ -81,7 +81,7 @@ def _random(name: str, side: int, arguments: dict[str, Any]) -> Checkpoint:
         torch.manual_seed(0)
         net = build_architecture(architecture, channels)
         try:
-            _settle(net, models.Classifier(net, spec.normalization), samples_for(contract)[0].pixels)
+            _settle(net, models.Classifier(net, spec.normalization), samples_for(contract)[0].single)
         except (RuntimeError, ValueError, AssertionError) as error:
             reason = f"{name} does not take pictures of {side}×{side}: {first_line(error)}"
             raise InvalidInputError(reason) from error
@@ -100,7 +100,7 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _settle(net: nn.Module, classifier: nn.Module, pixels: Pixels) -> None:
+def _settle(net: nn.Module, classifier: nn.Module, pixels: Array) -> None:
     """Scale random weights layer by layer, so that the answers depend on the pictures.
 
     As they are drawn, a deep net answers the same whatever it sees, to the sixth digit and further; two

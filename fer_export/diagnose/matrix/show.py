@@ -16,12 +16,12 @@ def block(title: str, cells: Sequence[Cell]) -> str:
     lines = [title]
     before: Cell | None = None
     for cell in cells:
-        same = before is not None and before.road == cell.road
+        same = before is not None and before.route == cell.route
         told = number(cell)
         if cell.refusal:
             repeated = same and before is not None and before.refusal == cell.refusal
             told = f"{_refused(cell)}: {'as above' if repeated else cell.refusal}"
-        start = f"  {'' if same else cell.road:<22} {cell.runtime:<18}"
+        start = f"  {'' if same else cell.route:<22} {cell.runtime:<18}"
         lines += textwrap.wrap(
             told, _WIDTH, initial_indent=start.ljust(_INDENT), subsequent_indent=" " * _INDENT, break_on_hyphens=False
         )
@@ -30,20 +30,20 @@ def block(title: str, cells: Sequence[Cell]) -> str:
 
 
 def markdown(cells: Sequence[Cell]) -> str:
-    """A row for each road and runtime, a column for each model; refusals are numbered and told below the table."""
+    """A row for each route and runtime, a column for each model; refusals are numbered and told below the table."""
     models = list(dict.fromkeys(cell.model for cell in cells))
-    rows = list(dict.fromkeys((cell.road, cell.runtime) for cell in cells))
-    found = {(cell.model, cell.road, cell.runtime): cell for cell in cells}
+    rows = list(dict.fromkeys((cell.route, cell.runtime) for cell in cells))
+    found = {(cell.model, cell.route, cell.runtime): cell for cell in cells}
     numbers: dict[str, int] = {}
     lines = [
-        "| road | runtime | " + " | ".join(f"`{model}`" for model in models) + " |",
+        "| route | runtime | " + " | ".join(f"`{model}`" for model in models) + " |",
         "|---|---|" + "---|" * len(models),
     ]
     before = ""
-    for road, runtime in rows:
+    for route, runtime in rows:
         told = []
         for model in models:
-            cell = found.get((model, road, runtime))
+            cell = found.get((model, route, runtime))
             if cell is None:
                 told.append("–")
             elif cell.refusal:
@@ -51,8 +51,8 @@ def markdown(cells: Sequence[Cell]) -> str:
                 told.append(f"{_refused(cell)} [{count}]")
             else:
                 told.append(number(cell))
-        lines.append(f"| {'' if road == before else f'`{road}`'} | {runtime} | " + " | ".join(told) + " |")
-        before = road
+        lines.append(f"| {'' if route == before else f'`{route}`'} | {runtime} | " + " | ".join(told) + " |")
+        before = route
     if numbers:
         lines += ["", *(f"- [{count}] {_escaped(refusal)}" for refusal, count in numbers.items())]
     return "\n".join(lines) + "\n"

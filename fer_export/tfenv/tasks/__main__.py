@@ -1,4 +1,4 @@
-"""Answers calls, one line of JSON each, until its input ends. See `fer_export.tfenv.worker`."""
+"""Outputs calls, one line of JSON each, until its input ends. See `fer_export.tfenv.worker`."""
 
 from __future__ import annotations
 

@@ -7,11 +7,11 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-Pictures = dict[str, Any]
+Inputs = dict[str, Any]
 #: The number of a model that was opened, and the batch that it insists on; None where that is free.
 Opened = dict[str, int | None]
 
-_OPEN: dict[int, Callable[[Pictures], dict[str, Any]]] = {}
+_OPEN: dict[int, Callable[[Inputs], dict[str, Any]]] = {}
 _NUMBERS = itertools.count()
 
 
@@ -23,11 +23,10 @@ def open_saved_model(path: str) -> Opened:
     function = loaded.signatures["serving_default"]
     specs = function.structured_input_signature[1]
 
-    def run(pictures: Pictures) -> dict[str, Any]:
+    def run(inputs: Inputs) -> dict[str, Any]:
         # `loaded` has to live as long as its function.
         _ = loaded
-        named = _named(pictures, list(specs))
-        answers = function(**{name: tf.cast(pixels, specs[name].dtype) for name, pixels in named.items()})
+        answers = function(**{name: tf.cast(part, specs[name].dtype) for name, part in inputs.items()})
         return {key: value.numpy() for key, value in answers.items()}
 
     return _keep(run, next(iter(specs.values())).shape[0])
@@ -38,9 +37,8 @@ def open_frozen(path: str, inputs: list[str], outputs: list[str]) -> Opened:
     # Its neighbour: this folder is no package in the worker's process.
     function, batch = importlib.import_module("saved_model").open_frozen(path, inputs, outputs)
 
-    def run(pictures: Pictures) -> dict[str, Any]:
-        named = _named(pictures, inputs)
-        return {key: value.numpy() for key, value in function(named[name] for name in inputs).items()}
+    def run(fed: Inputs) -> dict[str, Any]:
+        return {key: value.numpy() for key, value in function(fed[name] for name in inputs).items()}
 
     return _keep(run, batch)
 
@@ -55,15 +53,15 @@ def open_litert(path: str) -> Opened:
     # LiteRT's shapes have -1 where a size is free.
     batch = int(next(iter(details.values()))["shape_signature"][0])
 
-    def run(pictures: Pictures) -> dict[str, Any]:
-        return dict(runner(**{name: part.astype(kinds[name]) for name, part in _named(pictures, list(kinds)).items()}))
+    def run(inputs: Inputs) -> dict[str, Any]:
+        return dict(runner(**{name: part.astype(kinds[name]) for name, part in inputs.items()}))
 
     return _keep(run, batch if batch > 0 else None)
 
 
-def run(number: int, pictures: Pictures) -> dict[str, Any]:
-    """Outputs by name for [N, H, W, C] of each input by its name; of a single one by whatever name."""
-    return _OPEN[number](pictures)
+def run(number: int, inputs: Inputs) -> dict[str, Any]:
+    """Compute the outputs by name for [N, …, C] of each input by its name."""
+    return _OPEN[number](inputs)
 
 
 def close(number: int) -> None:
@@ -71,11 +69,7 @@ def close(number: int) -> None:
     del _OPEN[number]
 
 
-def _named(pictures: Pictures, names: list[str]) -> Pictures:
-    return dict(zip(names, pictures.values(), strict=True)) if len(names) == 1 else pictures
-
-
-def _keep(run: Callable[[Pictures], dict[str, Any]], batch: int | None) -> Opened:
+def _keep(run: Callable[[Inputs], dict[str, Any]], batch: int | None) -> Opened:
     number = next(_NUMBERS)
     _OPEN[number] = run
     return {"number": number, "batch": batch}

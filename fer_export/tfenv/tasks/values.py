@@ -16,7 +16,7 @@ import numpy as np
 _SILENT = ("Const", "Placeholder", "NoOp", "Identity")
 
 
-def tensors(path: str, kind: str, inputs: list[str], outputs: list[str]) -> list[str]:
+def tensor_names(path: str, kind: str, inputs: list[str], outputs: list[str]) -> list[str]:
     """Names of the floating-point tensors that are computed, each node by its first output."""
     if kind == "litert":
         interpreter = _interpreter(path)
@@ -28,22 +28,22 @@ def tensors(path: str, kind: str, inputs: list[str], outputs: list[str]) -> list
     ]
 
 
-def read(
-    path: str, kind: str, inputs: list[str], outputs: list[str], pictures: dict[str, Any], names: list[str]
+def tensor_values(
+    path: str, kind: str, inputs: list[str], outputs: list[str], fed: dict[str, Any], names: list[str]
 ) -> dict[str, Any]:
-    """Run a model on [N, H, W, C] of each input, cast to what it takes.
+    """Run a model on [N, …, C] of each input by name (`fed`), cast to what it takes.
 
     Returns:
         Its `outputs` by name, and in `tensors` those named, in the order of `names`.
     """
     if kind == "litert":
-        return _read_litert(path, pictures, names)
+        return _read_litert(path, fed, names)
     import tensorflow as tf
 
     function, entries, ends = _graph(path, kind, inputs, outputs)
     wanted = [function.graph.get_tensor_by_name(name if ":" in name else f"{name}:0") for name in names]
-    fed = [tf.cast(pictures[name], entry.dtype) for name, entry in entries.items()]
-    answers = function.prune(list(entries.values()), [*ends.values(), *wanted])(*fed)
+    cast = [tf.cast(fed[name], entry.dtype) for name, entry in entries.items()]
+    answers = function.prune(list(entries.values()), [*ends.values(), *wanted])(*cast)
     arrays = [answer.numpy() for answer in answers]
     return {"outputs": dict(zip(ends, arrays, strict=False)), "tensors": arrays[len(ends) :]}
 
@@ -86,19 +86,19 @@ def _computes_float(node: Any) -> bool:
     return node.type not in _SILENT and bool(node.outputs) and node.outputs[0].dtype.name == "float32"
 
 
-def _interpreter(path: str, pictures: dict[str, Any] | None = None) -> Any:
+def _interpreter(path: str, fed: dict[str, Any] | None = None) -> Any:
     """LiteRT with its own kernels: a delegate does not write the tensors inside of what it takes over."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     interpreter = Interpreter(path, experimental_preserve_all_tensors=True, experimental_op_resolver_type=plain)
-    fed = {index: pictures[name] for name, index in _entries(interpreter).items()} if pictures else {}
-    for index, pixels in fed.items():
-        interpreter.resize_tensor_input(index, list(pixels.shape))
+    placed = {index: fed[name] for name, index in _entries(interpreter).items()} if fed else {}
+    for index, part in placed.items():
+        interpreter.resize_tensor_input(index, list(part.shape))
     interpreter.allocate_tensors()
     kinds = {detail["index"]: detail["dtype"] for detail in interpreter.get_input_details()}
-    for index, pixels in fed.items():
-        interpreter.set_tensor(index, pixels.astype(kinds[index]))
+    for index, part in placed.items():
+        interpreter.set_tensor(index, part.astype(kinds[index]))
     return interpreter
 
 
@@ -108,8 +108,8 @@ def _entries(interpreter: Any) -> dict[str, int]:
     return {name: int(detail["index"]) for name, detail in details.items()}
 
 
-def _read_litert(path: str, pictures: dict[str, Any], names: list[str]) -> dict[str, Any]:
-    interpreter = _interpreter(path, pictures)
+def _read_litert(path: str, fed: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    interpreter = _interpreter(path, fed)
     interpreter.invoke()
     runner = interpreter.get_signature_runner("serving_default")
     ends = {name: detail["index"] for name, detail in runner.get_output_details().items()}

@@ -1,4 +1,4 @@
-"""torchvision's classification zoo down the road to TF.js: which nets convert, and how far off they are.
+"""torchvision's classification zoo down the route to TF.js: which nets convert, and how far off they are.
 
     cd tests && python -m tools.graphdef.zoo [NAME ...] [--limit 10] [--keep FOLDER] [--again]
 

@@ -11,23 +11,23 @@ from tempfile import TemporaryDirectory
 
 import torch
 
+from fer_export.diagnose.bench import RUNTIMES
 from fer_export.diagnose.bench.nets import Artefacts, Net, build
 from fer_export.diagnose.bench.timing import Span, Timing, in_turn
 from fer_export.errors import MissingDependencyError
-from fer_export.runtimes import Pixels, onnxruntime
+from fer_export.runtimes import Inputs, onnxruntime
 from fer_export.runtimes.tfjs import Browser
 from fer_export.runtimes.torch import TorchRuntime
 
-RUNTIMES = ("torch", "onnxruntime", "tfjs")
 #: Calls that are not counted: kernels are chosen, memory is taken, code is compiled.
 WARM_UP = 20
 
 #: Runs the nets in turn on their pictures, so many times each.
-Timer = Callable[[Sequence[Pixels], int], Sequence[Sequence[Span]]]
+Timer = Callable[[Sequence[Inputs], int], Sequence[Sequence[Span]]]
 
 
 @dataclass(frozen=True)
-class Measured:
+class TimedNets:
     """Times, and for each net the bytes of its TF.js weight files by how they are kept (without TF.js none)."""
 
     timings: list[Timing]
@@ -46,7 +46,7 @@ def missing(runtime: str, browser: Browser) -> MissingDependencyError | None:
     return None
 
 
-def measure(
+def time_nets(
     nets: Sequence[Net],
     runtimes: Sequence[str] = RUNTIMES,
     *,
@@ -56,7 +56,7 @@ def measure(
     rounds: int = 10,
     turns: int = 20,
     started: Callable[[str], object] = lambda name: None,
-) -> Measured:
+) -> TimedNets:
     """Build the artefacts of all nets, then time them in turn, each on pictures of its own size.
 
     Everything runs on one thread of the CPU (`webgl` aside): a pool of threads that still spins after
@@ -88,10 +88,10 @@ def measure(
             with _timer(runtime, nets, built, browser) as timer:
                 for batch in batches:
                     started(f"timing {runtime}, batch {batch}")
-                    pixels = [net.pictures(batch) for net in nets]
-                    timer(pixels, WARM_UP)
-                    timings.append(Timing(runtime, batch, [timer(pixels, turns) for _ in range(rounds)]))
-    return Measured(timings, [artefacts.weights for artefacts in built])
+                    inputs = [net.pictures(batch) for net in nets]
+                    timer(inputs, WARM_UP)
+                    timings.append(Timing(runtime, batch, [timer(inputs, turns) for _ in range(rounds)]))
+    return TimedNets(timings, [artefacts.weights for artefacts in built])
 
 
 def _named(kind: str, backends: Sequence[str]) -> list[str]:
@@ -111,8 +111,8 @@ def _timer(runtime: str, nets: Sequence[Net], built: Sequence[Artefacts], browse
     try:
         loaded = [_runtime(runtime, net, artefacts) for net, artefacts in zip(nets, built, strict=True)]
 
-        def timer(pixels: Sequence[Pixels], turns: int) -> list[list[Span]]:
-            return in_turn([partial(net, each) for net, each in zip(loaded, pixels, strict=True)], turns)
+        def timer(inputs: Sequence[Inputs], turns: int) -> list[list[Span]]:
+            return in_turn([partial(net, each) for net, each in zip(loaded, inputs, strict=True)], turns)
 
         yield timer
     finally:

@@ -1,0 +1,67 @@
+"""Which device a command computes on, and in which precision."""
+
+from __future__ import annotations
+
+import re
+from contextlib import AbstractContextManager
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from fer_export.errors import MissingDependencyError, UsageError
+
+_CPUINFO = Path("/proc/cpuinfo")
+
+
+def device_named(name: str = "auto") -> torch.device:
+    """Return the device of that name.
+
+    Args:
+        name: "auto" for the GPU where there is one, else the CPU; or a name of torch's: "cpu", "cuda", "cuda:1", "mps".
+
+    Raises:
+        UsageError: no such name.
+        MissingDependencyError: torch does not see that device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"no device is called {name}", hint="auto, cpu, cuda, cuda:1, mps") from error
+    there = {
+        "cpu": 1,
+        "cuda": torch.cuda.device_count(),
+        "mps": int(torch.backends.mps.is_available()),
+    }.get(device.type, 0)
+    if (device.index or 0) >= there:
+        raise MissingDependencyError(f"torch {torch.__version__} sees no device {name} here", hint="--device auto")
+    return device
+
+
+def bfloat16_pays(device: torch.device) -> bool:
+    """Whether bfloat16 is faster than float32 there.
+
+    On GPUs that compute in it, which NVIDIA's do from Ampere on. On CPUs where they have the AMX units for it: with
+    AVX-512's bfloat16 instructions alone a training step was measured slower than in float32.
+    """
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    return device.type == "cpu" and "amx_bf16" in cpu_flags()
+
+
+@cache
+def cpu_flags() -> frozenset[str]:
+    """Return the flags of the CPU as Linux lists them; none on other systems."""
+    try:
+        text = _CPUINFO.read_text("utf-8", errors="replace")
+    except OSError:
+        return frozenset()
+    found = re.search(r"^flags\s*:(.*)$", text, re.MULTILINE)
+    return frozenset(found[1].split()) if found else frozenset()
+
+
+def autocast(device: torch.device) -> AbstractContextManager[object]:
+    """Return the context in which nets that only answer are run: bfloat16 where it pays, else as they are."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=bfloat16_pays(device))

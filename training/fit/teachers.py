@@ -1,0 +1,175 @@
+"""Finished nets that answer for the pictures a student learns from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from fer_export import checkpoint as checkpoints
+from fer_export import models
+from fer_export.contract import Normalization
+from fer_export.errors import InvalidInputError
+from fer_export.models.classifier import Normalize
+from training import device as devices
+from training.data.aliases import matched
+from training.data.faces import Faces
+from training.fit.checkpointing import WHOLE
+from training.fit.multi_head import targets
+from training.recipe import read_recipe
+
+
+@dataclass(frozen=True)
+class Part:
+    """The answers of a teacher to one set of labels.
+
+    Attributes:
+        own: columns of its logits, in the order of the student's labels.
+        start, stop: the columns of all heads that they stand for.
+    """
+
+    own: tuple[int, ...]
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A trained net, and for which sets of labels it answers.
+
+    Attributes:
+        net: pictures 0–255 of its own size → logits; normalisation included.
+        parts: one for each set of labels that it knows; of the others it says nothing.
+        size: height and width of its pictures; None where it takes any.
+        about: for the record of what views were made with.
+    """
+
+    net: nn.Module
+    parts: tuple[Part, ...]
+    size: tuple[int, int] | None
+    about: dict[str, Any]
+
+    def to(self, device: torch.device) -> Teacher:
+        """Move the net, which is one and the same for all copies of this record."""
+        self.net.to(device)
+        return self
+
+
+def load_teacher(source: Path, faces: Faces, which: str = "best") -> Teacher:
+    """Read a teacher.
+
+    Args:
+        source: the folder of a finished run, or a checkpoint. A run with two sets of labels answers for both; a
+            checkpoint, and a run with one set, for those of the student's labels that mean the same as its own.
+        faces: what it will be asked about, for the labels.
+        which: `best` or `last` epoch, of a run's folder.
+
+    Raises:
+        InvalidInputError: no such run or checkpoint, one for other pictures than gray ones, or with other labels.
+    """
+    if source.is_dir() and (source / f"{WHOLE}{which}.safetensors").is_file():
+        return _of_two_heads(source, faces, which)
+    if source.is_dir() and not (source / f"{which}.safetensors").is_file():
+        raise InvalidInputError(
+            f"{source} holds neither {WHOLE}{which}.safetensors nor {which}.safetensors",
+            hint="a teacher is the folder of a finished run, a checkpoint, or the name of a packaged model",
+        )
+    return _of_checkpoint(source / f"{which}.safetensors" if source.is_dir() else source, faces)
+
+
+def answers(teachers: Sequence[Teacher], pictures: Tensor, *, mirrored: bool = False) -> Tensor:
+    """Return the teachers' mean probabilities, each set of labels over the teachers that know it.
+
+    A temperature that was fitted to a teacher is not applied: its answers are as soft as in its own training.
+
+    Args:
+        teachers: on the device of the pictures.
+        pictures: float32 [N, 1, H, W] in 0–255.
+        mirrored: let them answer for the mirrored pictures too; the mean is over both.
+
+    Returns:
+        float32 [N, classes of all sets]; zeros for a set that no teacher knows.
+    """
+    width = max((part.stop for one in teachers for part in one.parts), default=0)
+    total = pictures.new_zeros(len(pictures), width)
+    counts = pictures.new_zeros(width)
+    shown = [pictures, pictures.flip(3)] if mirrored else [pictures]
+    with torch.inference_mode(), devices.autocast(pictures.device):
+        for seen in (each.contiguous(memory_format=torch.channels_last) for each in shown):
+            for one in teachers:
+                logits = one.net(_sized(seen, one.size)).float()
+                for part in one.parts:
+                    total[:, part.start : part.stop] += logits[:, list(part.own)].softmax(1)
+                    counts[part.start : part.stop] += 1
+    return total / counts.clamp_min(1)
+
+
+def padded(said: Tensor, width: int) -> Tensor:
+    """Return answers with columns of zeros for the last sets of labels, where no teacher knows them."""
+    return functional.pad(said, (0, width - said.shape[1]))
+
+
+def _sized(pictures: Tensor, size: tuple[int, int] | None) -> Tensor:
+    if size is None or tuple(pictures.shape[2:]) == size:
+        return pictures
+    return functional.interpolate(pictures, size, mode="bilinear", align_corners=False, antialias=True)
+
+
+def _of_two_heads(run: Path, faces: Faces, which: str) -> Teacher:
+    weights = run / f"{WHOLE}{which}.safetensors"
+    recipe = read_recipe(str(run / "recipe.yaml"))
+    width = targets(faces).shape[1]
+    net = models.build(recipe.architecture, **{**recipe.arguments, "num_classes": width})
+    try:
+        net.load_state_dict(load_file(weights))
+    except (RuntimeError, SafetensorError) as error:
+        raise InvalidInputError(f"{weights} does not fit {recipe.architecture} with {width} answers") from error
+    whole = nn.Sequential(Normalize(Normalization(mean=(recipe.mean,), std=(recipe.std,))), net)
+    about = {"recipe": recipe.name, "seed": recipe.seed, "sha256": hashlib.sha256(weights.read_bytes()).hexdigest()}
+    parts = tuple(Part(tuple(range(start, stop)), start, stop) for start, stop, _ in _sets(faces))
+    return Teacher(_ready(whole), parts, (recipe.size, recipe.size), about)
+
+
+def _of_checkpoint(path: Path, faces: Faces) -> Teacher:
+    loaded = checkpoints.load(path)
+    contract = loaded.contract
+    spec = contract.input
+    if spec.color != "gray":
+        raise InvalidInputError(f"{path} takes {spec.color} pictures, and a teacher is shown gray ones")
+    parts = []
+    for start, stop, labels in _sets(faces):
+        own = matched(contract.labels, labels)
+        if own is not None:
+            parts.append(Part(tuple(own), start, stop))
+    if not parts:
+        sets = "; ".join(", ".join(labels) for _, _, labels in _sets(faces))
+        raise InvalidInputError(f"{path} answers {', '.join(contract.labels)}, and the labels here are {sets}")
+    whole = nn.Sequential(Normalize(contract.normalization), loaded.module().net)
+    size = None if spec.height is None or spec.width is None else (spec.height, spec.width)
+    about = {
+        "recipe": contract.training.recipe if contract.training else contract.architecture.name,
+        "seed": contract.training.seed if contract.training else None,
+        "sha256": contract.weights_sha256,
+    }
+    return Teacher(_ready(whole), tuple(parts), size, about)
+
+
+def _sets(faces: Faces) -> list[tuple[int, int, tuple[str, ...]]]:
+    """First and last column of each set of labels, and the labels."""
+    width = len(faces.labels)
+    sets = [(0, width, faces.labels)]
+    if faces.other is not None:
+        sets.append((width, width + len(faces.other.labels), faces.other.labels))
+    return sets
+
+
+def _ready(net: nn.Module) -> nn.Module:
+    return net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
