@@ -103,7 +103,8 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         except ModuleNotFoundError as error:
             if not error.name or error.name.startswith("fer_export"):
                 raise
-            fail(MissingDependencyError(f"{error.name} is not installed", hint="pip install fer-export"), output)
+            package = error.name.partition(".")[0]
+            fail(MissingDependencyError(f"{package} is not installed", hint="pip install fer-export"), output)
         output.close()
 
     return wrapped
