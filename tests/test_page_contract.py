@@ -157,7 +157,7 @@ def with_golden(contract: Contract, dtype: WeightsDType) -> Contract:
         )
         for index in range(2)
     )
-    return contract.stored_as(dtype).but(golden=golden)
+    return contract.but(weights_dtype=dtype, golden=golden)
 
 
 REPLAY = """({ contract, answers }) => {
