@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-tf train bench bench-train web serve check clean
+.PHONY: help demo test test-tf train bench bench-train web serve check contract-types clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -30,18 +30,19 @@ TRAINING := $(VENV)/.installed-training
 BROWSER := $(VENV)/.browser
 DRIVER := $(VENV)/.driver
 MODULES := web/node_modules/.installed
-HARNESS := $(addprefix fer_export/runtime/browser/,harness.js harness-onnx.js)
+HARNESS := $(addprefix fer_export/runtimes/browser/,harness.js harness-onnx.js)
 PRETRAINED := build/.pretrained
 CLASSIFIER := web/model/model.json
 DETECTOR := web/model/detector/onet/model.json
 PAGE := web/dist/fer.js
 
+CONTRACT_TYPES = $(PY) -m fer_export.contract | $(NODE) web/build/contract-types.mjs
 EXPORT = $(BIN)/fer-export onnx -o build/fer.onnx && $(BIN)/fer-export tfjs --from build/fer.onnx -o web/model
 PIP_INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
-WEB_SOURCES := $(shell find web/src web/build -type f 2>/dev/null) web/build.mjs
+WEB_SOURCES := $(shell find web/src web/testing web/build -type f 2>/dev/null) web/build.mjs
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(PRETRAINED) $(PAGE) $(BROWSER) ## the whole road: install, export the pretrained model, show parity, build the page
 	@$(BIN)/fer-export verify
@@ -66,7 +67,11 @@ check: $(TESTING) $(MODULES) ## linters and type checkers alone
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(CONTRACT_TYPES) --check
 	cd web && $(NODE) node_modules/typescript/bin/tsc --noEmit -p .
+
+contract-types: $(CORE) ## write web/src/contract.ts, the page's interfaces, from the contract's JSON schema
+	$(CONTRACT_TYPES)
 
 train: $(TRAINING) ## train: DATA=folder RECIPE=fernet, or without DATA on drawn faces; ARGS=--resume goes on
 	$(PY) -m training fit $(if $(DATA),--data $(DATA)) $(if $(RECIPE),--recipe $(RECIPE)) $(ARGS)
@@ -91,7 +96,7 @@ serve: $(PAGE) ## serve the page on http://localhost:8000 (PORT=...)
 	@$(PY) -m http.server --directory web --bind 127.0.0.1 $(PORT)
 
 clean: ## remove what was built (not .venv, not runs/)
-	rm -rf build web/dist web/model $(HARNESS) fer_export/runtime/browser/*.wasm
+	rm -rf build web/dist web/model $(HARNESS) fer_export/runtimes/browser/*.wasm
 
 $(PY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -129,7 +134,7 @@ $(MODULES): web/package.json web/package-lock.json $(CORE)
 	@cd web && $(NPM) ci --silent --no-audit --no-fund
 	@touch $@
 
-$(HARNESS): $(wildcard web/src/harness*.ts) web/build.mjs web/package-lock.json | $(MODULES)
+$(HARNESS): $(wildcard web/harness/*.ts) web/build.mjs web/package-lock.json | $(MODULES)
 	@cd web && $(NODE) build.mjs harness
 
 # Demo and tests want the pretrained model, and a new one when its weights changed.

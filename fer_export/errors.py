@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 
 class FerExportError(Exception):
     """A failure with a one-line reason and, where there is one, the command that helps next.
@@ -61,3 +63,14 @@ def first_line(error: BaseException) -> str:
     """What another library's exception says, in one line; its type where it says nothing."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__
+
+
+def reason(error: Exception) -> str:
+    """An error in one line: without the name of the worker's task, and with the hint that mends it.
+
+    `run_onnx_tf.convert: BackendIsNotSupposedToImplementIt: …` loses its first part: the road is named beside it.
+    """
+    if not isinstance(error, FerExportError):
+        return f"{type(error).__name__}: {first_line(error)}"
+    said = re.sub(r"^run_\w+\.convert: |^(?:infer|saved_model)\.\w+: ", "", " ".join(error.reason.split()))
+    return f"{said}: {error.hint}" if isinstance(error, MissingDependencyError) and error.hint else said

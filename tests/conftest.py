@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from fer_export import models
-from fer_export.checkpoint import Checkpoint, weights_sha256
-from fer_export.contract import Architecture, Contract, Crop, Input, Normalization, Output
+from fer_export.contract import Architecture, Contract, Crop, Normalization, Output, PictureInput
 from fer_export.faces.align import TEMPLATE_48
-from fer_export.runtime.tfjs import Browser
+from fer_export.formats.checkpoint import Checkpoint, weights_sha256
+from fer_export.runtimes.tfjs import Browser
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
@@ -62,8 +62,15 @@ def make_checkpoint(architecture: str = "fernet", size: int = 48, channels: int 
     contract = Contract(
         architecture=Architecture(name=architecture, arguments=arguments),
         labels=LABELS,
-        input=Input(height=size, width=size, channels=channels, color="gray" if channels == 1 else "rgb"),
-        normalization=Normalization(mean=(120.0,) * channels, std=(60.0,) * channels),
+        inputs=(
+            PictureInput(
+                height=size,
+                width=size,
+                channels=channels,
+                color="gray" if channels == 1 else "rgb",
+                normalization=Normalization(mean=(120.0,) * channels, std=(60.0,) * channels),
+            ),
+        ),
         crop=Crop(template=TEMPLATE_48) if size == 48 else None,
         outputs=(
             Output(name="probabilities", shape=(len(LABELS),), meaning="by label"),
@@ -84,7 +91,7 @@ def small() -> Checkpoint:
 @pytest.fixture(scope="session")
 def small_onnx(small: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its ONNX file. Do not write to it."""
-    from fer_export.export import onnx
+    from fer_export.convert import onnx
 
     path = tmp_path_factory.mktemp("small") / "fer.onnx"
     onnx.export(small.module(), small.contract, path)

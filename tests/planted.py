@@ -14,9 +14,9 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from fer_export.checkpoint import Checkpoint, weights_sha256
-from fer_export.contract import Architecture, Contract, Input, Normalization, Output
-from fer_export.export import onnx as exporter
+from fer_export.contract import Architecture, Contract, Normalization, Output, PictureInput
+from fer_export.formats.checkpoint import Checkpoint, weights_sha256
+from fer_export.formats.onnx import embed_contract, load_onnx, onnx_sha256
 from fer_export.models import registry
 
 Model = onnx.ModelProto
@@ -54,8 +54,11 @@ def checkpoint() -> Checkpoint:
     contract = Contract(
         architecture=Architecture(name="planted", arguments={"num_classes": len(LABELS)}),
         labels=LABELS,
-        input=Input(height=16, width=12, channels=1, color="gray"),
-        normalization=Normalization(mean=(120.0,), std=(60.0,)),
+        inputs=(
+            PictureInput(
+                height=16, width=12, channels=1, color="gray", normalization=Normalization(mean=(120.0,), std=(60.0,))
+            ),
+        ),
         outputs=tuple(Output(name=name, shape=(len(LABELS),), meaning=meaning) for name, meaning in outputs),
         license="MIT",
         weights_sha256=weights_sha256(state),
@@ -80,10 +83,10 @@ def spoiled(error: str, model: Model) -> Model:
 
 def write(error: str, source: Path, path: Path) -> tuple[Model, Contract]:
     """Write an ONNX file with an error which claims, its hash included, to be another one; answers what it holds."""
-    right, contract = exporter.load(source)
+    right, contract = load_onnx(source)
     model = spoiled(error, right)
-    contract = contract.but(graph_sha256=exporter.graph_sha256(model))
-    exporter.embed(contract, model)
+    contract = contract.but(graph_sha256=onnx_sha256(model))
+    embed_contract(contract, model)
     path.write_bytes(model.SerializeToString(deterministic=True))
     return model, contract
 

@@ -19,16 +19,19 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from fer_export import bench, checkpoint, macs, models
-from fer_export.bench import page, timing
-from fer_export.bench.timing import Timing
-from fer_export.checkpoint import Checkpoint
+from fer_export import models
 from fer_export.cli import bench as command
+from fer_export.convert import detector
+from fer_export.diagnose import bench
+from fer_export.diagnose.bench import page, timing
+from fer_export.diagnose.bench.timing import Timing
 from fer_export.errors import InvalidInputError, MissingDependencyError
-from fer_export.export import detector
 from fer_export.faces.cascade import detect
-from fer_export.runtime import onnxruntime
-from fer_export.runtime.tfjs import Browser
+from fer_export.formats import checkpoint
+from fer_export.formats.checkpoint import Checkpoint
+from fer_export.models import cost as costs
+from fer_export.runtimes import onnxruntime
+from fer_export.runtimes.tfjs import Browser
 
 Call = Callable[..., tuple[int, str, str]]
 ROUNDS, TURNS, BATCHES = 2, 3, (1, 3)
@@ -85,7 +88,7 @@ class Twice(nn.Module):
 )  # fmt: skip
 def test_macs_by_hand(net: nn.Module, shape: tuple[int, ...], by_hand: int) -> None:
     net.train()
-    assert macs.count(net, shape) == by_hand
+    assert costs.count(net, shape) == by_hand
     assert net.training
     assert not any(module._forward_hooks for module in net.modules())
 
@@ -95,21 +98,21 @@ def test_macs_are_half_of_what_torch_counts_as_flops(name: str) -> None:
     net = models.build(name, num_classes=8).eval()
     with FlopCounterMode(display=False) as counter:
         net(torch.zeros(1, 1, 48, 48))
-    assert macs.count(net, (1, 48, 48)) == counter.get_total_flops() // 2
+    assert costs.count(net, (1, 48, 48)) == counter.get_total_flops() // 2
 
 
 def test_attention_is_not_counted_wrongly() -> None:
-    assert macs.count(nn.TransformerEncoderLayer(16, 2), (4, 16)) is None
+    assert costs.count(nn.TransformerEncoderLayer(16, 2), (4, 16)) is None
 
 
 def test_the_cost_of_a_contract() -> None:
-    pretrained = macs.of(checkpoint.load(checkpoint.PRETRAINED).contract)
+    pretrained = costs.of(checkpoint.load(checkpoint.PRETRAINED).contract)
     assert str(pretrained) == "0.71 M parameters, 59.7 M multiply-accumulates"
-    assert macs.of(detector.contract_for("rnet")) is None, "no net of the registry"
+    assert costs.of(detector.contract_for("rnet")) is None, "no net of the registry"
     contract = bench.yardstick().checkpoint.contract
     for size in (None, 96):
-        other = contract.input.model_copy(update={"height": size, "width": size})
-        assert str(macs.of(contract.but(input=other))) == "0.31 M parameters", "free size, or one it cannot take"
+        other = contract.picture.but(height=size, width=size)
+        assert str(costs.of(contract.but(inputs=(other,)))) == "0.31 M parameters", "free size, or one it cannot take"
 
 
 def test_info_tells_it(cli: Call) -> None:
@@ -124,7 +127,7 @@ def test_the_yardstick_is_of_54_6_mflop_and_always_the_same() -> None:
     first, second = bench.yardstick(), bench.yardstick()
     assert torch.equal(torch.random.get_rng_state(), before)
     assert first.checkpoint.contract.weights_sha256 == second.checkpoint.contract.weights_sha256
-    cost = macs.of(first.checkpoint.contract)
+    cost = costs.of(first.checkpoint.contract)
     assert cost is not None
     assert cost.macs is not None
     assert round(2 * cost.macs / 1e6, 1) == 54.6
@@ -312,7 +315,7 @@ def test_the_fake_camera_shows_a_face(tmp_path: Path) -> None:
 def test_the_page_is_watched() -> None:
     """In a process of its own, as the command runs it."""
     index = str(ROOT / "web" / "index.html")
-    code = "import json, sys, pathlib; from fer_export.bench import page; " \
+    code = "import json, sys, pathlib; from fer_export.diagnose.bench import page; " \
            "print(json.dumps(page.measure(pathlib.Path(sys.argv[1]), seconds=2)))"  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code, index], capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr

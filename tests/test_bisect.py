@@ -14,25 +14,30 @@ import planted
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from fer_export import bisect, parity, samples
-from fer_export.bisect import cutting, onnx_values, origin
-from fer_export.bisect.again import Road
-from fer_export.bisect.candidate import Candidate
-from fer_export.bisect.finding import Finding, Statistics
-from fer_export.bisect.held import held, in_onnx_order, named
-from fer_export.bisect.onnx_values import in_onnx
-from fer_export.bisect.scan import Limits, Reference, first
-from fer_export.bisect.torch_values import Program
-from fer_export.environments.worker import Worker
+from fer_export import parity
+from fer_export.convert import onnx, tfjs
+from fer_export.diagnose import bisect
+from fer_export.diagnose.bisect import cutting, onnx_values
+from fer_export.diagnose.bisect import reference as references
+from fer_export.diagnose.bisect.finding import Finding, Statistics
+from fer_export.diagnose.bisect.onnx_values import in_onnx
+from fer_export.diagnose.bisect.reconvert import Road
+from fer_export.diagnose.bisect.scan import Limits, Reference, first
+from fer_export.diagnose.bisect.suspect import Candidate
+from fer_export.diagnose.bisect.tensor_map import held, in_onnx_order, named
+from fer_export.diagnose.bisect.torch_values import Program
 from fer_export.errors import InvalidInputError
-from fer_export.export import onnx, tfjs
-from fer_export.export.graphdef import Graph, Node
-from fer_export.export.graphdef.graph import Held
-from fer_export.export.graphdef.passes.fold_batch_norm import fold_batch_norm
-from fer_export.parity import Figures
-from fer_export.runtime.onnxruntime import OnnxRuntime
-from fer_export.runtime.tfjs import Browser
-from fer_export.runtime.torch import TorchRuntime
+from fer_export.formats.onnx import embed_contract, load_onnx, onnx_sha256
+from fer_export.formats.tfjs import write_tfjs
+from fer_export.parity import Figures, samples
+from fer_export.parity.comparing import Turn
+from fer_export.runtimes.onnxruntime import OnnxRuntime
+from fer_export.runtimes.tfjs import Browser
+from fer_export.runtimes.torch import TorchRuntime
+from fer_export.tfenv.worker import Worker
+from fer_export.tfgraph import Graph, Node
+from fer_export.tfgraph.graph import Held
+from fer_export.tfgraph.passes.fold_batch_norm import fold_batch_norm
 
 Model = onnx_library.ModelProto
 BATCHES = samples.samples_for(planted.checkpoint().contract)
@@ -152,7 +157,7 @@ class TestNames:
     """Which tensor holds which ONNX value."""
 
     def test_the_converter_says_where_every_value_is_that_is_not_fused(self, net: Path) -> None:
-        model, _ = onnx.load(net)
+        model, _ = load_onnx(net)
         assert set(held(model, passes=False)) == {
             "sub", "div", "getitem", "relu", "conv2d_1", "relu_1", "view", "linear", "relu_2",
         }  # fmt: skip
@@ -171,7 +176,7 @@ class TestNames:
         worker: Worker,
         tmp_path: Path,
     ) -> None:
-        model, contract = onnx.load(request.getfixturevalue(which))
+        model, contract = load_onnx(request.getfixturevalue(which))
         contract = tfjs.export(model, contract, tmp_path, browser=browser, without=without).contract
         pixels = samples.samples_for(contract)[0].pixels[:3]
         reference = reference_of(model, pixels)
@@ -277,7 +282,7 @@ class TestCutting:
         assert cutting.search(reference, cast(Road, OnnxRoad("")), "y", SMALL) == (None, 1)
 
     def test_a_part_ends_in_its_value(self, net: Path) -> None:
-        model, _ = onnx.load(net)
+        model, _ = load_onnx(net)
         part = cutting.cut(model, "relu_1")
         onnx_library.checker.check_model(part, full_check=True)
         assert [one.name for one in part.graph.output] == ["cut"]
@@ -287,7 +292,7 @@ class TestCutting:
 
 
 def figures_of(model: Model, wrong: Path) -> list[Figures]:
-    contract = onnx.load(wrong)[1]
+    contract = load_onnx(wrong)[1]
     return parity.measure(OnnxRuntime(model.SerializeToString()), OnnxRuntime(wrong), BATCHES, contract)
 
 
@@ -302,10 +307,10 @@ class TestExplain:
                 super().__init__(*args, **kwargs)
                 self.model = planted.spoiled("wrong_weight", self.model)
 
-        monkeypatch.setattr(origin, "Program", Wrong)
+        monkeypatch.setattr(references, "Program", Wrong)
         planted.write("wrong_weight", net, tmp_path / "wrong.onnx")
         loaded = planted.checkpoint()
-        figures = figures_of(onnx.load(net)[0], tmp_path / "wrong.onnx")
+        figures = figures_of(load_onnx(net)[0], tmp_path / "wrong.onnx")
         finding = bisect.explain(
             tmp_path / "net.pth", tmp_path / "wrong.onnx", BATCHES, figures,
             worker=worker, browser=browser, module=loaded.module(),
@@ -318,7 +323,7 @@ class TestExplain:
     def test_torch_answers_under_the_names_of_onnx(self, net: Path) -> None:
         loaded = planted.checkpoint()
         program = Program(loaded.module(), loaded.contract, opset=onnx.DEFAULT_OPSET, batch=None)
-        theirs, ours = program.values(PIXELS, loaded.contract), onnx_values.values(onnx.load(net)[0], PIXELS)
+        theirs, ours = program.values(PIXELS, loaded.contract), onnx_values.values(load_onnx(net)[0], PIXELS)
         floating = {name for name, value in ours.items() if value.dtype == np.float32} - {"pixels"}
         assert floating <= set(theirs)
         for name in floating:
@@ -329,7 +334,7 @@ class TestExplain:
     ) -> None:
         model, contract = planted.write("mistransposed", net, tmp_path / "wrong.onnx")
         (tmp_path / "model").mkdir()
-        tfjs.write(tfjs.convert(model), contract, tmp_path / "model", "float32")
+        write_tfjs(tfjs.convert(model), contract, tmp_path / "model", "float32")
         loaded = planted.checkpoint()
         with browser.open(tmp_path / "model", "wasm") as runtime:
             figures = parity.measure(TorchRuntime(loaded.module(), contract), runtime, BATCHES, contract)
@@ -344,9 +349,9 @@ class TestExplain:
 
     def test_the_reference_is_wrong(self, net: Path, tmp_path: Path, browser: Browser, worker: Worker) -> None:
         model, contract = planted.write("wrong_weight", net, tmp_path / "wrong.onnx")
-        for name, each in (("good", onnx.load(net)[0]), ("bad", model)):
+        for name, each in (("good", load_onnx(net)[0]), ("bad", model)):
             (tmp_path / name).mkdir()
-            tfjs.write(tfjs.convert(each), contract, tmp_path / name, "float32")
+            write_tfjs(tfjs.convert(each), contract, tmp_path / name, "float32")
         with browser.open(tmp_path / "bad", "wasm") as first_one, browser.open(tmp_path / "good", "wasm") as second:
             figures = parity.measure(first_one, second, BATCHES, contract)
         arguments = (tmp_path / "bad", tmp_path / "good", BATCHES, figures)
@@ -360,26 +365,26 @@ class TestExplain:
         assert "holds against net.onnx" in finding.notes[0]
 
     def test_only_the_top_class_differs(self, net: Path, browser: Browser, worker: Worker) -> None:
-        figures = [replace(figure, top1=0.5, least_top1=1.0) for figure in figures_of(onnx.load(net)[0], net)]
+        figures = [replace(figure, top1=0.5, least_top1=1.0) for figure in figures_of(load_onnx(net)[0], net)]
         finding = bisect.explain(net, net, BATCHES, figures, worker=worker, browser=browser)
         assert finding.value is None
         assert "only the top classes differ" in finding.notes[0]
         assert finding.record()["value"] is None
 
     def test_what_is_gone_when_it_is_looked_at(self, net: Path, browser: Browser, worker: Worker) -> None:
-        figures = [replace(figure, max_abs=1.0) for figure in figures_of(onnx.load(net)[0], net)]
+        figures = [replace(figure, max_abs=1.0) for figure in figures_of(load_onnx(net)[0], net)]
         finding = bisect.explain(net, net, BATCHES, figures, worker=worker, browser=browser)
         assert finding.value is None
         assert "everything holds when the values on the way are read" in finding.notes[0]
 
     def test_a_fixed_batch(self, net: Path, tmp_path: Path, browser: Browser, worker: Worker) -> None:
         for name, error in (("right", None), ("wrong", "wrong_weight")):
-            model, contract = onnx.load(net)
+            model, contract = load_onnx(net)
             model = model if error is None else planted.spoiled(error, model)
             model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 5
-            onnx.embed(contract.but(graph_sha256=onnx.graph_sha256(model)), model)
+            embed_contract(contract.but(graph_sha256=onnx_sha256(model)), model)
             (tmp_path / f"{name}.onnx").write_bytes(model.SerializeToString())
-        figures = [replace(figure, max_abs=1.0, worst="noise") for figure in figures_of(onnx.load(net)[0], net)]
+        figures = [replace(figure, max_abs=1.0, worst="noise") for figure in figures_of(load_onnx(net)[0], net)]
         finding = bisect.explain(
             tmp_path / "right.onnx", tmp_path / "wrong.onnx", BATCHES, figures, worker=worker, browser=browser
         )
@@ -387,7 +392,7 @@ class TestExplain:
         assert finding.value.shape[0] == 5
 
     def test_onnxruntime_web_has_the_same_values(self, net: Path, browser: Browser) -> None:
-        model, _ = onnx.load(net)
+        model, _ = load_onnx(net)
         ours = onnx_values.values(model, PIXELS)
         theirs = onnx_values.values_in_browser(model, PIXELS, browser)
         assert len(theirs) > 10
@@ -404,17 +409,18 @@ class TestOfVerify:
 
     def test_whose_figures_are_whose(self) -> None:
         a, b, c = Path("one/model"), Path("two/model"), Path("fer.onnx")
-        runtimes = [
-            "tfjs-wasm one/model",
-            "tfjs-webgl one/model",
-            "tfjs-webgl two/model",
-            "onnxruntime fer.onnx",
+        turns = [
+            Turn(a, "tfjs-wasm", "one/model"),
+            Turn(a, "tfjs-webgl", "one/model"),
+            Turn(b, "tfjs-webgl", "two/model"),
+            Turn(c, "onnxruntime", "fer.onnx"),
         ]
-        figures = [figure(runtime, output) for runtime in runtimes for output in ("y", "z")]
-        measured = bisect.of_paths(Path("net.pth"), [a, b, c], figures)
+        figures = [figure(turn.label, output) for turn in turns for output in ("y", "z")]
+        measured = bisect.by_turn(turns, figures)
         assert [path for path, _ in measured] == [a, a, b, c]
         assert [[one.output for one in group] for _, group in measured] == [["y", "z"]] * 4
-        hops = bisect.of_hops(c, a, [figure("onnxruntime"), figure("onnxruntime-web"), figure("tfjs-wasm")])
+        bare = [Turn(c, "onnxruntime"), Turn(c, "onnxruntime-web"), Turn(a, "tfjs-wasm")]
+        hops = bisect.by_turn(bare, [figure(turn.label) for turn in bare])
         assert [path for path, _ in hops] == [c, c, a]
 
     def test_each_artefact_once_and_the_first_hop_alone(
@@ -428,8 +434,8 @@ class TestOfVerify:
                 raise InvalidInputError("it is broken")
             return Finding("a", "b", "c", "d")
 
-        monkeypatch.setattr("fer_export.bisect.of_verify.explain", explained)
-        monkeypatch.setattr("fer_export.bisect.of_verify.Browser", lambda: nullcontext(browser))
+        monkeypatch.setattr("fer_export.diagnose.bisect.of_verify.explain", explained)
+        monkeypatch.setattr("fer_export.diagnose.bisect.of_verify.Browser", lambda: nullcontext(browser))
         onnx_path, folder = Path("fer.onnx"), Path("model")
         torch_path = Path("net.safetensors")
         wrong = [

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from fer_export.errors import MissingDependencyError
-from fer_export.runtime import chromium
-from fer_export.runtime.tfjs import Browser
+from fer_export.runtimes import chromium
+from fer_export.runtimes.tfjs import Browser
 
 
 @pytest.fixture

@@ -14,12 +14,14 @@ import pytest
 import torch
 from conftest import ROOT
 
-from fer_export import checkpoint
-from fer_export.checkpoint import Checkpoint
 from fer_export.cli import tfjs as tfjs_command
 from fer_export.cli.main import COMMANDS
-from fer_export.export import tfjs
-from fer_export.export.graphdef.passes import PASSES
+from fer_export.contract import Conversion
+from fer_export.convert import tfjs
+from fer_export.formats import checkpoint
+from fer_export.formats.checkpoint import Checkpoint
+from fer_export.formats.tfjs import load_tfjs
+from fer_export.tfgraph.passes import PASSES
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -102,12 +104,14 @@ def test_passes_of_the_converter_can_be_left_out(road: Path, tmp_path: Path) -> 
     off = [word for name in PASSES for word in ("--without", name)]
     done = run("tfjs", "--from", road / "fer.onnx", "-o", tmp_path / "bare", *off, "--json")
     assert done.returncode == 0, done.stderr
-    bare, usual = (tfjs.load(folder) for folder in (tmp_path / "bare", road / "model"))
+    bare, usual = (load_tfjs(folder) for folder in (tmp_path / "bare", road / "model"))
     operators = {node["op"] for node in bare[0]["modelTopology"]["node"]}
     assert "Relu" in operators
     assert "_FusedConv2D" not in operators
     assert tfjs.passes_of(bare[1]) == set()
     assert tfjs.passes_of(usual[1]) == set(PASSES)
+    assert bare[1].conversion == Conversion(hop="tfjs", converter="direct", without=tuple(PASSES))
+    assert usual[1].conversion == Conversion(hop="tfjs", converter="direct")
     refused = run("tfjs", "--via", "tensorflowjs", "--without", "fold_pads")
     assert refused.returncode == 2
 
@@ -232,7 +236,7 @@ def test_unknown_operators_are_named(cli: Call, small_copy: Path, tmp_path: Path
     import onnx as onnx_library
 
     from fer_export.contract import KEY, Contract
-    from fer_export.export.onnx import graph_sha256
+    from fer_export.formats.onnx import onnx_sha256 as graph_sha256
 
     model = onnx_library.load(small_copy)
     node = next(node for node in model.graph.node if node.op_type == "Relu")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from conftest import present
 
-from fer_export import fer2013
+from fer_export.data import fer2013
 from fer_export.errors import InvalidInputError
 from training.data import ferplus
 

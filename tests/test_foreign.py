@@ -13,22 +13,23 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from fer_export import checkpoint, models
-from fer_export.checkpoint import Checkpoint
+from fer_export import models
 from fer_export.contract import Contract
+from fer_export.convert import onnx, tfjs
 from fer_export.errors import ContractError, FerExportError, InvalidInputError, UsageError
-from fer_export.export import onnx, tfjs
 from fer_export.faces.align import crop
 from fer_export.faces.face import Face
-from fer_export.foreign import nearest
-from fer_export.foreign.answers import kind_of
-from fer_export.foreign.architecture import resolve
-from fer_export.foreign.assemble import Assembled, Told, assemble, rebuild
-from fer_export.foreign.options import parse_arguments, parse_input, parse_labels, parse_normalization
-from fer_export.runtime.onnxruntime import OnnxRuntime
-from fer_export.runtime.tfjs import Browser
-from fer_export.samples import samples_for
-from fer_export.verify import verify
+from fer_export.formats import checkpoint
+from fer_export.formats.checkpoint import Checkpoint
+from fer_export.formats.onnx import load_onnx
+from fer_export.importing.architecture import resolve
+from fer_export.importing.assemble import Assembled, Told, assemble, rebuild
+from fer_export.importing.options import parse_arguments, parse_input, parse_labels, parse_normalization
+from fer_export.importing.probe_outputs import kind_of
+from fer_export.models import guess_architecture
+from fer_export.parity.samples import samples_for
+from fer_export.runtimes.onnxruntime import OnnxRuntime
+from fer_export.runtimes.tfjs import Browser
 
 Call = Callable[..., tuple[int, str, str]]
 LABELS = ("anger", "happiness", "neutral")
@@ -369,7 +370,7 @@ def test_the_registered_architecture_is_suggested(code: Path, tmp_path: Path) ->
 def test_shapes_alone_are_recognised_too() -> None:
     state = models.build("resnet9", num_classes=7).state_dict()
     other = {f"layer{index}": value for index, value in enumerate(state.values())}
-    assert nearest.suggestion(other) == "the shapes are those of resnet9 with 7 classes, under other names"
+    assert guess_architecture.suggestion(other) == "the shapes are those of resnet9 with 7 classes, under other names"
 
 
 def test_without_arch_the_command_is_filled_in(tmp_path: Path, cli: Call) -> None:
@@ -580,8 +581,12 @@ def test_a_classifier_goes_down_the_road_into_the_browser(code: Path, tmp_path: 
     document = json.loads(out)
     assert any("softmax" in sentence for sentence in document["assumed"])
     assert {record["output"] for record in document["parity"]} == {"probabilities", "logits"}
-    model, contract = onnx.load(tmp_path / "x.onnx")
-    assert (contract.license, contract.normalization.mean, contract.golden[0].height) == ("theirs", (127.5,), 40)
+    model, contract = load_onnx(tmp_path / "x.onnx")
+    assert (contract.license, contract.picture.normalization.mean, contract.golden[0].height) == (
+        "theirs",
+        (127.5,),
+        40,
+    )
     assert str(code.parent).encode() not in (tmp_path / "x.onnx").read_bytes(), "no trace of the user's folders"
 
     with Browser() as browser:
@@ -589,16 +594,21 @@ def test_a_classifier_goes_down_the_road_into_the_browser(code: Path, tmp_path: 
     assert all(figure.ok for figure in written.figures)
     assert cli("info", tmp_path / "model")[0] == 0
 
-    loaded = checkpoint.load(tmp_path / "x.safetensors")
-    places = (tmp_path / "x.onnx", tmp_path / "model", samples_for(contract))
-    without = verify(loaded, *places, runtimes=["onnxruntime", "tfjs-wasm"])
-    assert {(figure.runtime, figure.reference) for figure in without} == {("tfjs-wasm", "onnxruntime")}
-    with pytest.raises(UsageError, match="the ONNX file is the reference"):
-        verify(loaded, *places, runtimes=["onnxruntime"])
-    again, same = rebuild(tmp_path / "x.pth", f"{code}:Net", contract)
-    figures = verify(again, *places, runtimes=["onnxruntime"], net=same)
-    assert {figure.reference for figure in figures} == {"torch"}
-    assert all(figure.ok for figure in figures)
+    places = ("--onnx", tmp_path / "x.onnx", "--tfjs", tmp_path / "model", "--json")
+    kept = ("verify", "--ckpt", tmp_path / "x.safetensors", *places, "--runtime", "onnxruntime")
+    exit_code, out, err = cli(*kept, "--runtime", "tfjs-wasm")
+    assert exit_code == 0, err
+    without = json.loads(out)["parity"]
+    assert {(figure["runtime"], figure["reference"]) for figure in without} == {("tfjs-wasm", "onnxruntime")}
+    exit_code, out, _ = cli(*kept)
+    assert exit_code == 2
+    assert "the ONNX file is the reference" in json.loads(out)["error"]
+    own = ("--ckpt", tmp_path / "x.pth", "--arch", f"{code}:Net")
+    exit_code, out, err = cli("verify", *own, *places, "--runtime", "onnxruntime")
+    assert exit_code == 0, err
+    figures = json.loads(out)["parity"]
+    assert {figure["reference"] for figure in figures} == {"torch"}
+    assert all(figure["ok"] for figure in figures)
 
     exit_code, _, err = cli(
         "onnx", "--ckpt", tmp_path / "x.safetensors", "--arch", f"{code}:Net", "-o", tmp_path / "again.onnx"
@@ -630,8 +640,8 @@ def test_colours_any_size_and_many_outputs(code: Path, tmp_path: Path) -> None:
     assert any("output best is left out" in note for note in made.assumed)
     exported = onnx.export(made.module(), contract, tmp_path / "x.onnx")
     assert all(figure.ok for figure in exported.figures)
-    _, again = onnx.load(tmp_path / "x.onnx")
-    assert (again.input.height, again.input.channels) == (None, 3)
+    _, again = load_onnx(tmp_path / "x.onnx")
+    assert (again.picture.height, again.picture.channels) == (None, 3)
 
 
 @pytest.mark.parametrize("channels", [2, 6])
@@ -643,10 +653,10 @@ def test_channels_that_are_no_colours(code: Path, tmp_path: Path, channels: int)
     )
     contract = made.checkpoint.contract
     # Labels of expressions, and no rule to cut such pictures from a photo by.
-    assert (contract.input.color, contract.crop) == ("planes", None)
+    assert (contract.picture.color, contract.crop) == ("planes", None)
     onnx.export(made.module(), contract, tmp_path / "x.onnx")
     with Browser() as browser:
-        written = tfjs.export(*onnx.load(tmp_path / "x.onnx"), tmp_path / "model", browser=browser)
+        written = tfjs.export(*load_onnx(tmp_path / "x.onnx"), tmp_path / "model", browser=browser)
     assert all(figure.ok for figure in written.figures)
     planes = samples_for(contract)[0].pixels
     assert planes.shape[1:] == (40, 40, channels)
@@ -667,9 +677,9 @@ def test_blue_first(code: Path, tmp_path: Path, cli: Call) -> None:
         exit_code, out, err = cli(*asked, *options, "-o", tmp_path / "x.onnx")
         assert exit_code == 0, err
         assert any("RGB, not BGR" in sentence for sentence in json.loads(out)["assumed"]) is not bool(options)
-        contracts.append(onnx.load(tmp_path / "x.onnx")[1])
+        contracts.append(load_onnx(tmp_path / "x.onnx")[1])
     rgb, bgr = contracts
-    assert (rgb.input.color, bgr.input.color) == ("rgb", "bgr")
+    assert (rgb.picture.color, bgr.picture.color) == ("rgb", "bgr")
     first, second = (samples_for(contract)[0].pixels for contract in contracts)
     faces = slice(0, -4)  # noise has no order
     np.testing.assert_array_equal(first[faces], second[faces][..., ::-1])
@@ -685,7 +695,7 @@ def test_two_pictures_at_once(code: Path, tmp_path: Path) -> None:
     made = assemble(tmp_path / "x.pth", f"{code}:Pair", Told(inputs=inputs, mean="0.5", labels=LABELS))
     exported = onnx.export(made.module(), made.checkpoint.contract, tmp_path / "x.onnx")
     assert all(figure.ok for figure in exported.figures)
-    model, contract = onnx.load(tmp_path / "x.onnx")
+    model, contract = load_onnx(tmp_path / "x.onnx")
     assert [entry.name for entry in contract.inputs] == ["face", "eyes"]
     assert not contract.golden
     with Browser() as browser:

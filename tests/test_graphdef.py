@@ -15,13 +15,13 @@ from conftest import make_checkpoint
 from torch import Tensor, nn
 
 from fer_export.errors import UnsupportedOperatorError
-from fer_export.export import tfjs
-from fer_export.export.graphdef import Graph, convert
-from fer_export.export.graphdef.graph import Node
-from fer_export.export.graphdef.layout import flattened_columns
-from fer_export.export.graphdef.passes.fuse_bias_activation import fuse_bias_activation
-from fer_export.runtime import channels_first, channels_last
-from fer_export.runtime.tfjs import Browser
+from fer_export.formats.tfjs import write_tfjs
+from fer_export.runtimes import channels_first, channels_last
+from fer_export.runtimes.tfjs import Browser
+from fer_export.tfgraph import Graph, convert
+from fer_export.tfgraph.graph import Node
+from fer_export.tfgraph.layout import flattened_columns
+from fer_export.tfgraph.passes.fuse_bias_activation import fuse_bias_activation
 
 
 def to_onnx(module: nn.Module, shape: tuple[int, ...], *, free: bool = False) -> onnx.ModelProto:
@@ -131,7 +131,7 @@ CASES: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
 def run_in_tfjs(browser: Browser, graph: Graph, folder: Path, pixels: np.ndarray) -> np.ndarray:
     """What TF.js answers for `y`, channels last."""
     contract = make_checkpoint().contract
-    tfjs.write(graph, contract, folder, "float32")
+    write_tfjs(graph, contract, folder, "float32")
     with browser.open(folder, "wasm") as runtime:
         return runtime(pixels)["y"]
 
@@ -257,6 +257,7 @@ class TestFuseBiasActivation:
 
 
 def test_reading_onnx_and_writing_tfjs_want_no_torch() -> None:
-    code = "import sys; from fer_export.export import onnx, tfjs, graphdef; print('torch' in sys.modules)"
+    code = "import sys; from fer_export import tfgraph; from fer_export.convert import onnx, tfjs; "
+    code += "print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -17,7 +17,7 @@ from tools.graphdef import tfjs_node
 from torch import nn
 from torchvision.models import convnext, densenet, maxvit, regnet, swin_transformer, vision_transformer
 
-from fer_export.export.graphdef import convert
+from fer_export.tfgraph import convert
 
 #: Each with the side of its pictures, and how many transposes it has at most.
 FAMILIES: dict[str, tuple[Callable[[], nn.Module], int, int]] = {

@@ -11,7 +11,7 @@ from onnx.reference import ReferenceEvaluator
 from tools.graphdef import tfjs_node
 
 from fer_export.errors import FerExportError, InvalidInputError, UnsupportedOperatorError
-from fer_export.export.graphdef import Graph, convert
+from fer_export.tfgraph import Graph, convert
 
 
 @dataclass

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fer_export.export.graphdef.graph import Shape
-from fer_export.export.graphdef.reshaping import groups, in_place
+from fer_export.tfgraph.graph import Shape
+from fer_export.tfgraph.reshaping import groups, in_place
 
 
 @pytest.mark.parametrize(

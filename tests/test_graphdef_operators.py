@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from tools.graphdef import node_cases, table, tfjs_node
 
-from fer_export.export.graphdef.registry import TABLE
+from fer_export.tfgraph.registry import TABLE
 
 #: One case of each outcome, and one that needs its axes made constant.
 FEW = ("test_conv_with_strides_padding", "test_abs", "test_cast_FLOAT_to_DOUBLE", "test_lstm_defaults",

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from fer_export.export.graphdef.graph import FLOAT, Array, Graph, Node, constant_node
-from fer_export.export.graphdef.passes import PASSES, run
-from fer_export.export.graphdef.passes.fold_batch_norm import fold_batch_norm
-from fer_export.export.graphdef.passes.fold_constants import fold_constants
-from fer_export.export.graphdef.passes.fold_pads import fold_pads
-from fer_export.export.graphdef.passes.sink_reshapes import sink_reshapes
+from fer_export.tfgraph.graph import FLOAT, Array, Graph, Node, constant_node
+from fer_export.tfgraph.passes import PASSES, run
+from fer_export.tfgraph.passes.fold_batch_norm import fold_batch_norm
+from fer_export.tfgraph.passes.fold_constants import fold_constants
+from fer_export.tfgraph.passes.fold_pads import fold_pads
+from fer_export.tfgraph.passes.sink_reshapes import sink_reshapes
 
 
 def graph_of(*nodes: Node, constants: dict[str, Array], outputs: tuple[str, ...] = ("last",)) -> Graph:

@@ -11,10 +11,10 @@ from test_graphdef import Net, run_in_tfjs, to_onnx
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fer_export.export.graphdef import convert
-from fer_export.export.graphdef.prepare import prepare
-from fer_export.runtime import channels_first, channels_last
-from fer_export.runtime.tfjs import Browser
+from fer_export.runtimes import channels_first, channels_last
+from fer_export.runtimes.tfjs import Browser
+from fer_export.tfgraph import convert
+from fer_export.tfgraph.prepare import prepare
 
 
 def settled(net: nn.Module) -> nn.Module:

@@ -11,21 +11,25 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from fer_export import checkpoint, environments, models, roads
-from fer_export.checkpoint import Checkpoint
+from fer_export import models
 from fer_export.cli import matrix as command
 from fer_export.contract import Contract
+from fer_export.convert import onnx, tfjs
+from fer_export.convert.routes import ROADS
+from fer_export.diagnose.matrix import cells, measure, nets, show
+from fer_export.diagnose.matrix.cells import Cell, Kept
 from fer_export.errors import InvalidInputError, MissingDependencyError, UsageError
-from fer_export.export import onnx, tfjs
-from fer_export.export.graphdef.registry import TABLE
-from fer_export.matrix import cells, measure, nets, show
-from fer_export.matrix.cells import Cell, Kept
-from fer_export.matrix.workshop import ROADS
-from fer_export.runtime import Answers, Pixels
-from fer_export.runtime.onnxruntime import OnnxRuntime
-from fer_export.runtime.tfjs import Browser
-from fer_export.runtime.torch import TorchRuntime
-from fer_export.samples import samples_for
+from fer_export.formats import checkpoint
+from fer_export.formats.checkpoint import Checkpoint
+from fer_export.models.building import build_architecture
+from fer_export.parity.samples import samples_for
+from fer_export.runtimes import Answers, Pixels, onnxruntime
+from fer_export.runtimes.onnxruntime import OnnxRuntime
+from fer_export.runtimes.registry import names
+from fer_export.runtimes.tfjs import Browser
+from fer_export.runtimes.torch import TorchRuntime
+from fer_export.tfenv import environments
+from fer_export.tfgraph.registry import TABLE
 
 WEIGHTS = "0" * 64
 
@@ -66,7 +70,7 @@ def test_answers_depend_on_the_picture(name: str) -> None:
 
     loaded = nets.named(name, small=True)
     torch.manual_seed(0)
-    fresh = checkpoint.registered(loaded.contract.architecture, loaded.contract.input.channels).state_dict()
+    fresh = build_architecture(loaded.contract.architecture, loaded.contract.inputs[0].channels).state_dict()
     assert spread(loaded) > 0.3
     assert spread(Checkpoint(loaded.contract, fresh)) < 0.05 < spread(loaded)
 
@@ -123,13 +127,13 @@ def test_a_name_that_is_none(name: str, error: type[Exception], says: str) -> No
 def filled(small: Checkpoint, browser: Browser) -> list[Cell]:
     """Of a small model, what the core and a browser can do."""
     wanted = ("onnx", "tfjs", "tfjs-float16")
-    runtimes = (*roads.ENGINES, "tfjs-wasm", "tfjs-webgl")
+    runtimes = (*names("onnx"), "tfjs-wasm", "tfjs-webgl")
     return measure.fill("small", small, browser=browser, wanted=wanted, runtimes=runtimes)
 
 
 def test_every_road_runs_in_every_runtime_for_it(filled: list[Cell], small: Checkpoint) -> None:
     assert [(cell.road, cell.runtime) for cell in filled] == [
-        *[("onnx", engine) for engine in roads.ENGINES],
+        *[("onnx", engine) for engine in names("onnx")],
         *[(road, runtime) for road in ("tfjs", "tfjs-float16") for runtime in ("tfjs-wasm", "tfjs-webgl")],
     ]
     for cell in filled:
@@ -195,7 +199,7 @@ def test_a_runtime_that_fails_is_a_refusal_and_no_difference(
 
 
 def test_what_is_wrong_is_over(small: Checkpoint, monkeypatch: pytest.MonkeyPatch, browser: Browser) -> None:
-    monkeypatch.setattr(roads, "OnnxRuntime", Wrong)
+    monkeypatch.setattr(onnxruntime, "OnnxRuntime", Wrong)
     monkeypatch.setattr(tfjs, "OnnxRuntime", Wrong)
     found = measure.fill(
         "small", small, browser=browser, wanted=("onnx", "tfjs"), runtimes=("onnxruntime", "tfjs-wasm")
@@ -321,7 +325,7 @@ def test_the_command_prints_writes_and_keeps(tmp_path: Path) -> None:
 
 
 def test_over_tolerance_exits_1(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(roads, "OnnxRuntime", Wrong)
+    monkeypatch.setattr(onnxruntime, "OnnxRuntime", Wrong)
     code, out, err = call("--model", "plain_cnn", "--road", "onnx", "--runtime", "onnxruntime")
     assert code == 1
     assert "1.0e-02 OVER" in out

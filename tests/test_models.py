@@ -13,16 +13,20 @@ import torchvision
 from conftest import make_checkpoint
 from torch import Tensor, nn
 
-from fer_export import checkpoint, models, parity, samples
-from fer_export.checkpoint import Checkpoint, weights_sha256
+from fer_export import models, parity
 from fer_export.contract import Contract
+from fer_export.convert import onnx
 from fer_export.errors import InvalidInputError
-from fer_export.export import onnx, tfjs
-from fer_export.export.graphdef import convert
+from fer_export.formats import checkpoint
+from fer_export.formats.checkpoint import Checkpoint, weights_sha256
+from fer_export.formats.onnx import load_onnx
+from fer_export.formats.tfjs import write_tfjs
 from fer_export.models.attention import Cbam
-from fer_export.runtime import channels_first
-from fer_export.runtime.tfjs import Browser
-from fer_export.runtime.torch import TorchRuntime
+from fer_export.parity import samples
+from fer_export.runtimes import channels_first
+from fer_export.runtimes.tfjs import Browser
+from fer_export.runtimes.torch import TorchRuntime
+from fer_export.tfgraph import convert
 
 TOLERANCE = 1e-4
 
@@ -150,18 +154,18 @@ def test_checkpoint_and_onnx(road: Callable[[str], Made], tmp_path: Path, name: 
         assert wanted.std(0).mean() > 0.3, "the logits have to differ between pictures"
         checkpoint.save(loaded, tmp_path / "net.safetensors")
         assert torch.equal(checkpoint.load(tmp_path / "net.safetensors").module()(x)[1], wanted)
-    contract = onnx.load(path)[1]
+    contract = load_onnx(path)[1]
     assert contract.architecture == loaded.contract.architecture
-    assert contract.input.channels == 1
+    assert contract.inputs[0].channels == 1
 
 
 @pytest.mark.parametrize("name", ROAD)
 def test_tfjs(road: Callable[[str], Made], browser: Browser, tmp_path: Path, name: str) -> None:
     loaded, path = road(name)
-    model, contract = onnx.load(path)
+    model, contract = load_onnx(path)
     graph = convert(model)
     assert graph.operators()["Transpose"] == 0
-    tfjs.write(graph, contract, tmp_path, "float32")
+    write_tfjs(graph, contract, tmp_path, "float32")
     with browser.open(tmp_path, "wasm") as runtime:
         reference = TorchRuntime(loaded.module(), contract)
         figures = parity.measure(reference, runtime, samples.samples_for(contract), contract)

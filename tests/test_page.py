@@ -10,9 +10,7 @@ import functools
 import io
 import math
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -21,21 +19,16 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT
+from pages import FAKE_CAMERA, FROM_DISK, WEB, camera, visiting, write_video
 from PIL import Image
-from playwright.sync_api import Page
 
-from fer_export import checkpoint
 from fer_export.faces.align import crop
 from fer_export.faces.cascade import detect
 from fer_export.faces.photo import load_photo
-from fer_export.runtime import chromium, driver
+from fer_export.formats import checkpoint
 
 #: A face that is looked for once in two seconds has moved too far to be known again.
 pytestmark = pytest.mark.alone
-
-WEB = ROOT / "web"
-FROM_DISK = (WEB / "index.html").as_uri()
-FAKE_CAMERA = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -54,18 +47,15 @@ def astronaut() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def video(astronaut: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five seconds of the portrait, panned: an .mjpeg is JPEGs one after the other."""
-    path = tmp_path_factory.mktemp("video") / "face.mjpeg"
+    """Five seconds of the portrait, panned."""
     portrait = Image.fromarray(astronaut)
-    with path.open("wb") as out:
-        for index in range(100):
-            angle = index / 100 * 2 * math.pi
-            x, y = 64 + 40 * math.sin(angle), 10 + 10 * math.cos(angle)
-            frame = portrait.transform(
-                (640, 480), Image.Transform.EXTENT, (x, y, x + 384, y + 288), Image.Resampling.BICUBIC
-            )
-            frame.save(out, "JPEG", quality=92)
-    return path
+    frames = []
+    for index in range(100):
+        angle = index / 100 * 2 * math.pi
+        x, y = 64 + 40 * math.sin(angle), 10 + 10 * math.cos(angle)
+        extent = (x, y, x + 384, y + 288)
+        frames.append(portrait.transform((640, 480), Image.Transform.EXTENT, extent, Image.Resampling.BICUBIC))
+    return write_video(tmp_path_factory.mktemp("video") / "face.mjpeg", frames)
 
 
 @pytest.fixture(scope="module")
@@ -92,46 +82,6 @@ def server() -> Iterator[str]:
         threading.Thread(target=running.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{running.server_port}/index.html"
         running.shutdown()
-
-
-class Visit:
-    """An opened page, all that it asked for and all that it complained of."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.requests: list[str] = []
-        self.complaints: list[str] = []
-        page.on("request", lambda request: self.requests.append(request.url))
-        page.on("console", lambda message: self.complaints.append(message.text) if message.type != "info" else None)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-
-    def fer(self, field: str) -> Any:
-        """A field of `window.fer`. (Playwright's own waiting needs eval, which the page's CSP forbids.)"""
-        return self.page.evaluate(f"window.fer && window.fer.{field}")
-
-    def until(self, expression: str, seconds: float = 90) -> None:
-        """Wait for an expression over `fer` to become true."""
-        end = time.monotonic() + seconds
-        while not self.page.evaluate(f"(() => {{ const fer = window.fer; return Boolean(fer && ({expression})); }})()"):
-            assert time.monotonic() < end, f"waited for {expression}; error: {self.fer('error')}"
-            self.page.wait_for_timeout(50)
-
-
-@contextmanager
-def visiting(address: str, *flags: str, **context: Any) -> Iterator[Visit]:
-    """Open the page in a fresh Chromium with these flags."""
-    with driver.playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium.find(), args=[*chromium.ARGUMENTS, *flags])
-        visit = Visit(browser.new_context(**context).new_page())
-        visit.page.goto(address)
-        visit.until("fer.ready")
-        yield visit
-        browser.close()
-
-
-def camera(video: Path) -> tuple[str, ...]:
-    """Flags for a webcam that shows this video."""
-    return (*FAKE_CAMERA, f"--use-file-for-fake-video-capture={video}")
 
 
 def overlap(face: dict[str, Any], box: tuple[float, float, float, float]) -> float:
@@ -215,6 +165,19 @@ def test_the_same_picture_gives_pythons_numbers(still: tuple[Path, Path]) -> Non
         assert face["probabilities"][label] == pytest.approx(value, abs=1e-2)
 
 
+def test_a_large_pictures_boxes_are_in_its_own_pixels(still: tuple[Path, Path], tmp_path: Path) -> None:
+    """It is made smaller to be searched: 2,560 pixels wide."""
+    box, _ = pythons_answer(still[1])
+    Image.open(still[1]).resize((3200, 2400), Image.Resampling.BICUBIC).save(tmp_path / "large.jpg", quality=92)
+    with visiting(FROM_DISK) as visit:
+        visit.page.set_input_files("#file", tmp_path / "large.jpg")
+        visit.until("fer.frames === 1")
+        [face] = visit.fer("faces")
+        assert visit.fer("size") == {"width": 3200, "height": 2400}
+    x1, y1, x2, y2 = (5 * edge for edge in box)
+    assert overlap(face, (x1, y1, x2, y2)) >= 0.8
+
+
 def test_the_sample_portrait(still: tuple[Path, Path]) -> None:
     with visiting(FROM_DISK) as visit:
         visit.page.click("#sample")
@@ -225,6 +188,7 @@ def test_the_sample_portrait(still: tuple[Path, Path]) -> None:
         visit.page.click("#about summary")
         about = visit.page.inner_text("#about")
         assert "fernet" in about
+        assert "their hashes match" in about
         assert "perceived expression" in about
 
 
@@ -275,6 +239,9 @@ def test_a_camera_in_use_is_said_clearly() -> None:
 def test_an_insecure_origin_is_said_clearly(server: str) -> None:
     address = server.replace("127.0.0.1", "app.test")
     with visiting(address, *FAKE_CAMERA, "--host-resolver-rules=MAP app.test 127.0.0.1") as visit:
+        visit.page.click("#about summary")
+        assert "Contracts\nnot held against their hashes" in visit.page.inner_text("#provenance")
+        assert not visit.page.is_visible("#alarm")
         visit.page.click("#start")
         visit.until("fer.error")
         assert "https" in visit.page.inner_text("#alert")

@@ -14,8 +14,7 @@ import pytest
 import skimage.data
 from playwright.sync_api import Page
 
-from fer_export.checkpoint import Checkpoint
-from fer_export.contract import Cascade, Crop, FurtherInput, Input, Normalization
+from fer_export.contract import Cascade, Crop, PictureInput
 from fer_export.faces.align import TEMPLATE_48, crop, grid_to_photo
 from fer_export.faces.boxes import iou, regress, squares, suppress, windows
 from fer_export.faces.cascade import scales
@@ -23,8 +22,9 @@ from fer_export.faces.face import Face
 from fer_export.faces.pooling import AreaTable
 from fer_export.faces.sampling import sample, subsamples
 from fer_export.faces.similarity import inverse, similarity
-from fer_export.foreign.options import parse_input
-from fer_export.runtime import chromium, driver
+from fer_export.formats.checkpoint import Checkpoint
+from fer_export.importing.options import parse_input
+from fer_export.runtimes import chromium, driver
 
 SCRIPT = Path(__file__).parent.parent / "web" / "dist" / "testing.js"
 
@@ -127,10 +127,11 @@ def test_both_sides_cut_in_the_contracts_colours(page: Page, small: Checkpoint, 
     face = Face((20.0, 20.0, 120.0, 140.0))
     rule = Crop(template=TEMPLATE_48, margin=0.1)
     channels = 1 if color == "gray" else 3
+    spec = {"height": 48, "width": 48, "channels": channels, "color": color}
+    plain = {"mean": (0.0,) * channels, "std": (1.0,) * channels}
     contract = small.contract.but(
-        input=Input.model_validate({"height": 48, "width": 48, "channels": channels, "color": color}),
-        normalization=Normalization(mean=(0.0,) * channels, std=(1.0,) * channels), crop=rule,
-    )  # fmt: skip
+        inputs=(PictureInput.model_validate({**spec, "normalization": plain}),), crop=rule, golden=()
+    )
     theirs = on_page(
         page,
         "[...t.cropFace(v.pixels, v.face, v.grid)]",
@@ -152,14 +153,9 @@ def test_a_net_that_the_page_cannot_feed_is_refused(
     page: Page, small: Checkpoint, text: str, further: str | None, says: str
 ) -> None:
     first = parse_input(text)
-    channels = first.channels if first.picture else 0
     contract = small.contract.but(
-        input=first,
-        normalization=Normalization(mean=(0.0,) * channels, std=(1.0,) * channels),
-        more_inputs=(FurtherInput(**dict(parse_input(further)), normalization=Normalization(mean=(), std=())),)
-        if further
-        else (),
-        crop=small.contract.crop if first.coloured else None,
+        inputs=(first, parse_input(further)) if further else (first,),
+        crop=small.contract.crop if first.kind == "picture" and first.coloured else None,
         golden=(),
     )
     refused = on_page(
@@ -273,3 +269,47 @@ def test_a_face_keeps_its_number_while_it_moves_and_a_new_one_gets_another(page:
         "afterLoss": True,
         "near": [[12, 0, 62, 50]],
     }
+
+
+READ = """(async () => {
+  const bitmap = await createImageBitmap(new ImageData(v.width, v.height));
+  const { pixels, scale } = new t.PixelReader().read(bitmap, v.mode);
+  return [pixels.width, pixels.height, scale, pixels.data.every((value) => value === 255)];
+})()"""
+
+
+@pytest.mark.parametrize(
+    ("mode", "size", "wanted"),
+    [
+        ("camera", (640, 480), [640, 480, 1]),
+        ("camera", (1920, 1080), [960, 540, 2]),
+        ("picture", (1920, 1080), [1920, 1080, 1]),
+        ("picture", (3840, 5120), [1920, 2560, 2]),
+    ],
+)
+def test_large_pictures_are_made_smaller_before_they_are_searched(
+    page: Page, mode: str, size: tuple[int, int], wanted: list[int]
+) -> None:
+    """The picture is transparent, which shows white."""
+    assert on_page(page, READ, mode=mode, width=size[0], height=size[1]) == [*wanted, True]
+
+
+def test_smoothing_follows_each_face_and_forgets_with_the_source(page: Page) -> None:
+    shown = on_page(
+        page,
+        """(() => {
+          const smoothing = new t.Smoothing();
+          const face = (track, happy) => ({ track, label: '', probabilities: { happy, sad: 1 - happy } });
+          const told = ({ label, probabilities }) => [probabilities.happy, label];
+          const show = (...faces) => smoothing.apply(faces).map(told);
+          const steps = [show(face(1, 1)), show(face(1, 0)), show(face(1, 0), face(2, 0)), show(face(2, 1))];
+          smoothing.reset();
+          return [...steps, show(face(2, 1))];
+        })()""",
+    )
+    first, second, third, other, anew = shown
+    assert first == [[1, "happy"]]
+    assert second == [[pytest.approx(0.65), "happy"]], "one frame does not turn the label over"
+    assert third == [[pytest.approx(0.4225), "sad"], [0, "sad"]], "a new face starts with its own"
+    assert other == [[pytest.approx(0.35), "sad"]]
+    assert anew == [[1, "happy"]]

@@ -12,16 +12,20 @@ import onnx as onnx_library
 import pytest
 from conftest import make_checkpoint, present
 
-from fer_export import checkpoint, parity, samples
+from fer_export import parity
 from fer_export.contract import Contract, Output, Parity
+from fer_export.convert import detector, onnx, tfjs
 from fer_export.errors import ParityError, UsageError
-from fer_export.export import detector, onnx, tfjs
+from fer_export.formats import checkpoint
+from fer_export.formats.onnx import load_onnx
+from fer_export.formats.tfjs import load_tfjs, write_tfjs
 from fer_export.models import mtcnn
-from fer_export.runtime import Runtime
-from fer_export.runtime.onnxruntime import OnnxRuntime
-from fer_export.runtime.tfjs import Browser
-from fer_export.runtime.torch import TorchRuntime
-from fer_export.samples import Batch
+from fer_export.parity import samples
+from fer_export.parity.samples import Batch
+from fer_export.runtimes import Runtime
+from fer_export.runtimes.onnxruntime import OnnxRuntime
+from fer_export.runtimes.tfjs import Browser
+from fer_export.runtimes.torch import TorchRuntime
 
 TOLERANCE = 1e-4
 
@@ -70,10 +74,10 @@ def test_tfjs_computes_what_torch_does(
     case: Callable[[str], Case], browser: Browser, tmp_path: Path, name: str, backend: str
 ) -> None:
     reference, path = case(name)
-    model, contract = onnx.load(path)
+    model, contract = load_onnx(path)
     graph = tfjs.convert(model)
     assert graph.operators()["Transpose"] == 0
-    tfjs.write(graph, contract, tmp_path, "float32")
+    write_tfjs(graph, contract, tmp_path, "float32")
     with browser.open(tmp_path, backend) as runtime:
         figures = parity.measure(reference, runtime, batches_of(contract), contract)
     assert max(figure.max_abs for figure in figures) <= TOLERANCE
@@ -82,7 +86,7 @@ def test_tfjs_computes_what_torch_does(
 
 @pytest.mark.parametrize("weights", ["float16", "uint8"])
 def test_smaller_weights_stay_near(small_onnx: Path, browser: Browser, tmp_path: Path, weights: str) -> None:
-    model, contract = onnx.load(small_onnx)
+    model, contract = load_onnx(small_onnx)
     full = tfjs.export(model, contract, tmp_path / "full", browser=browser)
     reduced = tfjs.export(model, contract, tmp_path / weights, browser=browser, weights=weights)  # type: ignore[arg-type]
     shards = {folder: sum(f.stat().st_size for f in (tmp_path / folder).glob("*.bin")) for folder in ("full", weights)}
@@ -106,7 +110,7 @@ def test_an_opset_that_the_exporter_does_not_write_fails(small: checkpoint.Check
 
 def test_fixed_batch(small: checkpoint.Checkpoint, tmp_path: Path, browser: Browser) -> None:
     exported = onnx.export(small.module(), small.contract, tmp_path / "fer.onnx", batch=4)
-    model, contract = onnx.load(exported.path)
+    model, contract = load_onnx(exported.path)
     assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_value == 4
     tfjs.export(model, contract, tmp_path / "model", browser=browser)
 
@@ -211,10 +215,10 @@ def test_large_logits_are_held_to_their_own_scale(loud: checkpoint.Checkpoint, t
     probabilities, logits = exported.figures
     assert 1e3 < logits.scale < 1e4
     # float32 rounds numbers of this size by more than the tolerance.
-    assert logits.max_abs > parity.TOLERANCE
-    assert probabilities.limit == parity.TOLERANCE
-    record = next(each for each in onnx.load(tmp_path / "loud.onnx")[1].parity if each.output == "logits")
-    assert (record.tolerance, record.scale) == (parity.TOLERANCE, pytest.approx(logits.scale, rel=0.01))
+    assert logits.max_abs > TOLERANCE
+    assert probabilities.limit == TOLERANCE
+    record = next(each for each in load_onnx(tmp_path / "loud.onnx")[1].parity if each.output == "logits")
+    assert (record.tolerance, record.scale) == (TOLERANCE, pytest.approx(logits.scale, rel=0.01))
     assert record.max_abs < record.tolerance * record.scale
 
 
@@ -248,7 +252,7 @@ def test_nothing_compared_is_no_success() -> None:
 def test_a_planted_wrong_weight_stops_the_tfjs_hop(
     small_onnx: Path, browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, contract = onnx.load(small_onnx)
+    model, contract = load_onnx(small_onnx)
     good = tmp_path / "model"
     tfjs.export(model, contract, good, browser=browser)
     before = {file.name: file.read_bytes() for file in good.iterdir()}
@@ -322,12 +326,12 @@ def test_the_detector_comes_into_place_as_a_whole(browser: Browser, tmp_path: Pa
     stages = detector.export(tmp_path / "tfjs", tmp_path / "onnx", browser=browser, started=said.append)
     assert said == [stage.name for stage in stages] == list(mtcnn.STAGES)
     for stage in stages:
-        _, contract = tfjs.load(tmp_path / "tfjs" / stage.name)
+        _, contract = load_tfjs(tmp_path / "tfjs" / stage.name)
         assert contract.cascade is not None
         assert contract.cascade.stage == stage.name
         assert contract.golden
         assert {record.reference for record in contract.parity} == {"onnxruntime"}
-    assert tfjs.load(tmp_path / "tfjs" / "pnet")[0]["signature"]["inputs"]["pixels"]["tensorShape"]["dim"][1:3] == [
+    assert load_tfjs(tmp_path / "tfjs" / "pnet")[0]["signature"]["inputs"]["pixels"]["tensorShape"]["dim"][1:3] == [
         {"size": "-1"},
         {"size": "-1"},
     ]

@@ -12,12 +12,15 @@ import pytest
 from click.testing import CliRunner, Result
 from planted import ERRORS, PLACES
 
-from fer_export import bisect, checkpoint, roads, samples
 from fer_export.cli.main import main
-from fer_export.environments.worker import Worker
-from fer_export.export import onnx, tfjs
-from fer_export.parity import Figures
-from fer_export.runtime.tfjs import Browser
+from fer_export.convert import onnx, tfjs
+from fer_export.diagnose import bisect
+from fer_export.formats import checkpoint
+from fer_export.formats.onnx import load_onnx
+from fer_export.formats.tfjs import write_tfjs
+from fer_export.parity import Figures, comparing, samples
+from fer_export.runtimes.tfjs import Browser
+from fer_export.tfenv.worker import Worker
 
 Run = Callable[..., Result]
 
@@ -30,7 +33,7 @@ def run(browser: Browser) -> Iterator[Run]:
         return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
     with planted.registered(), pytest.MonkeyPatch.context() as patch:
-        for module in ("roads", "verify", "runtime.tfjs", "bisect.of_verify"):
+        for module in ("runtimes.tfjs", "diagnose.bisect.of_verify"):
             patch.setattr(f"fer_export.{module}.Browser", lambda: nullcontext(browser))
         yield call
 
@@ -62,7 +65,7 @@ def refused(result: Result, runtime: str) -> None:
 def test_the_onnx_command_writes_no_wrong_model(
     run: Run, good: Path, monkeypatch: pytest.MonkeyPatch, error: str
 ) -> None:
-    model = planted.spoiled(error, onnx.load(good / "net.onnx")[0])
+    model = planted.spoiled(error, load_onnx(good / "net.onnx")[0])
     monkeypatch.setattr(onnx, "to_onnx", lambda *_, **__: model)
     before = contents(good)
     refused(run("onnx", "--ckpt", good / "net.safetensors", "-o", good / "net.onnx"), "onnxruntime")
@@ -95,7 +98,7 @@ def spoiled(good: Path, tmp_path_factory: pytest.TempPathFactory) -> Spoiled:
             model, contract = planted.write(error, good / "net.onnx", folder / "net.onnx")
             if kind == "tfjs":
                 path.mkdir()
-                tfjs.write(tfjs.convert(model), contract, path, "float32")
+                write_tfjs(tfjs.convert(model), contract, path, "float32")
         return made[error, kind]
 
     return get
@@ -111,7 +114,11 @@ def explain(run: Run, browser: Browser) -> Explain:
     def find(reference: Path, path: Path) -> bisect.Finding:
         contract = planted.checkpoint().contract
         batches = samples.samples_for(contract)
-        figures: list[Figures] = roads.compare(reference, [path], batches)
+        figures: list[Figures] = comparing.compare(
+            comparing.artefact_reference(reference),
+            comparing.turns([path], ["tfjs-wasm"] if path.is_dir() else None),
+            batches,
+        )
         with Worker("tf") as worker:
             return bisect.explain(reference, path, batches, figures, worker=worker, browser=browser)
 
@@ -133,8 +140,8 @@ def test_verify_finds_a_wrong_artefact_and_the_operator(
         ),
         runtime,
     )  # fmt: skip
-    title = roads.titles([good / "net.onnx", path])[path]
-    refused(run("verify", path, "--against", good / "net.onnx", "--runtime", "tfjs-wasm"), f"{runtime} {title}")
+    title = comparing.titles([good / "net.onnx", path])[path]
+    refused(run("verify", path, "--against", good / "net.onnx", "--runtime", runtime), f"{runtime} {title}")
 
     finding = explain(good / "net.onnx", path)
     assert finding.value is not None
@@ -150,7 +157,8 @@ def test_verify_finds_a_wrong_artefact_and_the_operator(
 @pytest.mark.parametrize("kind", ["onnx", "tfjs"])
 def test_the_right_artefacts_pass(run: Run, good: Path, kind: str) -> None:
     path = good / ("net.onnx" if kind == "onnx" else "model")
-    result = run("verify", path, "--against", good / "net.safetensors", "--runtime", "tfjs-wasm")
+    runtime = "onnxruntime" if kind == "onnx" else "tfjs-wasm"
+    result = run("verify", path, "--against", good / "net.safetensors", "--runtime", runtime)
     assert result.exit_code == 0, result.output
 
 

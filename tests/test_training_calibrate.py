@@ -13,9 +13,9 @@ import torch
 from click.testing import CliRunner
 from conftest import make_checkpoint
 
-from fer_export import checkpoint
-from fer_export.checkpoint import Checkpoint
 from fer_export.contract import Calibration
+from fer_export.formats import checkpoint
+from fer_export.formats.checkpoint import Checkpoint
 from training.__main__ import main
 from training.cli.options import made_of
 from training.measure import evaluation

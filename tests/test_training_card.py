@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from conftest import make_checkpoint
 
-from fer_export.checkpoint import Checkpoint
 from fer_export.contract import Metric
+from fer_export.formats.checkpoint import Checkpoint
 from training.data import drawn
 from training.data.faces import PUBLIC, Faces
 from training.measure import evaluation

@@ -16,7 +16,7 @@ import torch
 from click.testing import CliRunner
 from conftest import present
 
-from fer_export import fer2013
+from fer_export.data import fer2013
 from fer_export.errors import InvalidInputError, UsageError
 from training.__main__ import main
 from training.data import classes, copies, drawn, ferplus, inspection, sources, splits

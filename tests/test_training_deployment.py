@@ -15,13 +15,13 @@ from conftest import ROOT, make_checkpoint
 from PIL import Image
 from torch import Tensor
 
-from fer_export import checkpoint as checkpoints
-from fer_export import samples
 from fer_export.contract import Cascade, Crop
 from fer_export.errors import ContractError, InvalidInputError
 from fer_export.faces import align, cascade
 from fer_export.faces.face import Face
 from fer_export.faces.photo import load_photo
+from fer_export.formats import checkpoint as checkpoints
+from fer_export.parity import samples
 from training.cli.deployment import main
 from training.data import cascade_crops, drawn
 from training.data.cascade_crops import ENLARGEMENT, PADDING, crops, landmarks, photo

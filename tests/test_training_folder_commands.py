@@ -11,7 +11,7 @@ import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from fer_export import checkpoint
+from fer_export.formats import checkpoint
 from training.__main__ import main
 from training.data import drawn, sources
 from training.data.faces import PUBLIC

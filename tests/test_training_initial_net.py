@@ -6,8 +6,8 @@ import pytest
 import torch
 from conftest import LABELS, make_checkpoint
 
-from fer_export.checkpoint import Checkpoint
 from fer_export.errors import InvalidInputError
+from fer_export.formats.checkpoint import Checkpoint
 from training.data import drawn
 from training.data.aliases import matched
 from training.data.faces import Faces, one_hot

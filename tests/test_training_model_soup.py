@@ -11,10 +11,10 @@ import torch
 from click.testing import CliRunner
 from conftest import make_checkpoint
 
-from fer_export import checkpoint
-from fer_export.checkpoint import Checkpoint, weights_sha256
 from fer_export.errors import InvalidInputError
-from fer_export.samples import samples_for
+from fer_export.formats import checkpoint
+from fer_export.formats.checkpoint import Checkpoint, weights_sha256
+from fer_export.parity.samples import samples_for
 from training.__main__ import main
 from training.weights.model_soup import average
 

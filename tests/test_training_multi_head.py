@@ -11,10 +11,12 @@ import torch
 from click.testing import CliRunner
 from conftest import make_checkpoint
 
-from fer_export import checkpoint, fer2013, models
-from fer_export.checkpoint import Checkpoint
+from fer_export import models
+from fer_export.convert import onnx
+from fer_export.data import fer2013
 from fer_export.errors import InvalidInputError, UsageError
-from fer_export.export import onnx
+from fer_export.formats import checkpoint
+from fer_export.formats.checkpoint import Checkpoint
 from training import recipe
 from training.__main__ import main
 from training.data import drawn, ferplus, sources
@@ -128,12 +130,12 @@ def test_the_figures_are_each_sets_own(run: Path, split: sources.Split) -> None:
 
 
 def test_a_resumed_run_of_two_heads_equals_an_unbroken_one(run: Path, folder: Path, tmp_path: Path) -> None:
-    from training.fit.checkpointing import State
+    from training.fit.checkpointing import ResumeState
 
     class Stop(Exception):
         pass
 
-    class Killed(State):
+    class Killed(ResumeState):
         def on_train_epoch_end(self, trainer, pl_module):  # type: ignore[no-untyped-def]
             if trainer.current_epoch == 1:
                 raise Stop

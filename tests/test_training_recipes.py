@@ -9,8 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from fer_export import checkpoint
 from fer_export.errors import InvalidInputError
+from fer_export.formats import checkpoint
 from training import recipe
 from training.fit import losses, optimization
 from training.fit.checkpointing import WarmAverage

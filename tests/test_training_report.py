@@ -18,11 +18,11 @@ from PIL import Image
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_calibration_error
 
-from fer_export import checkpoint as checkpoints
 from fer_export import models
-from fer_export.checkpoint import Checkpoint, weights_sha256
 from fer_export.contract import Architecture, Metric, Training
 from fer_export.errors import InvalidInputError
+from fer_export.formats import checkpoint as checkpoints
+from fer_export.formats.checkpoint import Checkpoint, weights_sha256
 from training import report
 from training.data import drawn
 from training.data.faces import ALL, PRIVATE, PUBLIC, TRAINING, Faces

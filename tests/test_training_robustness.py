@@ -16,9 +16,9 @@ from conftest import ROOT, make_checkpoint
 from PIL import Image
 from torch import Generator, Tensor
 
-from fer_export import checkpoint as checkpoints
-from fer_export.checkpoint import Checkpoint
 from fer_export.errors import InvalidInputError
+from fer_export.formats import checkpoint as checkpoints
+from fer_export.formats.checkpoint import Checkpoint
 from training.cli.robustness import main
 from training.data import drawn
 from training.data.faces import PUBLIC, Faces

@@ -19,10 +19,11 @@ import torch
 from click.testing import CliRunner, Result
 from conftest import ROOT, SHARED
 
-from fer_export import checkpoint
+from fer_export.convert import onnx, tfjs
 from fer_export.errors import InvalidInputError, MissingDependencyError, UsageError
-from fer_export.export import onnx, tfjs
-from fer_export.runtime.tfjs import Browser
+from fer_export.formats import checkpoint
+from fer_export.formats.onnx import load_onnx
+from fer_export.runtimes.tfjs import Browser
 from training import recipe
 from training.__main__ import main
 from training.data import drawn, sources
@@ -81,6 +82,7 @@ def test_a_run_leaves_best_and_last_in_both_formats(run: Path) -> None:
             loaded = checkpoint.load(run / f"{name}{ending}")
             assert loaded.contract.labels == drawn.LABELS
             assert loaded.contract.training is not None
+            assert loaded.contract.training.synthetic
             assert "knows no real face" in loaded.contract.training.note
             assert "only 128 pictures" in loaded.contract.training.note
             assert {metric.name for metric in loaded.contract.metrics} == {"accuracy", "macro_f1"}
@@ -365,7 +367,7 @@ def test_every_recipe_learns_and_goes_down_the_road(name: str, weights: Path, tm
         assert min(losses[1:]) < losses[0], stage.name
     trained = checkpoint.load(best)
     onnx.export(trained.module(), trained.contract, tmp_path / "fer.onnx")
-    model, contract = onnx.load(tmp_path / "fer.onnx")
+    model, contract = load_onnx(tmp_path / "fer.onnx")
     tfjs.export(model, contract, tmp_path / "web", browser=browser)
 
 
@@ -384,7 +386,7 @@ def class_folders(folder: Path, read: recipe.Recipe) -> Path:
     """Drawn faces in folders named as FER2013's classes, for the recipe that ends on wild photos."""
     from PIL import Image
 
-    from fer_export import fer2013
+    from fer_export.data import fer2013
 
     if not any(stage.data and stage.data.kind == "folder" for stage in read.stages):
         return folder

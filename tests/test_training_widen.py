@@ -10,9 +10,9 @@ import torch
 from click.testing import CliRunner
 from conftest import make_checkpoint
 
-from fer_export import checkpoint
-from fer_export.checkpoint import Checkpoint
 from fer_export.errors import InvalidInputError, ParityError
+from fer_export.formats import checkpoint
+from fer_export.formats.checkpoint import Checkpoint
 from training.__main__ import main
 from training.weights import widen as widening
 from training.weights.widen import widen

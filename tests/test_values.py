@@ -12,15 +12,17 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from fer_export import parity, roads, samples
-from fer_export.contract import Contract, FurtherInput, Input, Normalization
+from fer_export import parity
+from fer_export.contract import Contract, Input
+from fer_export.convert import tfjs
 from fer_export.errors import UsageError
-from fer_export.export import onnx, tfjs
-from fer_export.foreign.architecture import resolve
-from fer_export.foreign.options import parse_input, parse_ranges
-from fer_export.runtime import by_input, channels_first, onnxruntime_web
-from fer_export.runtime.onnxruntime import OnnxRuntime
-from fer_export.runtime.tfjs import Browser
+from fer_export.formats.onnx import embed_contract, load_onnx, onnx_sha256
+from fer_export.importing.architecture import resolve
+from fer_export.importing.options import parse_input, parse_ranges
+from fer_export.parity import comparing, samples
+from fer_export.runtimes import by_input, channels_first, onnxruntime_web
+from fer_export.runtimes.onnxruntime import OnnxRuntime
+from fer_export.runtimes.tfjs import Browser
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -134,12 +136,14 @@ def test_it_goes_the_road_to_the_browser(name: str, code: Path, tmp_path: Path, 
     exit_code, out, err = cli(*asked(code, name), "--json")
     assert exit_code == 0, err
     assert any("is no picture" in sentence for sentence in json.loads(out)["assumed"])
-    model, contract = onnx.load(tmp_path / "x.onnx")
+    model, contract = load_onnx(tmp_path / "x.onnx")
     assert not contract.golden
     with Browser() as browser:
         tfjs.export(model, contract, tmp_path / "model", browser=browser)
     batches = samples.samples_for(contract)
-    figures = roads.compare(tmp_path / "x.onnx", [tmp_path / "model"], batches, backends=["wasm"])
+    figures = comparing.compare(
+        comparing.artefact_reference(tmp_path / "x.onnx"), comparing.turns([tmp_path / "model"], ["tfjs-wasm"]), batches
+    )
     assert all(figure.ok and figure.samples == sum(len(batch.names) for batch in batches) >= 13 for figure in figures)
     # The same numbers as of the net without anything of ours around it.
     rows = samples.samples_for(contract)[0].pixels
@@ -154,7 +158,7 @@ def fed(contract: Contract, rows: np.ndarray) -> list[Tensor]:
     """What somebody would give the bare net."""
     parts = [rows[entry.name] for entry in contract.inputs] if rows.dtype.names else [rows]
     tensors = [torch.from_numpy(channels_first(part)) for part in parts]
-    return [one / 255 if entry.picture else one for entry, one in zip(contract.inputs, tensors, strict=True)]
+    return [one / 255 if entry.kind == "picture" else one for entry, one in zip(contract.inputs, tensors, strict=True)]
 
 
 def contract_of(spec: Input) -> Contract:
@@ -162,8 +166,7 @@ def contract_of(spec: Input) -> Contract:
     return Contract.model_validate(
         {
             "architecture": {"name": "net.py:Net"},
-            "input": spec.model_dump(),
-            "normalization": {"mean": (), "std": ()},
+            "inputs": (spec,),
             "outputs": ({"name": "output", "shape": (3,), "meaning": "values"},),
             "license": "MIT",
             "weights_sha256": "0" * 64,
@@ -189,14 +192,14 @@ def test_what_the_samples_are() -> None:
 )  # fmt: skip
 def test_how_inputs_are_written(text: str, axes: tuple[int | None, ...], picture: bool) -> None:
     spec = parse_input(text)
-    assert (spec.axes, spec.picture, spec.free) == (axes, picture, None in axes)
+    assert (spec.axes, spec.kind == "picture", spec.free) == (axes, picture, None in axes)
 
 
 @pytest.mark.parametrize("dtype", ["int32", "int64", "bool"])
 def test_whole_numbers_take_both_ends_of_their_range(dtype: str) -> None:
     spec = parse_input(f"50:{dtype}")
     if dtype != "bool":
-        spec = spec.model_copy(update={"range": (-2.0, 5.0)})
+        spec = spec.but(range=(-2.0, 5.0))
     rows = samples.samples_for(contract_of(spec))[0].pixels
     assert rows.dtype == np.dtype(dtype)
     assert set(np.unique(rows[:9])) == ({False, True} if dtype == "bool" else set(range(-2, 6)))
@@ -207,9 +210,8 @@ def test_whole_numbers_take_both_ends_of_their_range(dtype: str) -> None:
 )
 def test_every_whole_number_is_seen(text: str, high: int, rows: int) -> None:
     """Also in batches of a fixed size, and whatever stands beside it."""
-    spec = parse_input(f"x={text}").model_copy(update={"range": (0.0, float(high))})
-    picture = FurtherInput(**dict(parse_input("1x8x8")), normalization=Normalization(mean=(0,), std=(1,)))
-    for contract in (contract_of(spec), contract_of(spec).but(more_inputs=(picture,))):
+    spec = parse_input(f"x={text}").but(range=(0.0, float(high)))
+    for contract in (contract_of(spec), contract_of(spec).but(inputs=(spec, parse_input("1x8x8")))):
         for batch in (None, 5):
             batches = samples.samples_for(contract, batch=batch)
             assert batch is None or {len(each.pixels) for each in batches} == {5}
@@ -231,10 +233,10 @@ def test_how_high_whole_numbers_go_is_what_their_table_holds(code: Path, tmp_pat
     for name, highest in (("Tokens", 299), ("Codes", 96)):  # and Codes' kind: 4
         torch.save(build(code, name).state_dict(), tmp_path / "x.pth")
         assert cli(*asked(code, name))[0] == 0
-        ids = next(spec for spec in onnx.load(tmp_path / "x.onnx")[1].inputs if spec.name == "ids")
+        ids = next(spec for spec in load_onnx(tmp_path / "x.onnx")[1].inputs if spec.name == "ids")
         assert ids.range == (0, highest)
         assert cli(*asked(code, name), "--range", "ids=1:9")[0] == 0
-        ids = next(spec for spec in onnx.load(tmp_path / "x.onnx")[1].inputs if spec.name == "ids")
+        ids = next(spec for spec in load_onnx(tmp_path / "x.onnx")[1].inputs if spec.name == "ids")
         assert ids.range == (1, 9)
 
 
@@ -263,7 +265,7 @@ def test_whole_numbers_on_the_other_backends(code: Path, tmp_path: Path, cli: Ca
     torch.save(build(code, "Codes").state_dict(), tmp_path / "x.pth")
     assert cli(*asked(code, "Codes"))[0] == 0
     written = tfjs.export(
-        *onnx.load(tmp_path / "x.onnx"), tmp_path / "model", browser=browser, backends=("webgl", "webgpu", "cpu")
+        *load_onnx(tmp_path / "x.onnx"), tmp_path / "model", browser=browser, backends=("webgl", "webgpu", "cpu")
     )
     assert {figure.runtime for figure in written.figures} == {"tfjs-webgl", "tfjs-webgpu", "tfjs-cpu"}
     contract = written.contract
@@ -283,12 +285,12 @@ def spoiled(code: Path, name: str, cli: Call, shape: list[int], change: Callable
     """What `verify` says of an ONNX file after a change to its weights of a shape, sorted."""
     torch.save(build(code, name).state_dict(), code.parent / "x.pth")
     assert cli(*asked(code, name))[0] == 0
-    model, contract = onnx.load(code.parent / "x.onnx")
+    model, contract = load_onnx(code.parent / "x.onnx")
     tensor = next(each for each in model.graph.initializer if sorted(each.dims) == shape)
     weights = numpy_helper.to_array(tensor).copy()
     change(weights)
     tensor.CopyFrom(numpy_helper.from_array(weights, tensor.name))
-    onnx.embed(contract.but(graph_sha256=onnx.graph_sha256(model)), model)
+    embed_contract(contract.but(graph_sha256=onnx_sha256(model)), model)
     (code.parent / "spoiled.onnx").write_bytes(model.SerializeToString())
     exit_code, out, _ = cli("verify", code.parent / "spoiled.onnx", "--against", code.parent / "x.onnx")
     assert exit_code == 1

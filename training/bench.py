@@ -23,9 +23,9 @@ from torch.utils.data import DataLoader, Dataset, RandomSampler
 from torchvision import transforms
 
 from fer_export import models
-from fer_export.bench import machine as hardware
 from fer_export.cli.output import Output, command
 from fer_export.contract import Normalization
+from fer_export.diagnose.bench import machine as hardware
 from fer_export.errors import InvalidInputError
 from fer_export.models.classifier import Normalize
 from training.augment import Augmentation, augment

@@ -15,9 +15,9 @@ from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.study import MaxTrialsCallback
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from fer_export import checkpoint
 from fer_export.errors import InvalidInputError, MissingDependencyError
 from fer_export.files import replacing
+from fer_export.formats import checkpoint
 from training.fit.run import Run, fit
 from training.recipe import Range, Recipe, as_yaml, read_recipe
 

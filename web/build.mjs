@@ -14,14 +14,14 @@ import { harness, page, testing } from "./build/targets.mjs";
 const HELP = `node build.mjs [page] [harness] [testing] [flags]    without a name: all three
 
   page      dist/fer.js: the page in one classic script, with worker, wasm and models inside
-  harness   fer_export/runtime/browser/harness.js with tfjs's wasm files, and harness-onnx.js
+  harness   fer_export/runtimes/browser/harness.js with tfjs's wasm files, and harness-onnx.js
             with onnxruntime's, for parity checks
   testing   dist/testing.js: the page's pure functions, for the tests
 
   --model DIR        classifier in DIR, detector in DIR/detector/{pnet,rnet,onet}   (web/model)
   --portrait FILE    the sample portrait                  (fer_export/portrait/portrait.png)
   --out DIR          where page and testing go                                    (web/dist)
-  --harness-out DIR  where the harness goes                      (fer_export/runtime/browser)
+  --harness-out DIR  where the harness goes                      (fer_export/runtimes/browser)
   --no-minify        readable output`;
 
 const WEB = dirname(fileURLToPath(import.meta.url));
@@ -43,7 +43,7 @@ async function main(argv) {
     model: resolve(values.model ?? resolve(WEB, "model")),
     portrait: resolve(values.portrait ?? resolve(WEB, "../fer_export/portrait/portrait.png")),
     out: resolve(values.out ?? resolve(WEB, "dist")),
-    harnessOut: resolve(values["harness-out"] ?? resolve(WEB, "../fer_export/runtime/browser")),
+    harnessOut: resolve(values["harness-out"] ?? resolve(WEB, "../fer_export/runtimes/browser")),
     minify: !values["no-minify"],
   };
   if (!existsSync(resolve(WEB, "node_modules/esbuild"))) {
@@ -61,7 +61,7 @@ async function main(argv) {
  */
 async function harnesses(options) {
   const { outputFiles } = await build({
-    entryPoints: [resolve(options.web, "src/harness-onnx.ts")],
+    entryPoints: [resolve(options.web, "harness/onnxruntime.ts")],
     bundle: true,
     write: false,
     format: "iife",

@@ -53,9 +53,10 @@ def main(
       fer-export bench --page --json
     """
     with output.working("loading torch") as say:
-        from fer_export import bench, checkpoint
-        from fer_export.bench.machine import machine
-        from fer_export.runtime.tfjs import Browser
+        from fer_export.diagnose import bench
+        from fer_export.diagnose.bench.machine import machine
+        from fer_export.formats import checkpoint
+        from fer_export.runtimes.tfjs import Browser
 
         computer = machine()
         # First, so that a page that is not there is not found out after minutes of timing.
@@ -92,7 +93,7 @@ def _busy(computer: dict[str, Any]) -> dict[str, str]:
 
 
 def _present(browser: Any, notes: dict[str, str]) -> list[str]:
-    from fer_export import bench
+    from fer_export.diagnose import bench
 
     reasons = {name: bench.missing(name, browser) for name in RUNTIMES}
     notes.update({name: f"left out: {reason.reason}" for name, reason in reasons.items() if reason})
@@ -106,18 +107,18 @@ def _webgl(renderer: str) -> str:
 
 
 def _page(say: Callable[[str], object]) -> dict[str, Any]:
-    from fer_export.bench import page
+    from fer_export.diagnose.bench import page
 
     say("watching the page")
     return page.measure(PAGE)
 
 
 def _sides(nets: Any, weights: list[dict[str, int]], paths: tuple[str, str]) -> dict[str, dict[str, Any]]:
-    from fer_export import macs
+    from fer_export.models import cost as costs
 
     sides = {}
     for side, net, path, files in zip(("model", "reference"), nets, paths, weights, strict=False):
-        cost = macs.of(net.checkpoint.contract)
+        cost = costs.of(net.checkpoint.contract)
         figures = {"parameters": cost.parameters, "macs": cost.macs} if cost else {}
         sides[side] = {"name": net.name, "path": path, "cost": str(cost or ""), **figures, "weights_bytes": files}
     return sides

@@ -37,10 +37,10 @@ def main(output: Output, names: tuple[str, ...], turns: int) -> None:
       fer-export bench-convert --model torchvision:squeezenet1_1@64 --json
     """
     with output.working("loading torch") as say:
-        from fer_export.bench import convert, convert_process, convert_sides
-        from fer_export.bench.machine import machine
-        from fer_export.matrix import nets
-        from fer_export.runtime.tfjs import Browser
+        from fer_export.diagnose.bench import convert, convert_process, convert_sides
+        from fer_export.diagnose.bench.machine import machine
+        from fer_export.diagnose.matrix import nets
+        from fer_export.runtimes.tfjs import Browser
 
         loaded = {name: nets.named(name) for name in names or convert.MODELS}
         computer = machine()

@@ -25,7 +25,7 @@ def main(output: Output, install: bool, driver: bool) -> None:
       fer-export browser --install
       fer-export browser --install --driver
     """
-    from fer_export.runtime import chromium
+    from fer_export.runtimes import chromium
 
     path = _find(chromium.find, chromium.install if install else None)
     output.add(path=path)

@@ -29,8 +29,8 @@ def main(output: Output, path: Path, onnx_path: Path, backends: tuple[str, ...])
       fer-export detector -o site/model/detector --backend wasm --backend webgl
     """
     with output.working("loading torch") as say:
-        from fer_export.export import detector
-        from fer_export.runtime.tfjs import Browser
+        from fer_export.convert import detector
+        from fer_export.runtimes.tfjs import Browser
 
         with Browser() as browser:
             stages = detector.export(

@@ -37,7 +37,7 @@ def list_(output: Output) -> None:
     Examples:
       fer-export env list
     """
-    from fer_export.environments import ENVIRONMENTS
+    from fer_export.tfenv.environments import ENVIRONMENTS
 
     records = [
         {"name": one.name, "state": one.state, "folder": str(one.folder), "size": one.size, "purpose": one.purpose}
@@ -64,7 +64,7 @@ def create(output: Output, name: str, base: Path | None, again: bool) -> None:
       fer-export env create tf
       fer-export env create onnx-tf --python /usr/bin/python3.11
     """
-    from fer_export import environments
+    from fer_export.tfenv import environments
 
     with output.working("looking") as say:
         # On a terminal they come and go in one line; elsewhere they are a log.
@@ -83,7 +83,7 @@ def remove(output: Output, name: str) -> None:
     Examples:
       fer-export env remove onnx-tf
     """
-    from fer_export import environments
+    from fer_export.tfenv import environments
 
     found = environments.remove(name)
     output.add(name=name, removed=found)

@@ -11,7 +11,7 @@ from fer_export.cli import options
 from fer_export.cli.output import Output, command
 
 if TYPE_CHECKING:
-    from fer_export.contract import Input
+    from fer_export.contract import Contract, Input
 
 
 @click.command("info")
@@ -30,21 +30,23 @@ def main(output: Output, path: Path | None) -> None:
       fer-export info build/fer.onnx
       fer-export info web/model --json
     """
-    from fer_export import macs
-    from fer_export.artefact import read_contract
-    from fer_export.checkpoint import PRETRAINED
+    from fer_export.formats.artefact import read_contract
+    from fer_export.formats.checkpoint import PRETRAINED
+    from fer_export.models import cost
 
     path = path or PRETRAINED
     contract = read_contract(path)
-    output.add(path=str(path), contract=contract.model_dump(mode="json"))
+    output.add(path=str(path), contract=contract.to_object())
     training, calibration = contract.training, contract.calibration
     lines = {
         "file": str(path),
         "architecture": contract.architecture.name,
-        "cost": str(macs.of(contract) or ""),
+        "cost": str(cost.of(contract) or ""),
         "labels": ", ".join(contract.labels) or "none",
         "input": "; ".join(_input(each) for each in contract.inputs),
         "outputs": ", ".join(entry.name for entry in contract.outputs),
+        "batch": str(contract.batch),
+        "made by": _conversion(contract),
         "weights": f"{contract.weights_dtype}, sha256 {contract.weights_sha256[:16]}…",
         "license": contract.license,
         "trained": f"{training.data}; recipe {training.recipe}, seed {training.seed}, {training.note}"
@@ -67,11 +69,19 @@ def main(output: Output, path: Path | None) -> None:
         )
 
 
+def _conversion(contract: Contract) -> str:
+    made = contract.conversion
+    if made is None:
+        return ""
+    converter = f", converter {made.converter}" if made.converter else ""
+    return f"the hop {made.hop}{converter}" + (f", without {', '.join(made.without)}" if made.without else "")
+
+
 def _input(spec: Input) -> str:
-    if not spec.picture:
+    if spec.kind == "values":
         kind = "values" if spec.dtype == "float32" else spec.dtype
         return (
             f"{spec.name}: {'×'.join(map(str, spec.axes)) or 'one of'} {kind}, {spec.range[0]:g} to {spec.range[1]:g}"
         )
     size = "free size" if spec.free else f"{spec.width}×{spec.height}"
-    return f"{spec.name}: {size} {spec.color}, {spec.range[0]:g}–{spec.range[1]:g}"
+    return f"{spec.name}: {size} {spec.color}, 0–255"

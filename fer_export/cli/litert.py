@@ -28,8 +28,8 @@ def main(output: Output, source: Path, path: Path) -> None:
       fer-export litert --from build/saved_model -o build/fer.tflite
     """
     with output.working("starting TensorFlow"):
-        from fer_export.environments.worker import Worker
-        from fer_export.export import litert
+        from fer_export.convert import litert
+        from fer_export.tfenv.worker import Worker
 
         with Worker("tf") as worker:
             written = litert.export(source, path, worker=worker)

@@ -9,15 +9,14 @@ import click
 from fer_export.cli import options
 from fer_export.cli.output import Output, command
 from fer_export.errors import ParityError
+from fer_export.runtimes.registry import names
 
 ROADS = (
     *("onnx", "tfjs", "tfjs-float16", "tfjs-uint8", "tf", "frozen", "litert", "onnx2tf", "onnx-tf"),
     *("tf-tensorflowjs", "onnx2tf-tensorflowjs"),
 )
-RUNTIMES = (
-    *("onnxruntime", "onnxruntime-web", "tfjs-wasm", "tfjs-webgl", "tfjs-webgpu", "tfjs-cpu"),
-    *("tensorflow", "litert"),
-)
+#: torch is the reference.
+RUNTIMES = tuple(name for name in names() if name != "torch")
 
 
 @click.command("matrix")
@@ -64,10 +63,11 @@ def main(
       fer-export matrix --model torchvision:resnet18@64 --runtime tfjs-wasm
     """
     with output.working("loading torch") as say:
-        from fer_export import checkpoint, models
+        from fer_export import models
+        from fer_export.diagnose.matrix import cells, measure, nets, show
         from fer_export.files import replacing
-        from fer_export.matrix import cells, measure, nets, show
-        from fer_export.runtime.tfjs import Browser
+        from fer_export.formats import checkpoint
+        from fer_export.runtimes.tfjs import Browser
 
         kept = cells.Kept(keep)
         wanted = [road for road in ROADS if road in roads or not roads]

@@ -15,7 +15,7 @@ from fer_export.errors import UsageError
 if TYPE_CHECKING:
     from torch import nn
 
-    from fer_export.foreign.assemble import Assembled
+    from fer_export.importing.assemble import Assembled
 
 KINDS = ("auto", "logits", "probabilities", "log-probabilities", "values")
 
@@ -85,8 +85,8 @@ def main(
     if arch is not None and ckpt is None:
         raise UsageError("--arch wants --ckpt: whose weights?")
     with output.working("loading torch") as say:
-        from fer_export import checkpoint
-        from fer_export.export import onnx
+        from fer_export.convert import onnx
+        from fer_export.formats import checkpoint
 
         say("reading the checkpoint")
         source = ckpt or checkpoint.PRETRAINED
@@ -121,8 +121,8 @@ def _given(told: dict[str, Any]) -> list[str]:
 
 
 def _foreign(source: Path, arch: str, told: dict[str, Any], given: list[str]) -> Assembled:
-    from fer_export.foreign import assemble
-    from fer_export.foreign.options import parse_arguments, parse_input, parse_labels, parse_ranges
+    from fer_export.importing import assemble
+    from fer_export.importing.options import parse_arguments, parse_input, parse_labels, parse_ranges
 
     contract = assemble.contract_of(source)
     if contract is not None:

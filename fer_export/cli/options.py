@@ -23,7 +23,7 @@ class Checkpoint(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Names become paths."""
-        from fer_export.checkpoint import named
+        from fer_export.formats.checkpoint import named
 
         return super().convert(named(str(value)), param, ctx)
 
@@ -34,7 +34,7 @@ ckpt = click.option(
 arch = click.option(
     "--arch", metavar="NET", help="Code of --ckpt's net, where it is not of this project; as for fer-export onnx."
 )
-#: As in `runtime/tfjs.py`, which is not imported before a command needs it.
+#: As in `runtimes/tfjs.py`, which is not imported before a command needs it.
 BACKENDS = ("wasm", "webgl", "webgpu", "cpu")
 backends = click.option(
     "--backend",

@@ -12,7 +12,7 @@ from fer_export.cli.output import Output, command
 from fer_export.errors import UsageError
 
 if TYPE_CHECKING:
-    from fer_export.export.saved_model import Converter
+    from fer_export.contract import Converter
 
 CONVERTERS = ("direct", "onnx2tf", "onnx-tf")
 
@@ -54,19 +54,20 @@ def main(
     if arch and not ckpt:
         raise UsageError("--arch names the code of --ckpt")
     with output.working("reading the ONNX file") as say:
-        from fer_export.environments.worker import Worker
-        from fer_export.export import onnx, saved_model
+        from fer_export.convert import saved_model
+        from fer_export.formats.onnx import load_onnx
+        from fer_export.tfenv.worker import Worker
 
-        model, contract = onnx.load(source)
+        model, contract = load_onnx(source)
         opset15 = None
         if converter == "onnx-tf":
-            from fer_export import checkpoint
-            from fer_export.export.opset15 import made_again
-            from fer_export.foreign import assemble
+            from fer_export.convert.opset15 import made_again
+            from fer_export.formats import checkpoint
+            from fer_export.importing import assemble
 
             say("exporting again, in opset 15")
             loaded, net = assemble.load(ckpt or checkpoint.PRETRAINED, arch, contract)
-            opset15 = made_again(loaded, contract, batch=saved_model.fixed_batch(model), net=net)
+            opset15 = made_again(loaded, contract, batch=contract.fixed_batch, net=net)
         say("starting TensorFlow, then converting and checking")
         with Worker(saved_model.ENVIRONMENT[converter]) as worker:
             written = saved_model.export(

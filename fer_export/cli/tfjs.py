@@ -8,10 +8,10 @@ import click
 
 from fer_export.cli import options
 from fer_export.cli.output import Output, command
+from fer_export.contract import WeightsDType
 from fer_export.errors import UsageError
-from fer_export.export.quantize import Weights
 
-#: As in `fer_export/export/graphdef/passes/`, which is not read before it is needed.
+#: As in `fer_export/tfgraph/passes/`, which is not read before it is needed.
 PASSES = ("fold_constants", "fold_pads", "sink_reshapes", "fold_batch_norm", "fuse_bias_activation")
 
 
@@ -33,7 +33,7 @@ def main(
     source: Path | None,
     path: Path,
     via: str,
-    weights: Weights,
+    weights: WeightsDType,
     backends: tuple[str, ...],
     without: tuple[str, ...],
     operators: bool,
@@ -52,22 +52,23 @@ def main(
       fer-export tfjs --via tensorflowjs -o build/tensorflowjs
     """
     if operators:
-        from fer_export.export.graphdef.operators import shape  # noqa: F401  (fills the table)
-        from fer_export.export.graphdef.registry import TABLE
+        from fer_export.tfgraph.operators import shape  # noqa: F401  (fills the table)
+        from fer_export.tfgraph.registry import TABLE
 
         output.add(operators=sorted(TABLE))
         output.text("\n".join(sorted(TABLE)))
         return
     if without and via != "direct":
         raise UsageError("--without is of our own writer: --via direct")
-    from fer_export.environments.worker import Worker
-    from fer_export.export import onnx, tensorflowjs, tfjs
-    from fer_export.runtime.tfjs import Browser
+    from fer_export.convert import tensorflowjs, tfjs
+    from fer_export.formats.onnx import load_onnx
+    from fer_export.runtimes.tfjs import Browser
+    from fer_export.tfenv.worker import Worker
 
     chosen = source or (options.ONNX_FILE if via == "direct" else Path("build/saved_model"))
     with output.working("converting") as say, Browser() as browser, Worker("tf") as worker:
         if via == "direct":
-            model, contract = onnx.load(chosen)
+            model, contract = load_onnx(chosen)
             say("converting, then checking in headless Chromium")
             written = tfjs.export(
                 model, contract, path, browser=browser, weights=weights, backends=backends, without=without,

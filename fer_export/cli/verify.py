@@ -11,14 +11,19 @@ import click
 from fer_export.cli import options
 from fer_export.cli.output import Output, command
 from fer_export.errors import FerExportError, UsageError
+from fer_export.runtimes.registry import names
 
 if TYPE_CHECKING:
-    from fer_export.bisect import Finding
+    from torch import nn
 
-RUNTIMES = ("onnxruntime", "onnxruntime-web", *(f"tfjs-{backend}" for backend in options.BACKENDS))
+    from fer_export.diagnose.bisect import Finding
+    from fer_export.parity import Figures
+    from fer_export.parity.comparing import Reference, Turn
+
+RUNTIMES = tuple(name for name in names() if name != "torch")
+#: What a bare `verify` runs: the ONNX file and the TF.js folder.
+BARE = (*names("onnx"), *names("tfjs"))
 ALL = "all"
-#: WebGPU and plain JavaScript take a minute where there is no GPU.
-QUICK = ("onnxruntime", "tfjs-wasm", "tfjs-webgl")
 
 
 @click.command("verify")
@@ -29,8 +34,8 @@ QUICK = ("onnxruntime", "tfjs-wasm", "tfjs-webgl")
 @click.option("--onnx", "onnx_path", type=options.FilePath, default=options.ONNX_FILE, show_default=True)
 @click.option("--tfjs", "tfjs_path", type=options.FilePath, default=options.MODEL_FOLDER, show_default=True)
 @click.option(
-    "--runtime", "runtimes", metavar="NAME", multiple=True, type=click.Choice([*RUNTIMES, ALL]), default=QUICK,
-    show_default=True, help=f"{', '.join(RUNTIMES)}, or {ALL}; may be repeated.",
+    "--runtime", "runtimes", metavar="NAME", multiple=True, type=click.Choice([*RUNTIMES, ALL]),
+    help=f"{', '.join(RUNTIMES)}, or {ALL}; may be repeated. [onnxruntime, tfjs-wasm, tfjs-webgl]",
 )  # fmt: skip
 @click.option("--against-runtime", metavar="NAME", type=click.Choice(RUNTIMES), help="What runs --against, where that "
               "is an ONNX file or a TF.js folder.")  # fmt: skip
@@ -87,10 +92,10 @@ def main(
         )
     if against_runtime is not None and against is None:
         raise UsageError("--against-runtime is what runs the file of --against")
-    if ALL in runtimes:
-        runtimes = RUNTIMES
-    from fer_export import artefact, bisect, checkpoint, parity, roads, samples, verify
-    from fer_export.foreign import assemble
+    from fer_export import parity
+    from fer_export.diagnose import bisect
+    from fer_export.formats import checkpoint
+    from fer_export.parity import comparing, samples
 
     if arch is not None and (paths or ckpt is None):
         raise UsageError("--arch names the code of --ckpt, for the files of --onnx and --tfjs")
@@ -98,41 +103,26 @@ def main(
     module = None
     refusals: dict[str, FerExportError] = {}
     with output.working("loading torch") as say:
-        # A checkpoint of somebody else's has no contract: the ONNX file made of it has.
-        contract = artefact.read_contract(reference if arch is None else onnx_path)
-        batches = samples.samples_for(contract)
+        if paths:
+            wanted = names() if ALL in runtimes else runtimes or None
+            turns = comparing.turns(paths, wanted, titled=[reference], every=ALL not in runtimes)
+            title = comparing.titles([reference, *paths])[reference]
+            held = comparing.artefact_reference(reference, runtime=against_runtime, title=title)
+        else:
+            turns = _bare(runtimes, onnx_path, tfjs_path)
+            turns, held, module = _against_module(turns, reference, arch, onnx_path)
+        batches = samples.samples_for(held.contract)
         if csv is not None:
             say(f"reading {csv}")
-            batches += samples.fer2013_samples(contract, csv, split, limit)
-        if paths:
-            backends = [name.removeprefix("tfjs-") for name in runtimes if name.startswith("tfjs-")]
-            engines = [name for name in roads.ENGINES if name == roads.ENGINES[0] or name in runtimes]
-            figures = roads.compare(
-                reference, paths, batches, backends=backends, engines=engines, against=against_runtime,
-                tolerance=tolerance, started=say, refused=refusals.__setitem__,
-            )  # fmt: skip
-        else:
-            loaded, net = assemble.load(reference, arch, contract)
-            module = None if net is None else loaded.module(net)
-            figures = verify.verify(
-                loaded, onnx_path, tfjs_path, batches, runtimes=runtimes, tolerance=tolerance, started=say,
-                refused=refusals.__setitem__, net=net,
-            )  # fmt: skip
+            batches += samples.fer2013_samples(held.contract, csv, split, limit)
+        figures = comparing.compare(
+            held, turns, batches, tolerance=tolerance, started=say, refused=refusals.__setitem__
+        )
     count = sum(len(batch.names) for batch in batches)
     output.add(**{"reference" if against else "checkpoint": str(reference)}, samples=count)
-    if refusals:
-        output.add(refused={name: error.reason for name, error in refusals.items()})
-        if not figures:
-            _end(refusals)
-    tolerances = " and ".join(f"{value:.0e}" for value in sorted({figure.tolerance for figure in figures}))
-    output.parity(figures, f"{count} samples, reference {figures[0].reference}, tolerance {tolerances}")
-    large = {figure.output: figure for figure in figures if figure.ok and figure.max_abs > figure.tolerance}
-    for figure in large.values():
-        output.text(f"{figure.output} has large values: {figure.limit:.1e} is allowed for it")
+    _report(output, figures, refusals, count)
     if bisecting and not all(figure.ok for figure in figures):
-        measured = (
-            bisect.of_paths(reference, paths, figures) if paths else bisect.of_hops(onnx_path, tfjs_path, figures)
-        )
+        measured = bisect.by_turn(turns, figures)
         # Without its code torch cannot compute a net of somebody else's: its ONNX file was the reference.
         first = onnx_path if not paths and figures[0].reference == "onnxruntime" else reference
         with output.working("bisecting") as say:
@@ -142,6 +132,54 @@ def main(
         output.text(f"{name}: no numbers: {error.reason}")
     parity.gate(figures, hint="export again: fer-export onnx, fer-export tfjs, fer-export tf")
     _end(refusals)
+
+
+def _bare(runtimes: tuple[str, ...], onnx_path: Path, tfjs_path: Path) -> list[Turn]:
+    """The ONNX file and the TF.js folder in what was asked for."""
+    from fer_export.parity import comparing
+
+    unused = [name for name in runtimes if name not in (*BARE, ALL)]
+    if unused:
+        raise UsageError(f"neither {onnx_path} nor {tfjs_path} runs in {unused[0]}", hint="name what does: PATHS")
+    wanted = BARE if ALL in runtimes else runtimes or comparing.QUICK
+    paths = {**dict.fromkeys(names("onnx"), onnx_path), **dict.fromkeys(names("tfjs"), tfjs_path)}
+    return [comparing.Turn(paths[name], name) for name in wanted]
+
+
+def _report(output: Output, figures: Sequence[Figures], refusals: Mapping[str, FerExportError], count: int) -> None:
+    """The table of what was measured."""
+    if refusals:
+        output.add(refused={name: error.reason for name, error in refusals.items()})
+        if not figures:
+            _end(refusals)
+    tolerances = " and ".join(f"{value:.0e}" for value in sorted({figure.tolerance for figure in figures}))
+    output.parity(figures, f"{count} samples, reference {figures[0].reference}, tolerance {tolerances}")
+    large = {figure.output: figure for figure in figures if figure.ok and figure.max_abs > figure.tolerance}
+    for figure in large.values():
+        output.text(f"{figure.output} has large values: {figure.limit:.1e} is allowed for it")
+
+
+def _against_module(
+    turns: list[Turn], ckpt: Path, arch: str | None, onnx_path: Path
+) -> tuple[list[Turn], Reference, nn.Module | None]:
+    """Torch's own module as the reference or, of a net whose code is not at hand, the ONNX file that was made of it."""
+    from fer_export.formats import artefact
+    from fer_export.importing import assemble
+    from fer_export.parity import comparing
+
+    # A checkpoint of somebody else's has no contract: the ONNX file made of it has.
+    contract = artefact.read_contract(ckpt if arch is None else onnx_path)
+    loaded, net = assemble.load(ckpt, arch, contract)
+    if not contract.architecture.foreign or net is not None:
+        module = loaded.module(net)
+        return turns, comparing.module_reference(loaded, ckpt, module), module
+    turns = [turn for turn in turns if turn.runtime != "onnxruntime"]
+    if not turns:
+        raise UsageError(
+            f"torch cannot compute {contract.architecture.name} without its code: the ONNX file is the "
+            "reference, and nothing is left", hint="--runtime tfjs-wasm",
+        )  # fmt: skip
+    return turns, comparing.artefact_reference(onnx_path), None
 
 
 def _tell(output: Output, found: Sequence[Finding]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fer_export.contract import Contract, Crop, Input, Point
+from fer_export.contract import Contract, Crop, PictureInput, Point
 from fer_export.errors import ContractError, InvalidInputError
 from fer_export.faces.face import Box, Face
 from fer_export.faces.photo import Photo
@@ -35,15 +35,16 @@ def crop(photo: Photo, face: Face, contract: Contract) -> npt.NDArray[np.float32
         ContractError: the contract says nothing about crops or leaves the size free.
         InvalidInputError: not a photo, or a face without any extent.
     """
-    height, width, rule = contract.input.height, contract.input.width, contract.crop
+    spec, rule = contract.picture, contract.crop
+    height, width = spec.height, spec.width
     if rule is None or height is None or width is None:
         raise ContractError("the contract of this model says nothing about cropping faces")
     affine = grid_to_photo(face, rule, height, width)
-    pixels = coloured(photo, affine, height, width, contract.input)
+    pixels = coloured(photo, affine, height, width, spec)
     return np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32)
 
 
-def coloured(photo: Photo, affine: Affine, height: int, width: int, spec: Input) -> Floats:
+def coloured(photo: Photo, affine: Affine, height: int, width: int, spec: PictureInput) -> Floats:
     """`sample`, with the channels of an input: one of luma, or three of colour in its order; not for planes."""
     pixels = sample(photo, affine, height, width, gray=spec.color == "gray")
     return pixels[..., ::-1] if spec.color == "bgr" else pixels

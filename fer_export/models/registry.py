@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import importlib
 import inspect
+import pkgutil
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from torch import nn
 
+from fer_export import models
 from fer_export.errors import InvalidInputError, first_line
 from fer_export.models import torchvision_zoo
 
@@ -30,6 +34,7 @@ def register(factory: Factory) -> Factory:
 
 def names() -> list[str]:
     """The registered architectures, sorted. `build` also takes `torchvision:NAME`, which is not listed here."""
+    _discover()
     return sorted(_FACTORIES)
 
 
@@ -61,7 +66,15 @@ def defaults(name: str) -> dict[str, Any]:
     return {each.name: each.default for each in parameters if each.default is not each.empty}
 
 
+@cache
+def _discover() -> None:
+    """Import every file of the folder once: each registers its own."""
+    for module in pkgutil.iter_modules(models.__path__):
+        importlib.import_module(f"{models.__name__}.{module.name}")
+
+
 def _factory(name: str) -> Factory:
+    _discover()
     if name not in _FACTORIES:
         near = difflib.get_close_matches(name, names(), 1)
         known = f"known: {', '.join(names())}, {torchvision_zoo.PREFIX}NAME"

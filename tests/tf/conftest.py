@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from fer_export.environments import ENVIRONMENTS
-from fer_export.environments.worker import Worker
-from fer_export.fer2013 import cache_folder
+from fer_export.data.fer2013 import cache_folder
+from fer_export.tfenv.environments import ENVIRONMENTS
+from fer_export.tfenv.worker import Worker
 
 #: Before the tests get a cache of their own.
 MADE = {name: environment.folder for name, environment in ENVIRONMENTS.items() if environment.state == "ready"}

@@ -11,16 +11,18 @@ import onnx as onnx_library
 import pytest
 from click.testing import CliRunner
 
-from fer_export import checkpoint, models
-from fer_export.bench import convert, convert_process, convert_sides
-from fer_export.bench.convert_process import Cost
-from fer_export.bench.convert_sides import NOISE, Compared, Side
-from fer_export.checkpoint import Checkpoint
+from fer_export import models, tfgraph
 from fer_export.cli import bench_convert
+from fer_export.diagnose.bench import convert, convert_process, convert_sides
+from fer_export.diagnose.bench.convert_process import Cost
+from fer_export.diagnose.bench.convert_sides import NOISE, Compared, Side
+from fer_export.diagnose.matrix import nets
 from fer_export.errors import InvalidInputError, MissingDependencyError
-from fer_export.export import graphdef, onnx, tfjs
-from fer_export.matrix import nets
-from fer_export.runtime.tfjs import Browser
+from fer_export.formats import checkpoint
+from fer_export.formats.checkpoint import Checkpoint
+from fer_export.formats.onnx import load_onnx
+from fer_export.formats.tfjs import write_tfjs
+from fer_export.runtimes.tfjs import Browser
 from tf.conftest import needed
 
 COST = Cost(seconds=1.0, importing=0.5, cpu=1.0, cpu_importing=0.5, peak=100)
@@ -70,9 +72,9 @@ def test_ratios_are_of_turns_that_were_side_by_side() -> None:
 
 
 def test_nodes_are_counted_as_the_writer_counts_them(small_onnx: Path, tmp_path: Path) -> None:
-    model, contract = onnx.load(small_onnx)
-    graph = graphdef.convert(model)
-    size = tfjs.write(graph, contract, tmp_path, "float32")
+    model, contract = load_onnx(small_onnx)
+    graph = tfgraph.convert(model)
+    size = write_tfjs(graph, contract, tmp_path, "float32")
     operators = {name: count for name, count in graph.operators().items() if name not in ("Const", "Placeholder")}
     count, bare = convert._size(tmp_path)
     assert count == sum(operators.values())
@@ -116,7 +118,7 @@ def test_without_the_environment_it_says_what_to_run(
     small: Checkpoint, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("FER_EXPORT_CACHE", str(tmp_path))
-    monkeypatch.setattr("fer_export.environments._installed_here", lambda name: False)
+    monkeypatch.setattr("fer_export.tfenv.environments._installed_here", lambda name: False)
     with Browser() as browser, pytest.raises(MissingDependencyError) as error:
         convert.compare("small", small, turns=1, browser=browser)
     assert error.value.hint == "fer-export env create tf"

@@ -12,13 +12,13 @@ import torch
 from onnx import TensorProto, helper
 from torch import Tensor, nn
 
-from fer_export.contract import Architecture, Contract, Input, Normalization, Output
-from fer_export.environments.worker import Worker
+from fer_export.contract import Architecture, Contract, Normalization, Output, PictureInput
+from fer_export.convert.onnx import to_onnx
+from fer_export.convert.onnx2tf import for_onnx2tf
 from fer_export.errors import InvalidInputError
-from fer_export.export.onnx import to_onnx
-from fer_export.export.onnx2tf import for_onnx2tf
-from fer_export.runtime import tensorflow
-from fer_export.runtime.onnxruntime import OnnxRuntime
+from fer_export.runtimes import tensorflow
+from fer_export.runtimes.onnxruntime import OnnxRuntime
+from fer_export.tfenv.worker import Worker
 
 Model = onnx.ModelProto
 Worst = Callable[[Model, Model], float]
@@ -49,8 +49,15 @@ def normalized() -> Model:
     """`Normalized`, as this project exports a model."""
     contract = Contract(
         architecture=Architecture(name="normalized"),
-        input=Input(height=9, width=7, channels=3, color="rgb"),
-        normalization=Normalization(mean=(0.0,) * 3, std=(255.0,) * 3),
+        inputs=(
+            PictureInput(
+                height=9,
+                width=7,
+                channels=3,
+                color="rgb",
+                normalization=Normalization(mean=(0.0,) * 3, std=(255.0,) * 3),
+            ),
+        ),
         outputs=(Output(name="y", shape=(7, 5, 8), meaning="of length 1"),),
         license="MIT",
         weights_sha256="0" * 64,

@@ -13,12 +13,13 @@ import pytest
 from click.testing import CliRunner, Result
 from planted import ERRORS, PLACES
 
-from fer_export import bisect, roads, samples
-from fer_export.bisect import again
 from fer_export.cli.main import main
-from fer_export.environments.worker import Worker
-from fer_export.export import onnx, saved_model
-from fer_export.runtime.tfjs import Browser
+from fer_export.convert import onnx, saved_model
+from fer_export.diagnose import bisect
+from fer_export.diagnose.bisect import reconvert
+from fer_export.parity import comparing, samples
+from fer_export.runtimes.tfjs import Browser
+from fer_export.tfenv.worker import Worker
 from tf.conftest import files
 
 Run = Callable[..., Result]
@@ -35,9 +36,9 @@ def run(browser: Browser, worker: Worker) -> Iterator[Run]:
         return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
     with planted.registered(), pytest.MonkeyPatch.context() as patch:
-        for module in ("roads", "verify", "runtime.tfjs", "bisect.of_verify"):
+        for module in ("runtimes.tfjs", "diagnose.bisect.of_verify"):
             patch.setattr(f"fer_export.{module}.Browser", lambda: nullcontext(browser))
-        for module in ("roads", "environments.worker", "bisect.of_verify"):
+        for module in ("tfenv.worker", "diagnose.bisect.of_verify"):
             patch.setattr(f"fer_export.{module}.Worker", lambda name: nullcontext(worker))
         yield call
 
@@ -135,18 +136,20 @@ def explain(good: Path, browser: Browser, worker: Worker, run: Run) -> Explain:
     batches = samples.samples_for(planted.checkpoint().contract)
 
     def find(path: Path) -> bisect.Finding:
-        figures = roads.compare(good / "net.onnx", [path], batches)
+        figures = comparing.compare(
+            comparing.artefact_reference(good / "net.onnx"), [comparing.turns([path])[0]], batches
+        )
         return bisect.explain(good / "net.onnx", path, batches, figures, worker=worker, browser=browser)
 
     return find
 
 
 @pytest.fixture(scope="module")
-def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[again.Road, Any, Path], Path]:
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[reconvert.Road, Any, Path], Path]:
     """`Road.make`, which makes the same of the same net each time: once for each kind."""
-    real, made = again.Road.make, {}
+    real, made = reconvert.Road.make, {}
 
-    def make_once(road: again.Road, model: Any, folder: Path) -> Path:
+    def make_once(road: reconvert.Road, model: Any, folder: Path) -> Path:
         if road.kind not in made:
             made[road.kind] = real(road, model, tmp_path_factory.mktemp("again"))
         return made[road.kind]
@@ -166,7 +169,7 @@ def test_verify_finds_a_wrong_artefact_and_the_operator(
     error: str,
     road: str,
 ) -> None:
-    monkeypatch.setattr(again.Road, "make", once)
+    monkeypatch.setattr(reconvert.Road, "make", once)
     path = wrong(error) / road
     refused(run("verify", path, "--against", good / "net.onnx", "--runtime", "tfjs-wasm"), f"{ROADS[road]} {road}")
     finding = explain(path)

@@ -12,19 +12,24 @@ import pytest
 from click.testing import CliRunner
 from conftest import make_checkpoint
 
-from fer_export import artefact, checkpoint, roads, samples
-from fer_export.checkpoint import Checkpoint
 from fer_export.cli.verify import main as verify
-from fer_export.environments.worker import Worker
+from fer_export.convert import detector, litert, onnx, saved_model, tensorflowjs
+from fer_export.convert.opset15 import made_again, to_opset15
 from fer_export.errors import ContractError, InvalidInputError, ParityError
-from fer_export.export import detector, litert, onnx, saved_model, tensorflowjs, tfjs
-from fer_export.export.opset15 import made_again, to_opset15
+from fer_export.formats import artefact, checkpoint
+from fer_export.formats.checkpoint import Checkpoint
+from fer_export.formats.frozen import frozen_contract_path, load_frozen
+from fer_export.formats.litert import load_litert
+from fer_export.formats.onnx import load_onnx
+from fer_export.formats.saved_model import load_saved_model
+from fer_export.formats.tfjs import load_tfjs
 from fer_export.models import mtcnn
-from fer_export.parity import Figures
-from fer_export.runtime import Answers, Pixels
-from fer_export.runtime.fixed_batch import fixed_batch
-from fer_export.runtime.onnxruntime import OnnxRuntime
-from fer_export.runtime.tfjs import Browser
+from fer_export.parity import Figures, comparing, samples
+from fer_export.runtimes import Answers, Pixels
+from fer_export.runtimes.onnxruntime import OnnxRuntime
+from fer_export.runtimes.registry import names
+from fer_export.runtimes.tfjs import Browser
+from fer_export.tfenv.worker import Worker
 from tf.conftest import files
 
 TOLERANCE = 1e-4
@@ -71,7 +76,7 @@ def made(worker: Worker, small_onnx: Path, tmp_path_factory: pytest.TempPathFact
     """The small model by the direct road, and on from there."""
     folder = tmp_path_factory.mktemp("made")
     saved, frozen = folder / "saved_model", folder / "fer.pb"
-    written = saved_model.export(*onnx.load(small_onnx), saved, worker=worker, frozen=frozen)
+    written = saved_model.export(*load_onnx(small_onnx), saved, worker=worker, frozen=frozen)
     close(written.figures, {"tensorflow", "tf-frozen"})
     close(litert.export(saved, folder / "fer.tflite", worker=worker).figures, {"litert"})
     with Browser() as browser:
@@ -94,7 +99,7 @@ def test_the_contract_travels_in_every_artefact(made: Made, small: Checkpoint) -
 
 
 def test_the_official_model_is_signed_with_the_outputs_names(made: Made) -> None:
-    document, _ = tfjs.load(made.official)
+    document, _ = load_tfjs(made.official)
     assert set(document["signature"]["outputs"]) == {"probabilities", "logits"}
     assert set(document["signature"]["inputs"]) == {"pixels"}
 
@@ -102,7 +107,14 @@ def test_the_official_model_is_signed_with_the_outputs_names(made: Made) -> None
 def test_any_two_roads_are_compared(made: Made) -> None:
     batches = samples.samples_for(artefact.read_contract(made.onnx))
     for reference in (made.tflite, made.official):
-        figures = roads.compare(reference, [made.onnx, made.saved, made.frozen, made.tflite, made.official], batches)
+        figures = comparing.compare(
+            comparing.artefact_reference(reference, title=reference.name),
+            [
+                comparing.Turn(path, names(artefact.kind(path))[0], path.name)
+                for path in (made.onnx, made.saved, made.frozen, made.tflite, made.official)
+            ],
+            batches,
+        )
         assert len(figures) == 10
         assert max(figure.max_abs for figure in figures) <= TOLERANCE
         assert {figure.reference for figure in figures} == {
@@ -135,15 +147,14 @@ def test_models_of_a_fixed_batch_are_compared(worker: Worker, made: Made, tmp_pa
     checkpoint.save(loaded, tmp_path / "x.pth")
     first, frozen, saved, tflite = (tmp_path / name for name in ("x.onnx", "x.pb", "saved", "x.tflite"))
     onnx.export(loaded.module(), loaded.contract, first, batch=4)
-    saved_model.export(*onnx.load(first), saved, worker=worker, frozen=frozen)
+    saved_model.export(*load_onnx(first), saved, worker=worker, frozen=frozen)
     litert.export(saved, tflite, worker=worker)
     paths = [first, frozen, saved, tflite]
-    assert [fixed_batch(path) for path in paths] == [4] * 4
-    assert [fixed_batch(path) for path in (made.onnx, made.frozen, made.saved, made.tflite, made.official)] == [
-        None
-    ] * 5
+    assert [artefact.read_contract(path).batch for path in paths] == [4] * 4
+    free = (made.onnx, made.frozen, made.saved, made.tflite, made.official)
+    assert {artefact.read_contract(path).batch for path in free} == {"dynamic"}
     batches = samples.samples_for(loaded.contract)
-    figures = roads.compare(tmp_path / "x.pth", paths, batches)
+    figures = comparing.compare(comparing.artefact_reference(tmp_path / "x.pth"), comparing.turns(paths), batches)
     close(figures, {"onnxruntime x.onnx", "tf-frozen x.pb", "tensorflow saved", "litert x.tflite"})
     assert {figure.samples for figure in figures} == {13}
 
@@ -163,7 +174,7 @@ def test_against_wants_paths(made: Made) -> None:
 # P-Net has a free size, ceil-mode pools and Prelu, O-Net Prelu after a flatten; ResNet-18 padded pools.
 @pytest.mark.parametrize("name", ["pnet", "onet", "torchvision:resnet18"])
 def test_direct(worker: Worker, onnx_of: Get, tmp_path: Path, name: str) -> None:
-    written = saved_model.export(*onnx.load(onnx_of(name)), tmp_path / "saved", worker=worker, frozen=tmp_path / "x.pb")
+    written = saved_model.export(*load_onnx(onnx_of(name)), tmp_path / "saved", worker=worker, frozen=tmp_path / "x.pb")
     close(written.figures, {"tensorflow", "tf-frozen"})
     if name == "pnet":
         close(litert.export(tmp_path / "saved", tmp_path / "pnet.tflite", worker=worker).figures, {"litert"})
@@ -172,7 +183,7 @@ def test_direct(worker: Worker, onnx_of: Get, tmp_path: Path, name: str) -> None
 @pytest.mark.parametrize("name", ["small", "pnet", "onet"])
 def test_onnx2tf(worker: Worker, onnx_of: Get, tmp_path: Path, name: str) -> None:
     written = saved_model.export(
-        *onnx.load(onnx_of(name)), tmp_path / "saved", worker=worker, converter="onnx2tf", frozen=tmp_path / "x.pb"
+        *load_onnx(onnx_of(name)), tmp_path / "saved", worker=worker, converter="onnx2tf", frozen=tmp_path / "x.pb"
     )
     close(written.figures, {"tensorflow", "tf-frozen"})
     assert written.contract.tools["onnx2tf"] == "1.28.8"
@@ -180,7 +191,7 @@ def test_onnx2tf(worker: Worker, onnx_of: Get, tmp_path: Path, name: str) -> Non
 
 @pytest.mark.parametrize("name", ["small", "onet"])
 def test_onnx_tf(older: Worker, small: Checkpoint, onnx_of: Get, tmp_path: Path, name: str) -> None:
-    model, contract = onnx.load(onnx_of(name))
+    model, contract = load_onnx(onnx_of(name))
     opset15 = made_again(small, contract) if name == "small" else to_opset15(mtcnn.stage(name), contract)
     written = saved_model.export(
         model,
@@ -198,14 +209,14 @@ def test_onnx_tf(older: Worker, small: Checkpoint, onnx_of: Get, tmp_path: Path,
 
 def test_onnx_tf_wants_the_checkpoint_of_the_file(small_onnx: Path) -> None:
     with pytest.raises(ContractError, match="from another one") as error:
-        made_again(make_checkpoint("simple_cnn"), onnx.load(small_onnx)[1])
+        made_again(make_checkpoint("simple_cnn"), load_onnx(small_onnx)[1])
     assert "--ckpt" in str(error.value.hint)
 
 
 def test_hard_swish_reaches_the_browser_by_the_official_road(
     worker: Worker, browser: Browser, onnx_of: Get, tmp_path: Path
 ) -> None:
-    model, contract = onnx.load(onnx_of("torchvision:mobilenet_v3_small"))
+    model, contract = load_onnx(onnx_of("torchvision:mobilenet_v3_small"))
     saved_model.export(model, contract, tmp_path / "saved", worker=worker)
     written = tensorflowjs.export(
         tmp_path / "saved", tmp_path / "official", worker=worker, browser=browser, weights="float16"
@@ -222,7 +233,7 @@ def test_biases_of_zeros_reach_the_browser_by_the_official_road(
     state = {name: value * 0 if name.endswith("bias") else value for name, value in loaded.state.items()}
     loaded = Checkpoint(loaded.contract.but(weights_sha256=checkpoint.weights_sha256(state)), state)
     onnx.export(loaded.module(), loaded.contract, tmp_path / "zero.onnx")
-    saved_model.export(*onnx.load(tmp_path / "zero.onnx"), tmp_path / "saved", worker=worker)
+    saved_model.export(*load_onnx(tmp_path / "zero.onnx"), tmp_path / "saved", worker=worker)
     written = tensorflowjs.export(tmp_path / "saved", tmp_path / "official", worker=worker, browser=browser)
     close(written.figures, {"tfjs-wasm"})
 
@@ -237,7 +248,7 @@ def test_a_failed_run_leaves_the_good_artefacts(
     monkeypatch.setattr(saved_model, "OnnxRuntime", Wrong)
     before = files(made.saved.parent)
     with pytest.raises(ParityError, match=r"tensorflow differs from its reference"):
-        saved_model.export(*onnx.load(small_onnx), made.saved, worker=worker, frozen=made.frozen)
+        saved_model.export(*load_onnx(small_onnx), made.saved, worker=worker, frozen=made.frozen)
     assert files(made.saved.parent) == before
 
 
@@ -255,29 +266,29 @@ def test_a_changed_saved_model_is_refused(made: Made, tmp_path: Path) -> None:
     for name, content in files(made.saved).items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(content)
-    assert saved_model.load(tmp_path)
+    assert load_saved_model(tmp_path)
     spoiled(tmp_path / "saved_model.pb", tmp_path, change=-100)
     with pytest.raises(ContractError, match="another graph"):
-        saved_model.load(tmp_path)
+        load_saved_model(tmp_path)
     (tmp_path / "assets" / "contract.json").unlink()
     with pytest.raises(ContractError, match="carries no contract"):
-        saved_model.load(tmp_path)
+        load_saved_model(tmp_path)
 
 
 def test_a_changed_frozen_graph_is_refused(made: Made, tmp_path: Path) -> None:
     copy = spoiled(made.frozen, tmp_path, change=-100)
     with pytest.raises(ContractError, match="no contract beside it"):
-        saved_model.load_frozen(copy)
-    beside = saved_model.frozen_contract_path(made.frozen)
-    saved_model.frozen_contract_path(copy).write_bytes(beside.read_bytes())
+        load_frozen(copy)
+    beside = frozen_contract_path(made.frozen)
+    frozen_contract_path(copy).write_bytes(beside.read_bytes())
     with pytest.raises(ContractError, match="another graph"):
-        saved_model.load_frozen(copy)
+        load_frozen(copy)
 
 
 def test_a_changed_tflite_is_refused(made: Made, tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="another model"):
-        litert.load(spoiled(made.tflite, tmp_path, change=1000))
+        load_litert(spoiled(made.tflite, tmp_path, change=1000))
     with pytest.raises(ContractError, match="carries no contract"):
-        litert.load(spoiled(made.tflite, tmp_path, keep=5000))
+        load_litert(spoiled(made.tflite, tmp_path, keep=5000))
     with pytest.raises(InvalidInputError, match=r"not a \.tflite"):
-        litert.load(spoiled(made.tflite, tmp_path, keep=3))
+        load_litert(spoiled(made.tflite, tmp_path, keep=3))

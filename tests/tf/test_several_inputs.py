@@ -10,16 +10,18 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from fer_export import roads, samples
 from fer_export.cli.tf import main as tf
-from fer_export.environments.worker import Worker
-from fer_export.export import litert, onnx, saved_model, tensorflowjs
-from fer_export.foreign.architecture import resolve
-from fer_export.foreign.assemble import Told, assemble
-from fer_export.foreign.options import parse_input
-from fer_export.runtime import by_input
-from fer_export.runtime.tensorflow import ends_of
-from fer_export.runtime.tfjs import Browser
+from fer_export.convert import litert, onnx, saved_model, tensorflowjs
+from fer_export.formats.onnx import load_onnx
+from fer_export.importing.architecture import resolve
+from fer_export.importing.assemble import Told, assemble
+from fer_export.importing.options import parse_input
+from fer_export.parity import comparing, samples
+from fer_export.runtimes import by_input
+from fer_export.runtimes.registry import Resources, open_runtime
+from fer_export.runtimes.tensorflow import ends_of
+from fer_export.runtimes.tfjs import Browser
+from fer_export.tfenv.worker import Worker
 from tf.conftest import needed
 
 # TensorFlow sorts by name what is kept by name: the first input is the last of the alphabet.
@@ -86,14 +88,14 @@ def make(folder: Path, worker: Worker, browser: Browser) -> Make:
     def made(road: str) -> Path:
         saved, target = folder / "saved", folder / road
         if not saved.is_dir():
-            saved_model.export(*onnx.load(folder / "x.onnx"), saved, worker=worker, frozen=folder / "x.pb")
+            saved_model.export(*load_onnx(folder / "x.onnx"), saved, worker=worker, frozen=folder / "x.pb")
         if not target.exists():
             if road == "x.tflite":
                 litert.export(saved, target, worker=worker)
             elif road == "official":
                 tensorflowjs.export(saved, target, worker=worker, browser=browser)
             else:
-                saved_model.export(*onnx.load(folder / "x.onnx"), target, worker=worker, converter="onnx2tf")
+                saved_model.export(*load_onnx(folder / "x.onnx"), target, worker=worker, converter="onnx2tf")
         return target
 
     return made
@@ -101,8 +103,12 @@ def make(folder: Path, worker: Worker, browser: Browser) -> Make:
 
 @pytest.mark.parametrize("road", ["saved", "x.pb", "x.tflite", "official", "onnx2tf"])
 def test_it_goes_every_road(make: Make, folder: Path, road: str) -> None:
-    _, contract = onnx.load(folder / "x.onnx")
-    figures = roads.compare(folder / "x.onnx", [make(road)], samples.samples_for(contract))
+    _, contract = load_onnx(folder / "x.onnx")
+    figures = comparing.compare(
+        comparing.artefact_reference(folder / "x.onnx"),
+        comparing.turns([make(road)])[:1],
+        samples.samples_for(contract),
+    )
     assert len(figures) == 2
     assert all(figure.ok for figure in figures)
 
@@ -112,14 +118,14 @@ def test_the_values_inside_can_be_read(
     make: Make, folder: Path, worker: Worker, browser: Browser, road: str, kind: str
 ) -> None:
     """As the bisection does."""
-    _, contract = onnx.load(folder / "x.onnx")
+    _, contract = load_onnx(folder / "x.onnx")
     ends = ends_of(contract)
     path, pixels = make(road), samples.samples_for(contract)[0].pixels
     names = worker.call("values.tensors", path=path, kind=kind, **ends)
     pictures = by_input(pixels, "")
     read = worker.call("values.read", path=path, kind=kind, pictures=pictures, names=names[:2], **ends)
     assert len(read["tensors"]) == 2
-    with roads.opened(path, worker=worker, browser=browser) as runtime:
+    with open_runtime(path, Resources(browser, worker)) as runtime:
         for name, answer in runtime(pixels).items():
             np.testing.assert_allclose(read["outputs"][name], answer, atol=1e-4)
 
@@ -131,7 +137,7 @@ def test_onnx_tf_gets_opset_15_of_other_peoples_code(folder: Path) -> None:
     refused = CliRunner().invoke(tf, asked)
     assert refused.exit_code == 4
     assert "--arch NET" in refused.stderr
-    arch = str(folder / onnx.load(folder / "x.onnx")[1].architecture.name)
+    arch = str(folder / load_onnx(folder / "x.onnx")[1].architecture.name)
     result = CliRunner().invoke(tf, [*asked, "--ckpt", str(folder / "x.pth"), "--arch", arch])
     assert result.exit_code == 0, result.output
     assert "tf-frozen" in result.stdout

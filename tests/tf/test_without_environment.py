@@ -14,12 +14,13 @@ import pytest
 from click import Command
 from click.testing import CliRunner
 
-from fer_export import checkpoint, environments
-from fer_export.checkpoint import Checkpoint
 from fer_export.cli import env, litert, tf, tfjs
-from fer_export.environments import ENVIRONMENTS, Environment
-from fer_export.environments.worker import Worker
 from fer_export.errors import InvalidInputError, MissingDependencyError, UsageError
+from fer_export.formats import checkpoint
+from fer_export.formats.checkpoint import Checkpoint
+from fer_export.tfenv import environments
+from fer_export.tfenv.environments import ENVIRONMENTS, Environment
+from fer_export.tfenv.worker import Worker
 
 HEAVY = ("tensorflow", "tf_keras", "tensorflowjs", "onnx2tf", "onnx_tf", "ai_edge_litert")
 
@@ -52,7 +53,7 @@ class Refuse:
 sys.meta_path.insert(0, Refuse())
 import fer_export
 names = [module.name for module in pkgutil.walk_packages(fer_export.__path__, "fer_export.")]
-names = [name for name in names if not name.startswith("fer_export.workers.")]
+names = [name for name in names if not name.startswith("fer_export.tfenv.tasks.")]
 for name in names:
     importlib.import_module(name)
 print(len(names))

@@ -34,7 +34,7 @@ def main(output: Output, ckpts: tuple[Path, ...], data: Path | None, kind: str |
       python -m training evaluate --ckpt runs/mean.safetensors \\
           --data ../shared/data
     """
-    from fer_export import checkpoint
+    from fer_export.formats import checkpoint
     from training.data.faces import TRAINING
     from training.weights.model_soup import average
 

@@ -51,7 +51,7 @@ def main(
           --data ../shared/data -o runs/fernet/calibrated.safetensors
       python -m training calibrate --ckpt x.pth --data faces --kind folder
     """
-    from fer_export import checkpoint
+    from fer_export.formats import checkpoint
     from training.data.faces import ALL
     from training.weights.calibrate import calibrate
 

@@ -29,9 +29,10 @@ def main(output: Output, paths: tuple[Path, ...], data: Path, runs: tuple[Path, 
           --run runs/student-0 --run runs/student-1 --run runs/student-2 \\
           -o fer_export/pretrained/README.md
     """
-    from fer_export import checkpoint, macs
     from fer_export.errors import InvalidInputError
     from fer_export.files import replacing
+    from fer_export.formats import checkpoint
+    from fer_export.models import cost as costs
     from training.data.sources import load_faces
     from training.report.card import Shipped, render
 
@@ -48,7 +49,7 @@ def main(output: Output, paths: tuple[Path, ...], data: Path, runs: tuple[Path, 
         same = [contract for contract in seeds if contract.labels == loaded.contract.labels]
         with output.working(f"measuring {source}"):
             models.append(Shipped.measured(source.stem, loaded, load_faces(kind, data), same))
-    cost = macs.of(checkpoint.load(paths[0]).contract)
+    cost = costs.of(checkpoint.load(paths[0]).contract)
     if cost is None or cost.macs is None:
         raise InvalidInputError(f"{paths[0]}: its multiply-accumulates cannot be counted")
     spelt = "python -m training card " + " ".join(

@@ -62,7 +62,7 @@ def main(
     if fill and folder is not None:
         raise UsageError("--fill measures nothing, so there is nothing to write with -o")
 
-    from fer_export import checkpoint as checkpoints
+    from fer_export.formats import checkpoint as checkpoints
     from training.data import cascade_crops
     from training.measure import deployment
     from training.report import deployment_sheet

@@ -63,7 +63,7 @@ def main(
     if final and not private:
         raise UsageError(f"--final is for PrivateTest, not for {split or 'PublicTest'}", hint="add --split PrivateTest")
 
-    from fer_export import checkpoint as checkpoints
+    from fer_export.formats import checkpoint as checkpoints
     from training import report
     from training.measure import test_set_ledger
     from training.measure.evaluation import evaluate

@@ -72,7 +72,7 @@ def main(
     if devices > 1 and "TORCHELASTIC_RUN_ID" not in os.environ:
         sys.exit(_torchrun(devices))
 
-    from fer_export import checkpoint
+    from fer_export.formats import checkpoint
     from training.fit.run import Run, fit, is_first
     from training.recipe import read_recipe
     from training.report.run_report import write_run_report

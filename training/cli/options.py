@@ -12,7 +12,7 @@ Folder = click.Path(path_type=Path, file_okay=False)
 
 def made_of(source: Path, ending: str) -> Path:
     """Where a checkpoint made of another one goes if nobody says: beside it, but not among the packaged ones."""
-    from fer_export import checkpoint
+    from fer_export.formats import checkpoint
 
     packaged = source.parent == checkpoint.PRETRAINED.parent
     return (Path() if packaged else source.parent) / f"{source.stem}-{ending}{source.suffix}"

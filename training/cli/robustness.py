@@ -50,7 +50,7 @@ def main(
       python -m training robustness --ckpt runs/resnet9/best.safetensors \\
           --data ../shared/data -o runs/resnet9/robustness
     """
-    from fer_export import checkpoint as checkpoints
+    from fer_export.formats import checkpoint as checkpoints
     from training.measure import robustness
     from training.measure.robustness.measure import passes
     from training.report import robustness_chart

@@ -92,7 +92,7 @@ def _of_folder(contract: Contract, data: Path, kind: str, split: str | None, run
     from training.data.faces import ALL, PUBLIC
     from training.data.sources import load_faces
 
-    size, channels = contract.input.height or 48, contract.input.channels
+    size, channels = contract.picture.height or 48, contract.picture.channels
     every = load_faces(kind, data, size=size, channels=channels, share=0)
     if split == ALL or (every.split == PUBLIC).any():
         return every, split or PUBLIC
@@ -162,7 +162,7 @@ def _group(text: str) -> tuple[str, list[str]]:
 
 def kind_of(contract: Contract, data: Path | None) -> str:
     """What a checkpoint was trained on, by its contract, unless the folder itself is plainly of pictures."""
-    from fer_export import fer2013
+    from fer_export.data import fer2013
     from training.data import drawn, ferplus
 
     known = {drawn.LABELS: "drawn", ferplus.LABELS: "ferplus", fer2013.LABELS: "fer2013"}
@@ -175,7 +175,7 @@ def kind_of(contract: Contract, data: Path | None) -> str:
 
 def _of_class_folders(data: Path) -> bool:
     """Whether a folder is plainly one of pictures by class: it has folders in it, and no file of FER2013."""
-    from fer_export import fer2013
+    from fer_export.data import fer2013
 
     if (data / "train").is_dir():
         return True

@@ -39,7 +39,7 @@ def main(output: Output, ckpt: Path | None, factor: int, noise: float, seed: int
       python -m training fit --recipe teacher --init runs/wide.safetensors \\
           --data ../shared/data
     """
-    from fer_export import checkpoint
+    from fer_export.formats import checkpoint
     from training.weights.widen import widen
 
     source = ckpt or checkpoint.PRETRAINED

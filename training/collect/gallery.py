@@ -17,7 +17,7 @@ from selenium.common.exceptions import SessionNotCreatedException, TimeoutExcept
 from selenium.webdriver.chrome.service import Service
 
 from fer_export.errors import MissingDependencyError, first_line
-from fer_export.runtime import chromium
+from fer_export.runtimes import chromium
 from training.collect.limits import Limits
 from training.collect.sources import ERROR, Refusal
 

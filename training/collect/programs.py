@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fer_export.errors import MissingDependencyError
-from fer_export.runtime import chromium
+from fer_export.runtimes import chromium
 
 
 def find_browser(given: Path | None) -> str:

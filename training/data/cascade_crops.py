@@ -25,13 +25,13 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from fer_export.contract import Cascade, Crop
+from fer_export.data.fer2013 import SIZE, cache_folder
 from fer_export.errors import InvalidInputError
 from fer_export.faces import cascade
 from fer_export.faces.align import grid_to_photo
 from fer_export.faces.face import Face
 from fer_export.faces.photo import Photo
 from fer_export.faces.sampling import Affine, subsamples
-from fer_export.fer2013 import SIZE, cache_folder
 from fer_export.files import replacing
 from training.augment.warp import warp
 

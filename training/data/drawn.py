@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image, ImageDraw, ImageFilter
 
-from fer_export.fer2013 import SIZE
+from fer_export.data.fer2013 import SIZE
 from training.data.faces import PUBLIC, TRAINING, Faces, one_hot
 
 _SCALE = 4  # drawn four times as large and reduced, for smooth edges

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from fer_export import fer2013
+from fer_export.data import fer2013
 from fer_export.errors import InvalidInputError
 from training.data.faces import Faces, one_hot
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from fer_export import fer2013
+from fer_export.data import fer2013
 from fer_export.errors import InvalidInputError
 from training.data.faces import Faces, one_hot
 from training.data.fer2013 import find, places

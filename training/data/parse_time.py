@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from fer_export import fer2013
+from fer_export.data import fer2013
 from fer_export.errors import InvalidInputError
 from training.data.fer2013 import find
 

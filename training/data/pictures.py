@@ -11,12 +11,12 @@ import numpy.typing as npt
 from PIL import Image
 
 from fer_export.contract import Crop, Point
+from fer_export.data.fer2013 import SkippedWarning
 from fer_export.errors import InvalidInputError, UsageError
 from fer_export.faces.align import TEMPLATE_48, grid_to_photo
 from fer_export.faces.face import Face
 from fer_export.faces.photo import Photo
 from fer_export.faces.sampling import sample
-from fer_export.fer2013 import SkippedWarning
 from training.data.faces import PRIVATE, PUBLIC, TRAINING
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".pgm", ".ppm")

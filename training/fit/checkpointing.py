@@ -14,8 +14,8 @@ from lightning.pytorch.callbacks import Checkpoint as LightningCheckpoint
 from safetensors.torch import save_file
 from torch import Tensor
 
-from fer_export.checkpoint import Checkpoint, save, weights_sha256
 from fer_export.files import replacing
+from fer_export.formats.checkpoint import Checkpoint, save, weights_sha256
 from training.data.sources import Split
 from training.fit.multi_head import Head, cut
 from training.provenance import contract_for, metrics_of
@@ -27,14 +27,17 @@ COLUMNS = ("epoch", "stage", "loss", "val_loss", "accuracy", "macro_f1", "learni
 WHOLE = "net-"
 
 
-class Keeper(Callback):
+class CheckpointWriter(Callback):
     """Writes `last.*` after each epoch and `best.*` when the check is the best so far; a second head's below.
 
     Stands before the weight averaging in the list, so that it sees the averaged weights.
     """
 
-    def __init__(self, folder: Path, recipe: Recipe, split: Split, heads: tuple[Head, ...], *, note: str) -> None:
+    def __init__(
+        self, folder: Path, recipe: Recipe, split: Split, heads: tuple[Head, ...], *, note: str, synthetic: bool
+    ) -> None:
         self.folder, self.recipe, self.split, self.heads, self.note = folder, recipe, split, heads, note
+        self.synthetic = synthetic
         self.best = dict.fromkeys((head.name for head in heads), float("-inf"))
         self.state: dict[str, Tensor] = {}
 
@@ -79,7 +82,7 @@ class Keeper(Callback):
             state = cut(self.recipe.architecture, self.recipe.arguments, state, head, width=self.heads[-1].stop)
         if head.start:
             split = replace(split, train=split.train.by_other(), check=split.check.by_other().labelled())
-        contract = contract_for(self.recipe, split, note=self.note)
+        contract = contract_for(self.recipe, split, note=self.note, synthetic=self.synthetic)
         training = contract.training
         assert training is not None
         other = f"; beside {self.heads[1 - self.heads.index(head)].name}" if len(self.heads) > 1 else ""
@@ -150,7 +153,7 @@ class History(Callback):
             writer.writerow(row)
 
 
-class State(LightningCheckpoint):
+class ResumeState(LightningCheckpoint):
     """Writes what a resumed run needs after each epoch, and never leaves half of it.
 
     Lightning's own ModelCheckpoint writes in place, and at the end again, when the averaged weights have

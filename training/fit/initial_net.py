@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from fer_export import models
-from fer_export.checkpoint import Checkpoint
 from fer_export.contract import Architecture
 from fer_export.errors import InvalidInputError
+from fer_export.formats.checkpoint import Checkpoint
 from training.data.aliases import matched
 from training.data.sources import Split
 from training.fit import multi_head, pretrained
@@ -97,7 +97,7 @@ def _reordered(init: Checkpoint, labels: tuple[str, ...]) -> nn.Module:
 
 def _same(net: nn.Module, changed: nn.Module, order: list[int], init: Checkpoint) -> bool:
     """Whether `changed` answers what `net` does, in the other order, on noise for normalised pictures."""
-    spec = init.contract.input
+    spec = init.contract.picture
     shape = (2, spec.channels, spec.height or 48, spec.width or 48)
     pictures = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():

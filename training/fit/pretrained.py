@@ -18,8 +18,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from fer_export.checkpoint import DAMAGED
 from fer_export.errors import InvalidInputError, MissingDependencyError, first_line
+from fer_export.formats.checkpoint import DAMAGED
 from fer_export.models import torchvision_zoo
 
 Source = Literal["imagenet", "vggface2"]

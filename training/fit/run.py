@@ -18,19 +18,19 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from safetensors.torch import load_file
 from torch import nn
 
-from fer_export import checkpoint as checkpoints
-from fer_export.checkpoint import Checkpoint
 from fer_export.errors import InvalidInputError, UsageError
 from fer_export.files import replacing
+from fer_export.formats import checkpoint as checkpoints
+from fer_export.formats.checkpoint import Checkpoint
 from training.data import classes, sources
 from training.data.sources import Split
 from training.fit import pretrained, stored_views
-from training.fit.checkpointing import WHOLE, History, Keeper, State, WarmAverage
+from training.fit.checkpointing import WHOLE, CheckpointWriter, History, ResumeState, WarmAverage
 from training.fit.dataloader import InMemory, Rows, loader
 from training.fit.initial_net import initial_net
 from training.fit.lightning_module import Fitting
 from training.fit.multi_head import heads, targets
-from training.provenance import started_from, write_environment
+from training.provenance import only_drawn, started_from, write_environment
 from training.recipe import Data, Recipe, Stage, as_yaml, read_recipe
 
 #: Rows that are checked at a time, over all processes.
@@ -172,12 +172,19 @@ def _fit_stage(recipe: Recipe, stage: Stage, net: nn.Module, split: Split, run: 
         logger=TensorBoardLogger(run.folder, name="tensorboard", version=stage.name),
         callbacks=[
             # Before the averaging, so that it sees the averaged weights.
-            Keeper(run.folder if final else place, recipe, split, both, note=note),
+            CheckpointWriter(
+                run.folder if final else place,
+                recipe,
+                split,
+                both,
+                note=note,
+                synthetic=only_drawn(recipe, recipe.stages.index(stage), run.init),
+            ),
             *([WeightAveraging(avg_fn=WarmAverage(stage.ema))] if stage.ema else []),
             *(History(run.folder / head.place / "metrics.csv", stage.name, head.prefix) for head in both),
             *([EarlyStopping("val_loss", patience=stage.stop)] if stage.stop else []),
             *run.callbacks,
-            State(last),
+            ResumeState(last),
         ],
         use_distributed_sampler=False,
         enable_progress_bar=run.progress and rank == 0,

@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from fer_export.checkpoint import Checkpoint
 from fer_export.errors import ContractError, InvalidInputError
+from fer_export.formats.checkpoint import Checkpoint
 from training.data import cascade_crops
 from training.data.faces import Faces
 from training.measure.evaluation import Evaluation, evaluate, predict
@@ -81,7 +81,7 @@ def measure_deployment(
         ContractError: the contract says nothing about crops, leaves the size free, or is for colour.
         InvalidInputError: as for `evaluate`; other pictures, or not one face found.
     """
-    spec, rule = checkpoint.contract.input, checkpoint.contract.crop
+    spec, rule = checkpoint.contract.picture, checkpoint.contract.crop
     if rule is None or spec.height is None or spec.width is None:
         raise ContractError("the contract of this model says nothing about cropping faces")
     if spec.channels != 1:

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from fer_export.checkpoint import Checkpoint
 from fer_export.contract import Contract
 from fer_export.errors import InvalidInputError
+from fer_export.formats.checkpoint import Checkpoint
 from training.data.faces import Faces
 from training.measure.figures import Figures, figures_of
 
@@ -119,7 +119,7 @@ def fitted(pixels: Tensor, contract: Contract) -> Tensor:
     Raises:
         InvalidInputError: the channels are not the contract's.
     """
-    spec = contract.input
+    spec = contract.picture
     if pixels.shape[1] != spec.channels:
         raise InvalidInputError(
             f"the pictures have {pixels.shape[1]} channel(s), the checkpoint takes {spec.channels} ({spec.color})",
@@ -156,7 +156,7 @@ def _by_view(checkpoint: Checkpoint, pixels: Tensor, views: int, progress: Progr
         raise InvalidInputError(f"{views} views: 1 to {MOST_VIEWS} can be averaged")
     # Convolutions on a CPU are faster this way, by two thirds for fernet; the answers differ by rounding only.
     module = checkpoint.module().to(memory_format=torch.channels_last)
-    spec = checkpoint.contract.input
+    spec = checkpoint.contract.picture
     height, width = spec.height or pixels.shape[2], spec.width or pixels.shape[3]
     batch = min(_BATCH, max(1, _BATCH_PIXELS // (height * width)))
     parts: list[Tensor] = []

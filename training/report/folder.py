@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fer_export.checkpoint import Checkpoint
 from fer_export.contract import Contract
 from fer_export.files import replacing
+from fer_export.formats.checkpoint import Checkpoint
 from training.measure import test_set_ledger
 from training.report import confusion, html, mistakes, reliability, text
 from training.report import history as history_

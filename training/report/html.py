@@ -90,7 +90,7 @@ def render(
 
 
 def _provenance(contract: Contract) -> list[tuple[str, str]]:
-    training, spec = contract.training, contract.input
+    training, spec = contract.training, contract.picture
     size = "free size" if spec.height is None else f"{spec.width} × {spec.height}"
     arguments = ", ".join(f"{name} = {value}" for name, value in contract.architecture.arguments.items())
     name = contract.architecture.name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from fer_export import checkpoint as checkpoints
+from fer_export.formats import checkpoint as checkpoints
 from training.data.sources import Split
 from training.measure.evaluation import evaluate
 from training.recipe import Recipe

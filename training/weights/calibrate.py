@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fer_export.checkpoint import Checkpoint
 from fer_export.contract import Calibration, Contract, Metric
 from fer_export.errors import InvalidInputError
+from fer_export.formats.checkpoint import Checkpoint
 from training.data import copies
 from training.data.faces import Faces
 from training.measure import evaluation

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from fer_export import models
-from fer_export.checkpoint import Checkpoint
 from fer_export.contract import Architecture
 from fer_export.errors import InvalidInputError, ParityError
+from fer_export.formats.checkpoint import Checkpoint
 from training.provenance import remade
 
 #: Of logits, without noise: what float32 loses by summing in another order.
@@ -66,7 +66,7 @@ def _copied(name: str, value: Tensor, like: Tensor, factor: int) -> Tensor:
 
 def _hold(narrow: Checkpoint, wide: Checkpoint) -> None:
     """Both on noise for normalised pictures: nothing here knows what the net is for."""
-    spec = narrow.contract.input
+    spec = narrow.contract.picture
     shape = (4, spec.channels, spec.height or 48, spec.width or 48)
     pictures = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():

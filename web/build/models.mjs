@@ -3,14 +3,16 @@ import { dirname, join } from "node:path";
 
 import { Failure } from "./failure.mjs";
 
-/** The key of the contract in `userDefinedMetadata`; `KEY` in fer_export/contract.py. */
+/** The key of the contract in `userDefinedMetadata`; `KEY` in fer_export/contract. */
 const CONTRACT = "fer_export.contract";
+/** The version that the page reads: src/model-contract.ts. */
+const VERSION = 2;
 
 /**
  * The models that the page carries, each as the text of its model.json and its shards in one base64 string.
  *
  * @param {string} folder Classifier in `folder`, stages of the detector in `folder/detector/<stage>`.
- * @throws {Failure} Missing, damaged or without a contract; names the command that writes it.
+ * @throws {Failure} Missing, damaged, or without a contract that the page reads; names the command that writes it.
  */
 export function readModels(folder) {
   return {
@@ -34,9 +36,27 @@ function read(folder, command) {
   } catch {
     throw new Failure(`${path} is not JSON; next: ${command}`);
   }
-  if (!model?.userDefinedMetadata?.[CONTRACT]) throw new Failure(`${path} carries no contract; next: ${command}`);
+  checkContract(model?.userDefinedMetadata?.[CONTRACT], path, command);
   if (!Array.isArray(model.weightsManifest)) throw new Failure(`${path} lists no weights; next: ${command}`);
   return { json: JSON.stringify(model), weights: shards(path, model.weightsManifest, command) };
+}
+
+/**
+ * @param {unknown} found The contract, or its JSON.
+ * @param {string} path
+ * @param {string} command
+ */
+function checkContract(found, path, command) {
+  let contract = found;
+  try {
+    if (typeof found === "string") contract = JSON.parse(found);
+  } catch {
+    contract = null;
+  }
+  const version = Number(/** @type {{ version?: unknown } | null | undefined} */ (contract)?.version);
+  if (Number.isNaN(version)) throw new Failure(`${path} carries no contract; next: ${command}`);
+  if (version > VERSION) throw new Failure(`${path} was written by a newer fer-export (contract ${version}): update`);
+  if (version < VERSION) throw new Failure(`${path} was written by an older fer-export (contract ${version}); next: ${command}`);
 }
 
 /**

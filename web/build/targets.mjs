@@ -26,12 +26,12 @@ const WASM = ["tfjs-backend-wasm.wasm", "tfjs-backend-wasm-simd.wasm", "tfjs-bac
  */
 export async function page(options) {
   const models = readModels(options.model);
-  const worker = await bundle(options, "worker/worker.ts", { models });
+  const worker = await bundle(options, "src/worker/worker.ts", { models });
   const portrait = existsSync(options.portrait)
     ? `data:image/png;base64,${readFileSync(options.portrait).toString("base64")}`
     : null;
   const text = Buffer.from(worker).toString("utf8");
-  const main = await bundle(options, "main.ts", { worker: text, portrait });
+  const main = await bundle(options, "src/main.ts", { worker: text, portrait });
   return [write(join(options.out, "fer.js"), main)];
 }
 
@@ -41,8 +41,7 @@ export async function page(options) {
  * @param {Options} options
  */
 export async function harness(options) {
-  if (!existsSync(join(options.web, "src/harness.ts"))) return ["harness: src/harness.ts is not there, skipped"];
-  const lines = [write(join(options.harnessOut, "harness.js"), await bundle(options, "harness.ts", {}))];
+  const lines = [write(join(options.harnessOut, "harness.js"), await bundle(options, "harness/tfjs.ts", {}))];
   const source = join(options.web, "node_modules/@tensorflow/tfjs-backend-wasm/dist");
   for (const name of WASM) lines.push(copy(join(source, name), join(options.harnessOut, name)));
   return lines;
@@ -54,19 +53,19 @@ export async function harness(options) {
  * @param {Options} options
  */
 export async function testing(options) {
-  return [write(join(options.out, "testing.js"), await bundle(options, "testing.ts", {}))];
+  return [write(join(options.out, "testing.js"), await bundle(options, "testing/index.ts", {}))];
 }
 
 /**
  * @param {Options} options
- * @param {string} entry Below `src`.
+ * @param {string} entry Below `web`.
  * @param {Record<string, unknown>} inlined What the imports of `fer:NAME` give, as JSON values.
  * @returns {Promise<Uint8Array>}
  */
 async function bundle(options, entry, inlined) {
   try {
     const result = await build({
-      entryPoints: [join(options.web, "src", entry)],
+      entryPoints: [join(options.web, entry)],
       bundle: true,
       write: false,
       format: "iife",

@@ -2,12 +2,14 @@ import source from "fer:worker";
 
 import type { BackendName, Mode, Ready, Reply, Request, Sight } from "./worker/protocol";
 
-/** How long the worker may take for one picture before it counts as stuck, in milliseconds. */
+/** How long the worker may take to start, or for one picture, before it counts as stuck, in milliseconds. */
 const PATIENCE = 60_000;
 
 interface Waiting<T> {
   resolve(value: T): void;
   reject(error: Error): void;
+  /** Ends the waiting when the worker is stuck. */
+  readonly timer: number;
 }
 
 /**
@@ -19,7 +21,7 @@ interface Waiting<T> {
 export class Bridge {
   readonly #worker: Worker;
   #starting: Waiting<Ready> | null = null;
-  #looking: (Waiting<Sight> & { id: number; timer: number }) | null = null;
+  #looking: (Waiting<Sight> & { readonly id: number }) | null = null;
   #dead: Error | null = null;
   #id = 0;
 
@@ -27,7 +29,7 @@ export class Bridge {
     const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
     this.#worker = new Worker(url, { name: "fer" });
     this.#worker.onmessage = ({ data }: MessageEvent<Reply>) => this.#receive(data);
-    this.#worker.onerror = (event) => this.#die(new Error(`the worker failed: ${event.message || "it could not start"}`));
+    this.#worker.onerror = (event) => this.#die(gone(`the worker failed: ${event.message || "it could not start"}`));
     // Revoking at once would race with the worker's reading of it.
     setTimeout(() => URL.revokeObjectURL(url), PATIENCE);
   }
@@ -40,11 +42,11 @@ export class Bridge {
   /**
    * Load the models and compare them with their golden pictures. To be called once.
    *
-   * @throws Error No backend works, or a model cannot be read.
+   * @throws Error No backend works, a model cannot be read, or the worker is stuck.
    */
   start(backend: BackendName | null): Promise<Ready> {
     return new Promise((resolve, reject) => {
-      this.#starting = { resolve, reject };
+      this.#starting = { resolve, reject, timer: this.#patience() };
       this.#send({ kind: "start", backend }, []);
     });
   }
@@ -52,7 +54,7 @@ export class Bridge {
   /**
    * Find and read the faces in a picture; the bitmap is handed over.
    *
-   * @throws Error A picture is in flight already, or the worker cannot cope with this one.
+   * @throws Error A picture is in flight already, the worker cannot cope with this one, or it is stuck.
    */
   look(bitmap: ImageBitmap, mode: Mode, fresh: boolean): Promise<Sight> {
     if (this.#dead || this.#looking) {
@@ -61,10 +63,13 @@ export class Bridge {
     }
     return new Promise((resolve, reject) => {
       const id = ++this.#id;
-      const timer = window.setTimeout(() => this.#die(new Error("the worker no longer answers")), PATIENCE);
-      this.#looking = { resolve, reject, id, timer };
+      this.#looking = { resolve, reject, id, timer: this.#patience() };
       this.#send({ kind: "look", id, bitmap, mode, fresh }, [bitmap]);
     });
+  }
+
+  #patience(): number {
+    return window.setTimeout(() => this.#die(gone("the worker no longer answers")), PATIENCE);
   }
 
   #send(request: Request, transfer: Transferable[]): void {
@@ -73,6 +78,7 @@ export class Bridge {
 
   #receive(reply: Reply): void {
     if (reply.kind === "ready") {
+      clearTimeout(this.#starting?.timer);
       this.#starting?.resolve(reply);
       this.#starting = null;
     } else if (reply.kind === "failed" && reply.id === null) {
@@ -89,9 +95,15 @@ export class Bridge {
   #die(error: Error): void {
     this.#dead = error;
     this.#worker.terminate();
+    clearTimeout(this.#starting?.timer);
     clearTimeout(this.#looking?.timer);
     this.#starting?.reject(error);
     this.#looking?.reject(error);
     this.#starting = this.#looking = null;
   }
+}
+
+/** The error of a worker that is gone: it does not come back by itself. */
+function gone(reason: string): Error {
+  return new Error(`${reason}; reload the page to start again`);
 }

@@ -1,47 +1,82 @@
-import type { Landmarks } from "./geometry/types";
+// Written by `make contract-types` from the JSON schema of fer_export/contract: do not edit.
 
 /**
- * The contract that every model carries: fer_export/contract.py's record, as far as the page reads
- * it. The page knows no label, size, threshold or template of its own.
+ * An architecture by name, and the arguments its factory was called with.
+ *
+ * The name is a registered one, `torchvision:NAME`, or, of code outside this project, `file.py:factory` or
+ * `package.module:factory`. Such code is never imported because a contract says so.
  */
-
-/** The key in model.json's `userDefinedMetadata`. */
-export const KEY = "fer_export.contract";
-const VERSION = 1;
-
-export interface Input {
-  readonly height: number | null;
-  readonly width: number | null;
-  readonly channels: number;
-  readonly color: "gray" | "rgb" | "bgr" | "planes" | "values";
+export interface Architecture {
+  readonly name: string;
+  readonly arguments: Readonly<Record<string, number | string | boolean | readonly number[]>>;
 }
 
-export interface Crop {
-  /** Where the landmarks go on the input grid, in its pixels. */
-  readonly template: Landmarks;
-  /** By how much the square around a box grows, as a part of its side. */
-  readonly margin: number;
-  readonly sampling: string;
+/**
+ * What the logits are divided by before softmax, inside the graph (Guo et al. 2017), and what it does.
+ *
+ * `ece` is the expected calibration error, 0–1, over 15 bins of equal width: at temperature 1, and at
+ * temperatures fitted without the rows that they are measured on.
+ */
+export interface Calibration {
+  readonly temperature: number;
+  readonly ece_before: number;
+  readonly ece_after: number;
+  readonly split: string;
+  readonly protocol: string;
+  readonly samples: number;
 }
 
+/** MTCNN's settings (Zhang et al. 2016), the same in Python and on the page. */
 export interface Cascade {
   readonly stage: "pnet" | "rnet" | "onet";
-  /** In pixels. */
   readonly min_face: number;
   readonly factor: number;
   readonly thresholds: readonly [number, number, number];
 }
 
+/**
+ * How an artefact was made.
+ *
+ * Attributes:
+ *     hop: what wrote this file.
+ *     converter: what made the TensorFlow graph of the ONNX file; None where there is no such graph.
+ *     without: passes of the direct converter that were left out.
+ */
+export interface Conversion {
+  readonly hop: "onnx" | "tfjs" | "saved_model" | "frozen" | "litert" | "tensorflowjs";
+  readonly converter: "direct" | "onnx2tf" | "onnx-tf" | null;
+  readonly without: readonly string[];
+}
+
+/**
+ * How a face gets from a photo onto the input grid.
+ *
+ * `template` holds where the five landmarks (left eye, right eye, nose, left and right mouth
+ * corner, as seen in the picture) go on the input grid, in pixels; a least-squares similarity
+ * (Umeyama 1991) maps the face there. Without landmarks: the square around the detector's box,
+ * enlarged by `margin` of its side. `sampling` names the rule in `fer_export/faces/sampling.py`.
+ */
+export interface Crop {
+  readonly template: readonly [readonly [number, number], readonly [number, number], readonly [number, number], readonly [number, number], readonly [number, number]];
+  readonly margin: number;
+  readonly sampling: "area-bilinear/1";
+  readonly gray: "bt601";
+}
+
+/**
+ * One picture and what torch answers for it, so that any runtime can test itself.
+ *
+ * `pixels` is base64 of uint8 in the order H, W, C; `outputs` by name, flattened, channels last.
+ */
 export interface Golden {
   readonly name: string;
   readonly height: number;
   readonly width: number;
-  /** base64 of uint8, H · W · C. */
   readonly pixels: string;
-  /** By name, flattened, channels last. */
   readonly outputs: Readonly<Record<string, readonly number[]>>;
 }
 
+/** One measured figure: what, on which rows, by which protocol, over how many. */
 export interface Metric {
   readonly name: string;
   readonly value: number;
@@ -50,14 +85,73 @@ export interface Metric {
   readonly samples: number;
 }
 
-export interface Hop {
-  readonly runtime: string;
-  readonly output: string;
-  readonly max_abs: number;
-  readonly samples: number;
-  readonly tolerance: number;
+/** (pixel - mean) / std for each channel, in units of 0–255, computed inside the graph. */
+export interface Normalization {
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+  readonly where: "graph";
 }
 
+/** One named output; `shape` without the batch, channels last as in TF.js, 0 for a free size. */
+export interface Output {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly meaning: string;
+}
+
+/**
+ * What a hop measured when it wrote this artefact: a runtime against a reference one.
+ *
+ * `max_abs` was at most `tolerance` · `scale`, where `scale` is max(1, largest |reference| / unit); see
+ * `contract/tolerance.py`. The first files of contract 1 were held to `tolerance` alone, which the default says.
+ */
+export interface Parity {
+  readonly runtime: string;
+  readonly reference: string;
+  readonly output: string;
+  readonly max_abs: number;
+  readonly rmse: number;
+  readonly cosine: number;
+  readonly top1: number | null;
+  readonly samples: number;
+  readonly tolerance: number;
+  readonly scale: number;
+}
+
+/**
+ * A picture with values of 0–255, as it is before `normalization`, which is inside the graph.
+ *
+ * ONNX and torch take it as [N, C, H, W], TensorFlow and TF.js as [N, H, W, C]. Height and width are both numbers,
+ * or both None where any size will do.
+ */
+export interface PictureInput {
+  readonly kind: "picture";
+  readonly name: string;
+  readonly height: number | null;
+  readonly width: number | null;
+  readonly channels: number;
+  readonly color: "gray" | "rgb" | "bgr" | "planes";
+  readonly normalization: Normalization;
+}
+
+/**
+ * The largest difference that parity and the page's self-test allow.
+ *
+ * A value of an output may differ from the reference by `value` · max(1, largest |reference| of that output / `unit`),
+ * the largest over all pictures that were compared. `top1` is the share of pictures whose top class must be the same.
+ */
+export interface Tolerance {
+  readonly value: number;
+  readonly unit: number;
+  readonly top1: number;
+}
+
+/**
+ * Where the weights come from.
+ *
+ * `synthetic`: a program drew the training data, so that the net knows nothing of the real world. The page warns of
+ * such models, and of no others.
+ */
 export interface Training {
   readonly data: string;
   readonly protocol: string;
@@ -65,47 +159,65 @@ export interface Training {
   readonly seed: number;
   readonly epochs: number;
   readonly note: string;
+  readonly synthetic: boolean;
 }
-
-export type Precision = "float32" | "float16" | "uint8";
-
-export interface Contract {
-  readonly version: 1;
-  readonly architecture: { readonly name: string };
-  readonly labels: readonly string[];
-  readonly input: Input;
-  readonly more_inputs: readonly Input[];
-  readonly crop: Crop | null;
-  readonly cascade: Cascade | null;
-  readonly outputs: readonly { readonly name: string }[];
-  readonly training: Training | null;
-  readonly metrics: readonly Metric[];
-  readonly license: string;
-  readonly weights_sha256: string;
-  readonly weights_dtype: Precision;
-  readonly golden: readonly Golden[];
-  readonly parity: readonly Hop[];
-}
-
-/** What the view is told about a model: its contract without the golden pictures. */
-export type Provenance = Omit<Contract, "golden">;
 
 /**
- * The contract in a model.json.
+ * Numbers that are no picture and are not normalised.
  *
- * Python validated every field when it wrote the file; here it is enough to tell that it is a
- * contract, and one of a version that this page can read.
- *
- * @param where What is being read, for the error.
- * @throws Error No contract, or another version.
+ * `shape` is without the batch, channels first: [] for one number, [C] for a vector, [C, L] for a signal,
+ * [C, D, H, W] for a volume. TensorFlow and TF.js take it channels last. `range` is what parity is measured within,
+ * both ends included.
  */
-export function readContract(model: { userDefinedMetadata?: unknown }, where: string): Contract {
-  const metadata = model.userDefinedMetadata as Record<string, unknown> | undefined;
-  const found = metadata?.[KEY];
-  const contract = (typeof found === "string" ? JSON.parse(found) : found) as Contract | undefined;
-  if (!contract) throw new Error(`the ${where} carries no contract`);
-  if (contract.version !== VERSION) {
-    throw new Error(`the ${where} has a contract of version ${String(contract.version)}; this page reads ${VERSION}`);
-  }
-  return contract;
+export interface ValuesInput {
+  readonly kind: "values";
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: "float32" | "int32" | "int64" | "bool";
+  readonly range: readonly [number, number];
+}
+
+/**
+ * Everything an artefact says about itself.
+ *
+ * Attributes:
+ *     version: raised when a field changes its meaning; fields are added without.
+ *     labels: of the classes; empty where the net is no classifier.
+ *     inputs: in the order of the net's arguments.
+ *     batch: of this very file; a checkpoint's is always dynamic.
+ *     crop: how a face gets onto the first input's grid; None where that is no picture of a face.
+ *     cascade: of the three detector nets alone.
+ *     training: None for weights that somebody else trained.
+ *     weights_sha256: of the checkpoint's tensors (`formats/checkpoint.py`), whatever this file made of them.
+ *     weights_dtype: how this file stores them.
+ *     graph_sha256: of the graph beside this contract; None in checkpoints.
+ *     conversion: None in checkpoints.
+ *     tolerance: which this file was held to.
+ *     tools: name and version of what took part. For people: nothing depends on it.
+ *     golden: pictures with torch's answers, where the net has one input and that is a picture.
+ *     parity: as it was measured when this file was written.
+ */
+export interface Contract {
+  readonly version: 2;
+  readonly architecture: Architecture;
+  readonly labels: readonly string[];
+  readonly inputs: readonly (PictureInput | ValuesInput)[];
+  readonly batch: "dynamic" | number;
+  readonly crop: Crop | null;
+  readonly cascade: Cascade | null;
+  readonly outputs: readonly Output[];
+  readonly training: Training | null;
+  readonly metrics: readonly Metric[];
+  readonly calibration: Calibration | null;
+  readonly license: string;
+  readonly weights_sha256: string;
+  readonly weights_dtype: "float32" | "float16" | "uint8";
+  readonly graph_sha256: string | null;
+  readonly conversion: Conversion | null;
+  readonly tolerance: Tolerance;
+  readonly tools: Readonly<Record<string, string>>;
+  readonly golden: readonly Golden[];
+  readonly parity: readonly Parity[];
+  /** The hash over all other fields: see `contract/canonical.py`. */
+  readonly sha256: string;
 }

@@ -61,9 +61,6 @@ session.load().then(
     showAbout(ready);
     buttons.start.disabled = false;
     buttons.sample.hidden = portrait === null;
-    if (!ready.parity.ok) {
-      status.alert("This browser computes something else than the model that was measured: do not trust what it shows.");
-    }
   },
   (error: unknown) => {
     const reason = error instanceof Error ? error.message : String(error);

@@ -4,7 +4,7 @@ import { Camera } from "./source/camera";
 import { Frames } from "./source/frames";
 import { decode } from "./source/picture";
 import { frozen, NOBODY, type PublicFace, publicFace, type State } from "./state";
-import type { Mode, Sight } from "./worker/protocol";
+import type { Mode, Ready, Sight } from "./worker/protocol";
 
 /** What a session tells the view. */
 export interface Listener {
@@ -24,6 +24,7 @@ export class Session {
   readonly #frames: Frames;
   readonly #smoothing = new Smoothing();
   #labels: readonly string[] = [];
+  #loading: Promise<Ready> | null = null;
   #times: number[] = [];
   #fresh = true;
   /** Counts changes of source: answers that belong to an earlier one are dropped. */
@@ -37,11 +38,16 @@ export class Session {
   ) {
     this.#camera = new Camera(video);
     this.#frames = new Frames(video);
-    document.addEventListener("visibilitychange", () => this.#pauseWhileHidden());
+    document.addEventListener("visibilitychange", () => this.#restWhileHidden());
   }
 
-  /** Load the models. */
-  async load(): Promise<Awaited<ReturnType<Bridge["start"]>>> {
+  /** Load the models. To be called once, before anything else. */
+  load(): Promise<Ready> {
+    this.#loading = this.#load();
+    return this.#loading;
+  }
+
+  async #load(): Promise<Ready> {
     const ready = await this.bridge.start(null);
     const { state } = this;
     this.#labels = ready.classifier.labels;
@@ -63,6 +69,7 @@ export class Session {
       return;
     }
     this.#source("camera");
+    this.#restWhileHidden();
     this.#frames.start(() => void this.#frame(turn));
   }
 
@@ -70,6 +77,8 @@ export class Session {
   async open(file: Blob): Promise<void> {
     let bitmap: ImageBitmap;
     try {
+      // A picture may be chosen or dropped while the models are still being read.
+      await this.#loading;
       bitmap = await decode(file);
     } catch (error) {
       this.#fail(message(error));
@@ -124,7 +133,7 @@ export class Session {
     } catch (error) {
       if (turn !== this.#turn) return;
       this.stop();
-      this.#fail(`Reading failed: ${message(error)}. Reload the page to start again.`);
+      this.#fail(`Reading failed: ${message(error)}.`);
     }
   }
 
@@ -148,12 +157,10 @@ export class Session {
     return span > 0 ? ((this.#times.length - 1) * 1000) / span : 0;
   }
 
-  #pauseWhileHidden(): void {
-    if (this.state.source !== "camera") return;
-    const turn = this.#turn;
+  /** A browser gives a hidden page no frames; its camera, which nobody sees then, rests as well. */
+  #restWhileHidden(): void {
     this.#times = [];
-    if (document.hidden) this.#frames.stop();
-    else this.#frames.start(() => void this.#frame(turn));
+    this.#camera.rest(document.hidden);
   }
 
   #fail(text: string): void {

@@ -21,8 +21,8 @@ import onnx
 from onnx import numpy_helper
 
 from fer_export.errors import FerExportError, InvalidInputError
-from fer_export.export.graphdef import Graph, convert
-from fer_export.export.graphdef.call import NotConstantError
+from fer_export.tfgraph import Graph, convert
+from fer_export.tfgraph.node_context import NotConstantError
 
 from . import tfjs_node
 

@@ -1,6 +1,6 @@
 """The table of operators, made from the registry and from the results of ONNX's own tests.
 
-cd tests && python -m tools.graphdef.table      writes fer_export/export/graphdef/OPERATORS.md
+cd tests && python -m tools.graphdef.table      writes fer_export/tfgraph/OPERATORS.md
 """
 
 from __future__ import annotations
@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
-from fer_export.export.graphdef import operators  # noqa: F401  (fills the table)
-from fer_export.export.graphdef.registry import TABLE, Operator
+from fer_export.tfgraph import operators  # noqa: F401  (fills the table)
+from fer_export.tfgraph.registry import TABLE, Operator
 
 from . import node_cases
 from .node_cases import Result
 from .tfjs_node import ROOT
 
-PATH = ROOT / "fer_export/export/graphdef/OPERATORS.md"
+PATH = ROOT / "fer_export/tfgraph/OPERATORS.md"
 
 _HEAD = """# ONNX operators that become TF.js graphs
 

@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from fer_export.export import tfjs
-from fer_export.export.graphdef import Graph
-from fer_export.export.graphdef.graph import FLOAT
+from fer_export.formats.tfjs import topology_and_signature
+from fer_export.tfgraph import Graph
+from fer_export.tfgraph.graph import FLOAT
 
 ROOT = Path(__file__).resolve().parents[3]
 RUNNER = Path(__file__).with_name("runner.cjs")
@@ -109,7 +109,7 @@ def _record(job: Job, blob: Any) -> dict[str, Any]:
         array = np.asarray(given, dtype, order="C")
         inputs.append({"name": name, "shape": list(array.shape), "dtype": dtype, "at": [blob.tell(), array.nbytes]})
         blob.write(array.tobytes())
-    topology, signature = tfjs.described(graph)
+    topology, signature = topology_and_signature(graph)
     return {
         "name": job.name,
         "topology": topology,

@@ -25,7 +25,7 @@ import numpy as np
 import onnx
 
 from fer_export.errors import FerExportError
-from fer_export.export.graphdef import convert
+from fer_export.tfgraph import convert
 
 from . import tfjs_node
 

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Generator, Tensor
 from torchvision.transforms.v2 import functional
 
-from fer_export.fer2013 import SIZE
+from fer_export.data.fer2013 import SIZE
 from training import augment
 
 Change = Callable[[Tensor, Generator], Tensor]

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from fer_export.checkpoint import Checkpoint
+from fer_export.formats.checkpoint import Checkpoint
 from training.data.faces import Faces
 from training.measure.evaluation import Evaluation, Progress, evaluate, predict
 from training.measure.robustness.conditions import CONDITIONS, Condition, apply

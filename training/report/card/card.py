@@ -9,8 +9,8 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
-from fer_export.checkpoint import Checkpoint
 from fer_export.contract import Contract
+from fer_export.formats.checkpoint import Checkpoint
 from training.data import splits
 from training.data.faces import PUBLIC, TRAINING, Faces
 from training.measure import deployment, robustness

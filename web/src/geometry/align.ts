@@ -1,4 +1,4 @@
-import type { Crop, Input } from "../contract";
+import type { Crop, PictureInput } from "../contract";
 import { sample } from "./sampling";
 import { inverse, similarity } from "./similarity";
 import type { Affine, Box, Face, Pixels } from "./types";
@@ -7,7 +7,7 @@ import type { Affine, Box, Face, Pixels } from "./types";
 export interface Grid {
   readonly height: number;
   readonly width: number;
-  readonly color: Input["color"];
+  readonly color: PictureInput["color"];
   readonly crop: Crop;
 }
 

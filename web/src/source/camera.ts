@@ -51,6 +51,20 @@ export class Camera {
     return asked === this.#asked;
   }
 
+  /**
+   * Let the camera rest, or go on after it did.
+   *
+   * A track that is not enabled gives black pictures, and browsers may let go of a camera of which all tracks are so:
+   * https://www.w3.org/TR/mediacapture-streams/#track-enabled. The video is paused, or it would begin again with a
+   * black one.
+   */
+  rest(resting: boolean): void {
+    if (!this.#stream) return;
+    if (resting) this.video.pause();
+    for (const track of this.#stream.getVideoTracks()) track.enabled = !resting;
+    if (!resting) void this.video.play().catch(() => undefined);
+  }
+
   /** Let go of the camera; its light goes out. */
   stop(): void {
     this.#asked++;

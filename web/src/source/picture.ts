@@ -3,7 +3,7 @@ export class PictureError extends Error {}
 
 /** Larger files are refused unread, in bytes. */
 const MAX_BYTES = 60e6;
-/** Larger pictures are refused, in pixels: as in fer_export/faces/photo.py. */
+/** Larger pictures are refused before they are decoded, in pixels: as in fer_export/faces/photo.py. */
 const MAX_PIXELS = 40e6;
 
 /**
@@ -13,16 +13,36 @@ const MAX_PIXELS = 40e6;
  */
 export async function decode(file: Blob): Promise<ImageBitmap> {
   if (file.size > MAX_BYTES) throw new PictureError(`This file is too large (${Math.round(file.size / 1e6)} MB, at most ${MAX_BYTES / 1e6}).`);
-  let bitmap: ImageBitmap;
+  const { width, height } = await sizeOf(file);
+  if (width * height > MAX_PIXELS) {
+    throw new PictureError(`This picture is too large (${width} × ${height} pixels, at most ${MAX_PIXELS / 1e6} million in all).`);
+  }
   try {
-    bitmap = await createImageBitmap(file, { imageOrientation: "from-image", colorSpaceConversion: "none" });
+    return await createImageBitmap(file, { imageOrientation: "from-image", colorSpaceConversion: "none" });
   } catch {
-    throw new PictureError("This file is not a picture that the browser can read. Try a JPEG, PNG or WebP.");
+    throw unreadable();
   }
-  if (bitmap.width * bitmap.height > MAX_PIXELS) {
-    const size = `${bitmap.width} × ${bitmap.height}`;
-    bitmap.close();
-    throw new PictureError(`This picture is too large (${size} pixels, at most ${MAX_PIXELS / 1e6} million in all).`);
+}
+
+/**
+ * A picture's size, by its header: an image element decodes nothing before it is drawn, so that a file of some
+ * kilobytes that unpacks to gigabytes costs nothing.
+ */
+async function sizeOf(file: Blob): Promise<{ width: number; height: number }> {
+  const url = URL.createObjectURL(file);
+  const image = new Image();
+  try {
+    await new Promise((resolve, reject) => {
+      image.onload = resolve;
+      image.onerror = () => reject(unreadable());
+      image.src = url;
+    });
+    return { width: image.naturalWidth, height: image.naturalHeight };
+  } finally {
+    URL.revokeObjectURL(url);
   }
-  return bitmap;
+}
+
+function unreadable(): PictureError {
+  return new PictureError("This file is not a picture that the browser can read. Try a JPEG, PNG or WebP.");
 }

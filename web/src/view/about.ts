@@ -1,13 +1,15 @@
-import type { Provenance } from "../contract";
-import type { Ready } from "../worker/protocol";
+import type { Provenance } from "../model-contract";
+import type { ModelTest, Ready } from "../worker/protocol";
 import { byId, make } from "./dom";
 
+const NOT_HASHED = "not held against their hashes: browsers compute those only for pages from https, localhost or disk";
+
 /** Where the model comes from and what was measured, as its contract says. */
-export function showAbout({ classifier, detector, parity, passedOver }: Ready): void {
+export function showAbout({ classifier, detector, parity, hashed, passedOver }: Ready): void {
   const list = byId("provenance", HTMLDListElement);
-  const { training, input } = classifier;
+  const { training, inputs: [input] } = classifier;
   const rows: [string, string][] = [
-    ["Model", `${classifier.architecture.name}, ${input.width} × ${input.height} ${input.color}, ${classifier.weights_dtype} weights`],
+    ["Model", `${classifier.architecture.name}${input?.kind === "picture" ? `, ${input.width} × ${input.height} ${input.color}` : ""}, ${classifier.weights_dtype} weights`],
     ["Weights", `${classifier.license}; sha256 ${classifier.weights_sha256.slice(0, 16)}…`],
     ...(training ? [["Trained on", `${training.data}. ${training.protocol}. Recipe ${training.recipe}, seed ${training.seed}`] as [string, string]] : []),
     ...classifier.metrics.map(metricRow),
@@ -15,7 +17,8 @@ export function showAbout({ classifier, detector, parity, passedOver }: Ready): 
       `Measured at export, ${hop.output}`,
       `${hop.runtime} within ${hop.max_abs.toExponential(1)} over ${hop.samples} pictures`,
     ]),
-    ["Replayed here", `${parity.samples} golden pictures, largest difference ${parity.maxAbs.toExponential(1)}`],
+    ...parity.models.map(replayRow),
+    ["Contracts", hashed ? "as they were written: their hashes match" : NOT_HASHED],
     ["Detector", `${detector.architecture.name.replace("_onet", "")}: ${detector.license}`],
     ...passedOver.map((line): [string, string] => ["Backend passed over", line]),
   ];
@@ -27,9 +30,14 @@ export function showAbout({ classifier, detector, parity, passedOver }: Ready): 
     }),
   );
   const note = byId("note", HTMLElement);
-  const tryingOut = training?.note.includes("for trying out") ?? false;
-  note.hidden = !tryingOut;
-  note.textContent = tryingOut ? "This model is for trying out: it was trained on drawn faces and knows no real one." : "";
+  const synthetic = training?.synthetic ?? false;
+  note.hidden = !synthetic;
+  note.textContent = synthetic ? "This model is for trying out: it was trained on drawn faces and knows no real one." : "";
+}
+
+function replayRow({ model, ok, samples, outputs }: ModelTest): [string, string] {
+  const differences = outputs.map(({ output, maxAbs, limit }) => `${output} ${maxAbs.toExponential(1)} of ${limit.toExponential(0)} allowed`);
+  return [`Replayed here, ${model}`, `${ok ? "matches" : "differs from"} PyTorch over ${samples} golden pictures: ${differences.join(", ")}`];
 }
 
 function metricRow({ name, value, split, protocol, samples }: Provenance["metrics"][number]): [string, string] {

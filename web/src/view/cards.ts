@@ -1,9 +1,6 @@
 import type { PublicFace } from "../state";
 import { byId, make, percent } from "./dom";
 
-/** More faces than this get a box but no card. */
-const MOST = 6;
-
 interface Card {
   readonly root: HTMLLIElement;
   readonly title: HTMLElement;
@@ -22,16 +19,15 @@ export class Cards {
     this.show([]);
   }
 
-  /** Show these faces, the first few of them. */
+  /** Show these faces, a card for each. */
   show(faces: readonly PublicFace[]): void {
-    const shown = faces.slice(0, MOST);
-    const tracks = new Set(shown.map(({ track }) => track));
+    const tracks = new Set(faces.map(({ track }) => track));
     for (const [track, card] of this.#cards) {
       if (tracks.has(track)) continue;
       card.root.remove();
       this.#cards.delete(track);
     }
-    for (const face of shown) {
+    for (const face of faces) {
       let card = this.#cards.get(face.track);
       if (!card) {
         card = this.#build();

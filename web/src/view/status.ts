@@ -8,6 +8,7 @@ export class Status {
   readonly #backend = byId("backend", HTMLElement);
   readonly #fps = byId("fps", HTMLElement);
   readonly #parity = byId("parity", HTMLElement);
+  readonly #alarm = byId("alarm", HTMLElement);
   readonly #alert = byId("alert", HTMLElement);
 
   /** Say something in the summary line; said again only when it changes, for screen readers. */
@@ -25,12 +26,17 @@ export class Status {
     else this.say(`${faces.length} faces: ${[...counts].map(([label, count]) => `${count} ${label}`).join(", ")}`);
   }
 
-  /** The backend and whether it computes what torch does. */
-  ready(backend: string, { ok, maxAbs }: SelfTest): void {
+  /** Show the backend and whether it computes what PyTorch does; where it does not, with an alarm that stays. */
+  ready(backend: string, { ok, maxAbs, models }: SelfTest): void {
     this.#backend.textContent = backend;
     this.#parity.textContent = ok ? `matches (${maxAbs.toExponential(0)})` : `differs (${maxAbs.toExponential(0)})`;
     this.#parity.dataset["ok"] = String(ok);
     this.#parity.title = "The models' golden pictures, replayed here and compared with PyTorch's answers";
+    const wrong = models.filter((model) => !model.ok).map(({ model }) => model);
+    this.#alarm.hidden = ok;
+    this.#alarm.textContent = ok
+      ? ""
+      : `What this browser computes differs from the model that was measured (${wrong.join(", ")}): do not trust it.`;
   }
 
   /** Pictures a second; a dash where there are none. */

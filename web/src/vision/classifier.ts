@@ -13,10 +13,12 @@ export class Classifier {
   readonly #net: Net;
 
   /** @throws Error The contract leaves open how faces get onto the input grid, or asks for an unknown rule. */
-  constructor({ crop, input, more_inputs }: Contract, net: Net) {
-    if (more_inputs.length > 0) throw new Error("the classifier takes more inputs than the one picture that this page has for it");
+  constructor({ crop, inputs: [input, ...more] }: Contract, net: Net) {
+    if (more.length > 0) throw new Error("the classifier takes more inputs than the one picture that this page has for it");
+    if (!crop || input?.kind !== "picture" || input.height === null || input.width === null) {
+      throw new Error("the classifier's contract says nothing about cropping faces");
+    }
     const { height, width, color, channels } = input;
-    if (!crop || height === null || width === null) throw new Error("the classifier's contract says nothing about cropping faces");
     if (crop.sampling !== "area-bilinear/1") throw new Error(`this page does not know the sampling rule ${crop.sampling}`);
     this.#grid = { height, width, color, crop };
     this.#channels = channels;

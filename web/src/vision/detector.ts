@@ -12,8 +12,7 @@ export class Detector {
   /** @throws Error A contract lacks the cascade's settings or a size. */
   constructor(contracts: Readonly<Record<"pnet" | "rnet" | "onet", Contract>>, nets: Nets) {
     const { cascade } = contracts.pnet;
-    const rnetSize = contracts.rnet.input.height;
-    const onetSize = contracts.onet.input.height;
+    const [rnetSize, onetSize] = [sizeOf(contracts.rnet), sizeOf(contracts.onet)];
     if (!cascade || rnetSize === null || onetSize === null) throw new Error("the detector's contracts are incomplete");
     this.#settings = { ...cascade, rnetSize, onetSize };
     this.#nets = nets;
@@ -23,4 +22,9 @@ export class Detector {
   find(pixels: Pixels, search: boolean, near: readonly Box[]): Face[] {
     return findFaces(this.#table.update(pixels), search, near, this.#settings, this.#nets);
   }
+}
+
+/** The side of the square picture that a net takes; null where it takes any. */
+function sizeOf({ inputs: [input] }: Contract): number | null {
+  return input?.kind === "picture" ? input.height : null;
 }

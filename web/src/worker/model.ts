@@ -1,11 +1,14 @@
 import { type GraphModel, loadGraphModel } from "@tensorflow/tfjs-converter";
 import * as tf from "@tensorflow/tfjs-core";
 
-import { type Contract, readContract } from "../contract";
+import type { Contract } from "../contract";
+import { readContract } from "../model-contract";
 import type { Answer, Net } from "../vision/net";
 
 export interface Model {
   readonly contract: Contract;
+  /** Whether the contract was held against its own hash. */
+  readonly hashed: boolean;
   readonly run: Net;
 }
 
@@ -24,11 +27,11 @@ interface ModelJson {
  *
  * @param inlined The text of model.json, and all shards as base64.
  * @param name For errors.
- * @throws Error No contract, or a graph that tfjs cannot read.
+ * @throws Error No contract, an edited one or one of another version, or a graph that tfjs cannot read.
  */
 export async function loadModel(inlined: { json: string; weights: string }, name: string): Promise<Model> {
   const json = JSON.parse(inlined.json) as ModelJson;
-  const contract = readContract(json, name);
+  const { contract, hashed } = await readContract(json, name);
   const weightData = await bytes(inlined.weights);
   const graph = await loadGraphModel(
     tf.io.fromMemory({
@@ -38,7 +41,7 @@ export async function loadModel(inlined: { json: string; weights: string }, name
       signature: json.signature,
     }),
   );
-  return { contract, run: runner(graph, json.signature, name) };
+  return { contract, hashed, run: runner(graph, json.signature, name) };
 }
 
 function runner(graph: GraphModel, signature: ModelJson["signature"], name: string): Net {

@@ -1,6 +1,6 @@
 /** What the page and its worker say to each other. */
 
-import type { Provenance } from "../contract";
+import type { Provenance } from "../model-contract";
 import type { Box, Landmarks } from "../geometry/types";
 
 export type BackendName = "wasm" | "webgl" | "cpu";
@@ -26,7 +26,7 @@ export type Request = Start | Look;
 /** How the models' answers on this backend compare with torch's, from the golden pictures in their contracts. */
 export interface SelfTest {
   readonly ok: boolean;
-  /** Largest absolute difference of any probability; `Infinity` where a net answered NaN. */
+  /** Largest absolute difference of any value; `Infinity` where a net answered NaN. */
   readonly maxAbs: number;
   /** How many golden pictures were compared. */
   readonly samples: number;
@@ -38,8 +38,17 @@ export interface ModelTest {
   readonly ok: boolean;
   readonly maxAbs: number;
   readonly samples: number;
-  /** The most that the probabilities may differ by, given how the weights are stored. */
-  readonly tolerance: number;
+  readonly outputs: readonly OutputTest[];
+}
+
+export interface OutputTest {
+  readonly output: string;
+  readonly ok: boolean;
+  readonly maxAbs: number;
+  /** The most that a value may differ by: the contract's tolerance times the output's own scale. */
+  readonly limit: number;
+  /** Share of golden pictures whose top class is the same, 0–1; null for outputs that are not by label. */
+  readonly top1: number | null;
 }
 
 /** From the worker: it can look at pictures now. */
@@ -49,6 +58,8 @@ export interface Ready {
   /** Why faster backends were passed over, one line each. */
   readonly passedOver: readonly string[];
   readonly parity: SelfTest;
+  /** Whether all contracts were held against their own hashes. */
+  readonly hashed: boolean;
   readonly classifier: Provenance;
   readonly detector: Provenance;
   readonly tensors: number;

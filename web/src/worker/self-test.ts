@@ -1,15 +1,12 @@
-import type { Contract, Golden, Precision } from "../contract";
-import { output } from "../vision/net";
+import type { Contract, Golden, Tolerance } from "../contract";
 import type { Model } from "./model";
-import type { ModelTest, SelfTest } from "./protocol";
+import type { ModelTest, OutputTest, SelfTest } from "./protocol";
 
-/**
- * By how much a probability may differ from torch's. In float32 only the order of sums differs;
- * rounded weights move the answers themselves, and a graphics chip may compute in half precision.
- */
-const TOLERANCE: Readonly<Record<Precision, number>> = { float32: 1e-3, float16: 1e-2, uint8: 1e-1 };
-/** The output that is held to it; every model has one of this name. */
-const COMPARED = "probabilities";
+/** Outputs with one value for each label, of which the largest has to stay the largest; as in fer_export/contract. */
+const BY_LABEL: readonly string[] = ["probabilities", "logits"];
+
+/** What a model answers, or should answer, for one golden picture: flat, by the outputs' names. */
+type Answers = Readonly<Record<string, ArrayLike<number>>>;
 
 /** Replay the golden pictures of all models. It fails too when there are none: then nothing was shown. */
 export function selfTest(models: Readonly<Record<string, Model>>): SelfTest {
@@ -22,23 +19,51 @@ export function selfTest(models: Readonly<Record<string, Model>>): SelfTest {
   };
 }
 
-function testModel(name: string, { contract, run }: Model): ModelTest {
-  const differences = contract.golden.map((golden) => difference(golden, contract, run));
-  const maxAbs = Math.max(0, ...differences);
-  const tolerance = TOLERANCE[contract.weights_dtype];
-  return { model: name, ok: differences.length > 0 && maxAbs <= tolerance, maxAbs, samples: differences.length, tolerance };
+function testModel(model: string, { contract, run }: Model): ModelTest {
+  const { golden } = contract;
+  const answers = golden.map((picture) => replay(picture, contract, run));
+  const outputs = contract.outputs.map(({ name }) => testOutput(name, golden, answers, contract));
+  return {
+    model,
+    ok: golden.length > 0 && outputs.every(({ ok }) => ok),
+    maxAbs: Math.max(0, ...outputs.map(({ maxAbs }) => maxAbs)),
+    samples: golden.length,
+    outputs,
+  };
 }
 
-function difference(golden: Golden, contract: Contract, run: Model["run"]): number {
-  const pixels = Float32Array.from(atob(golden.pixels), (character) => character.charCodeAt(0));
-  const { data } = output(run(pixels, [1, golden.height, golden.width, contract.input.channels]), COMPARED);
-  const wanted = golden.outputs[COMPARED];
-  if (!wanted || wanted.length !== data.length) return Infinity;
-  let largest = 0;
-  for (let index = 0; index < wanted.length; index++) {
-    const distance = Math.abs(data[index]! - wanted[index]!);
-    // NaN fails every comparison, and must not pass for zero.
-    if (!(distance <= largest)) largest = Number.isNaN(distance) ? Infinity : distance;
-  }
-  return largest;
+function replay({ pixels, height, width }: Golden, { inputs }: Contract, run: Model["run"]): Answers {
+  const [input] = inputs;
+  if (input?.kind !== "picture") return {};
+  const values = Float32Array.from(atob(pixels), (character) => character.charCodeAt(0));
+  const answer = run(values, [1, height, width, input.channels]);
+  return Object.fromEntries(Object.entries(answer).map(([name, { data }]) => [name, data]));
+}
+
+function testOutput(output: string, golden: readonly Golden[], answers: readonly Answers[], contract: Contract): OutputTest {
+  const pairs = golden.map(({ outputs }, index) => [outputs[output] ?? [], answers[index]?.[output] ?? []] as const);
+  const maxAbs = Math.max(0, ...pairs.map(([wanted, got]) => largestDifference(wanted, got)));
+  const limit = limitFor(pairs.map(([wanted]) => wanted), contract.tolerance);
+  const labelled = contract.labels.length > 0 && BY_LABEL.includes(output);
+  const top1 = labelled ? pairs.filter(([wanted, got]) => top(wanted) === top(got)).length / pairs.length : null;
+  return { output, ok: maxAbs <= limit && (top1 === null || top1 >= contract.tolerance.top1), maxAbs, limit, top1 };
+}
+
+/** The largest difference that the contract allows: absolute up to its unit, and above it a share of the output's own scale. */
+function limitFor(wanted: readonly (readonly number[])[], { value, unit }: Tolerance): number {
+  const largest = Math.max(0, ...wanted.map((values) => values.reduce((most, next) => Math.max(most, Math.abs(next)), 0)));
+  return value * Math.max(1, largest / unit);
+}
+
+/** @returns `Infinity` where a value is not a number, is missing or too much, or where none was to be compared. */
+function largestDifference(wanted: readonly number[], got: ArrayLike<number>): number {
+  if (wanted.length === 0 || wanted.length !== got.length) return Infinity;
+  return wanted.reduce((largest, value, index) => {
+    const distance = Math.abs(got[index]! - value);
+    return Number.isNaN(distance) ? Infinity : Math.max(largest, distance);
+  }, 0);
+}
+
+function top(values: ArrayLike<number>): number {
+  return Array.from(values).reduce((best, value, index) => (value > values[best]! ? index : best), 0);
 }

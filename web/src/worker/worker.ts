@@ -1,7 +1,8 @@
 import * as tf from "@tensorflow/tfjs-core";
 import models from "fer:models";
 
-import type { Contract, Provenance } from "../contract";
+import type { Contract } from "../contract";
+import type { Provenance } from "../model-contract";
 import { Classifier } from "../vision/classifier";
 import { Detector } from "../vision/detector";
 import { startBackend } from "./backend";
@@ -37,7 +38,7 @@ async function start(wanted: BackendName | null): Promise<Ready> {
   const pnet = await loadModel(models.pnet, "pnet");
   const rnet = await loadModel(models.rnet, "rnet");
   const onet = await loadModel(models.onet, "onet");
-  const parity = selfTest({ classifier, pnet, rnet, onet });
+  const all = { classifier, pnet, rnet, onet };
   const detector = new Detector(
     { pnet: pnet.contract, rnet: rnet.contract, onet: onet.contract },
     { pnet: pnet.run, rnet: rnet.run, onet: onet.run },
@@ -47,7 +48,8 @@ async function start(wanted: BackendName | null): Promise<Ready> {
     kind: "ready",
     backend,
     passedOver,
-    parity,
+    parity: selfTest(all),
+    hashed: Object.values(all).every(({ hashed }) => hashed),
     classifier: provenance(classifier.contract),
     detector: provenance(onet.contract),
     tensors: tf.memory().numTensors,

@@ -1,0 +1,240 @@
+"""The contract as one record: its fields, the rules between them, reading and writing."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections import Counter
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, computed_field, model_validator
+from pydantic_core import from_json
+
+from fer_export.contract import canonical, migration
+from fer_export.contract.inputs import Input, PictureInput
+from fer_export.contract.record import Record, Sha256
+from fer_export.contract.records import (
+    Architecture,
+    Calibration,
+    Cascade,
+    Conversion,
+    Converter,
+    Crop,
+    Golden,
+    Hop,
+    Metric,
+    Output,
+    Parity,
+    Training,
+)
+from fer_export.contract.tolerance import TOLERANCES, Tolerance, WeightsDType
+from fer_export.errors import ContractError
+
+VERSION = 2
+#: Outputs with one value for each label; others hold whatever a net answers beside them.
+BY_LABEL = ("probabilities", "logits")
+
+#: `dynamic`, or the one number of rows that an artefact takes.
+Batch = Literal["dynamic"] | Annotated[int, Field(ge=1)]
+
+
+class Contract(Record):
+    """Everything an artefact says about itself.
+
+    Attributes:
+        version: raised when a field changes its meaning; fields are added without.
+        labels: of the classes; empty where the net is no classifier.
+        inputs: in the order of the net's arguments.
+        batch: of this very file; a checkpoint's is always dynamic.
+        crop: how a face gets onto the first input's grid; None where that is no picture of a face.
+        cascade: of the three detector nets alone.
+        training: None for weights that somebody else trained.
+        weights_sha256: of the checkpoint's tensors (`formats/checkpoint.py`), whatever this file made of them.
+        weights_dtype: how this file stores them.
+        graph_sha256: of the graph beside this contract; None in checkpoints.
+        conversion: None in checkpoints.
+        tolerance: which this file was held to.
+        tools: name and version of what took part. For people: nothing depends on it.
+        golden: pictures with torch's answers, where the net has one input and that is a picture.
+        parity: as it was measured when this file was written.
+    """
+
+    version: Literal[2] = 2
+    architecture: Architecture
+    labels: tuple[str, ...] = ()
+    inputs: Annotated[tuple[Input, ...], Field(min_length=1)]
+    batch: Batch = "dynamic"
+    crop: Crop | None = None
+    cascade: Cascade | None = None
+    outputs: Annotated[tuple[Output, ...], Field(min_length=1)]
+    training: Training | None = None
+    metrics: tuple[Metric, ...] = ()
+    calibration: Calibration | None = None
+    license: str
+    weights_sha256: Sha256
+    weights_dtype: WeightsDType = "float32"
+    graph_sha256: Sha256 | None = None
+    conversion: Conversion | None = None
+    tolerance: Tolerance = TOLERANCES["float32"]
+    tools: dict[str, str] = Field(default_factory=dict)
+    golden: tuple[Golden, ...] = ()
+    parity: tuple[Parity, ...] = ()
+
+    @computed_field(repr=False)  # type: ignore[prop-decorator]
+    @property
+    def sha256(self) -> Sha256:
+        """The hash over all other fields: see `contract/canonical.py`."""
+        return canonical.sha256(self.model_dump(mode="json", exclude={canonical.FIELD}))
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        _unique("labels", self.labels)
+        _unique("names of inputs and outputs", [entry.name for entry in (*self.inputs, *self.outputs)])
+        first = self.inputs[0]
+        if self.crop and not (first.kind == "picture" and first.coloured):
+            found = first.color if first.kind == "picture" else "values"
+            raise ValueError(f"a crop gives gray, RGB or BGR, and the first input takes {found}")
+        self._agree_on_labels()
+        if self.golden:
+            self._agree_on_golden()
+        return self
+
+    def _agree_on_labels(self) -> None:
+        if not self.labels:
+            return
+        labelled = [output for output in self.outputs if output.name in BY_LABEL]
+        if not labelled:
+            raise ValueError(f"there are {len(self.labels)} labels, and no output {' or '.join(BY_LABEL)}")
+        for output in labelled:
+            if output.shape != (len(self.labels),):
+                raise ValueError(
+                    f"output {output.name} has shape {list(output.shape)}, and there are {len(self.labels)} labels"
+                )
+
+    def _agree_on_golden(self) -> None:
+        first = self.inputs[0]
+        if len(self.inputs) > 1 or first.kind != "picture":
+            raise ValueError("golden pictures are for a net whose one input is a picture")
+        for golden in self.golden:
+            wanted = golden.height * golden.width * first.channels
+            if len(base64.b64decode(golden.pixels)) != wanted:
+                raise ValueError(f"golden picture {golden.name} is not {wanted} bytes")
+
+    @property
+    def picture(self) -> PictureInput:
+        """The first input, for code that needs a picture.
+
+        Raises:
+            ContractError: it is no picture.
+        """
+        first = self.inputs[0]
+        if first.kind != "picture":
+            raise ContractError(f"the net {self.architecture.name} takes {first.name}, which is no picture")
+        return first
+
+    @property
+    def fixed_batch(self) -> int | None:
+        """The batch that this file insists on; None where it is free."""
+        return None if self.batch == "dynamic" else self.batch
+
+    @property
+    def converter(self) -> Converter | None:
+        """What made the TensorFlow graph of the ONNX file; None where there is no such graph."""
+        return self.conversion.converter if self.conversion else None
+
+    def stored_as(self, dtype: WeightsDType) -> Contract:
+        """Return a copy for weights that are stored as `dtype`, with that type's tolerance."""
+        return self.but(weights_dtype=dtype, tolerance=TOLERANCES[dtype])
+
+    def to_object(self) -> dict[str, Any]:
+        """Return the contract as JSON's own types, with its hash.
+
+        Raises:
+            ContractError: a field of a later version holds what JSON readers would not agree on.
+        """
+        try:
+            return self.model_dump(mode="json")
+        except ValueError as error:
+            raise ContractError(f"the contract cannot be written: {error}") from error
+
+    def to_json(self) -> str:
+        """Return the contract as JSON, keys in the order of the fields: the same record, the same bytes.
+
+        Raises:
+            ContractError: as for `to_object`.
+        """
+        return json.dumps(self.to_object(), separators=(",", ":"), ensure_ascii=False)
+
+    @classmethod
+    def from_json(
+        cls, text: str | bytes, *, where: str, hop: Hop | None = None, batch: Batch | None = None
+    ) -> Contract:
+        """Read and validate a contract of this version or of one before.
+
+        Args:
+            text: JSON.
+            where: what it was read from, for the error.
+            hop: which hop writes this kind of file; None for checkpoints. Contract 1 did not say.
+            batch: of the graph beside it, where the reader knows that.
+
+        Raises:
+            ContractError: not JSON, a newer version, edited after it was written, or a field that does not hold.
+        """
+        try:
+            record = from_json(text, allow_inf_nan=False)
+        except ValueError as error:
+            raise ContractError(f"{where}: the contract is not JSON: {error}") from error
+        return cls.from_object(record, where=where, hop=hop, batch=batch)
+
+    @classmethod
+    def from_object(cls, record: Any, *, where: str, hop: Hop | None = None, batch: Batch | None = None) -> Contract:
+        """Read and validate a contract of already parsed JSON. Arguments and errors are those of `from_json`."""
+        found = _version(record, where)
+        if found == VERSION:
+            _check_hash(record, where)
+        else:
+            record = migration.migrate(record, where=where, hop=hop, batch=batch)
+        try:
+            contract = cls.model_validate({name: value for name, value in record.items() if name != canonical.FIELD})
+        except ValidationError as error:
+            raise ContractError(f"{where}: the contract is not valid: {_reason(error)}") from error
+        if batch is not None and contract.batch != batch:
+            raise ContractError(f"{where}: the batch of the graph is {batch}, the contract says {contract.batch}")
+        return contract
+
+
+def _version(record: Any, where: str) -> int:
+    """Read the version before anything else: of a later one nothing else may hold."""
+    found = record.get("version") if isinstance(record, Mapping) else None
+    if not isinstance(found, int) or isinstance(found, bool) or found < 1:
+        raise ContractError(f"{where}: the contract is not valid: version: it is no whole number from 1")
+    if found > VERSION:
+        raise ContractError(
+            f"{where}: written by a newer fer-export (contract {found}): update",
+            hint="pip install --upgrade fer-export",
+        )
+    return found
+
+
+def _check_hash(record: Mapping[str, Any], where: str) -> None:
+    """Hold the text against its hash, as it was parsed: before defaults are filled in."""
+    try:
+        computed = canonical.sha256(record)
+    except ValueError as error:
+        raise ContractError(f"{where}: the contract is not valid: {error}") from error
+    if record.get(canonical.FIELD) != computed:
+        raise ContractError(f"{where}: the contract was edited after it was written", hint="export the model again")
+
+
+def _unique(what: str, names: Any) -> None:
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise ValueError(f"{what} repeat: {', '.join(repeated)}")
+
+
+def _reason(error: ValidationError) -> str:
+    """Return the first of a validation's errors: where, and what."""
+    first = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in first["loc"]) or "contract"
+    return f"{place}: {first['msg'].removeprefix('Value error, ')}"

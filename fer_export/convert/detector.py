@@ -1,0 +1,83 @@
+"""The face detector: MTCNN's three nets through the same two writers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fer_export.contract import Architecture, Cascade, Contract, Output, PictureInput
+from fer_export.convert import onnx, tfjs
+from fer_export.files import replacing_directory
+from fer_export.formats.checkpoint import weights_sha256
+from fer_export.formats.onnx import load_onnx
+from fer_export.models import mtcnn
+from fer_export.runtimes.tfjs import Browser
+
+_SIZES: dict[str, int | None] = {"pnet": None, "rnet": 24, "onet": 48}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One written net of the cascade."""
+
+    name: str
+    onnx: onnx.Exported
+    tfjs: tfjs.Written
+
+
+def contract_for(name: str) -> Contract:
+    """The contract of `pnet` (free height and width), `rnet` (24×24) or `onet` (48×48)."""
+    size = _SIZES[name]
+    grid = (0, 0) if size is None else ()
+    outputs = [
+        Output(name="probabilities", shape=(*grid, 2), meaning="not a face, face"),
+        Output(name="boxes", shape=(*grid, 4), meaning="offsets of x1, y1, x2, y2 in shares of the window"),
+    ]
+    if name == "onet":
+        outputs.append(Output(name="landmarks", shape=(10,), meaning="five x, then five y, in shares of the box"))
+    return Contract(
+        architecture=Architecture(name=f"mtcnn_{name}"),
+        inputs=(PictureInput(height=size, width=size, channels=3, color="rgb", normalization=mtcnn.NORMALIZATION),),
+        cascade=Cascade.model_validate({"stage": name}),
+        outputs=tuple(outputs),
+        license="MIT (facenet-pytorch's packaged weights)",
+        weights_sha256=weights_sha256(dict(mtcnn.stage(name).net.state_dict())),
+        tools={"facenet-pytorch": _facenet_version()},
+    )
+
+
+def export(
+    directory: Path,
+    onnx_directory: Path,
+    *,
+    browser: Browser,
+    backends: Sequence[str] = ("wasm",),
+    started: Callable[[str], object] = lambda name: None,
+) -> list[Stage]:
+    """Write all three as ONNX files and TF.js models, each with parity; float32, which they need.
+
+    Args:
+        directory: for `pnet/`, `rnet/` and `onet/` in TF.js's format. All three come into place
+            together, or what was there stays.
+        onnx_directory: for `pnet.onnx` and so on.
+        started: told the name of each net before its turn.
+
+    Raises:
+        ParityError, InvalidInputError: as for the writers.
+    """
+    stages = []
+    with replacing_directory(directory) as temporary:
+        for name in mtcnn.STAGES:
+            started(name)
+            exported = onnx.export(mtcnn.stage(name), contract_for(name), onnx_directory / f"{name}.onnx")
+            model, contract = load_onnx(exported.path)
+            written = tfjs.export(model, contract, temporary / name, browser=browser, backends=backends)
+            stages.append(Stage(name, exported, written))
+    return stages
+
+
+def _facenet_version() -> str:
+    from importlib.metadata import version
+
+    return version("facenet-pytorch")

@@ -1,0 +1,1 @@
+"""Artefact formats, one file a kind: how it is read, its contract, its batch."""

@@ -1,0 +1,36 @@
+"""Frozen graphs: a GraphDef with constants has no place for metadata, so its contract lies beside it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from fer_export.contract import Contract
+from fer_export.errors import ContractError, InvalidInputError
+from fer_export.files import replacing
+
+
+def load_frozen(path: Path) -> Contract:
+    """The contract that lies beside a frozen graph, held against it. Errors as for `load`."""
+    if not path.is_file():
+        raise InvalidInputError(f"no file {path}", hint="fer-export tf --frozen build/fer.pb")
+    beside = frozen_contract_path(path)
+    if not beside.is_file():
+        raise ContractError(f"{path} has no contract beside it ({beside.name})")
+    contract = Contract.from_json(beside.read_bytes(), where=str(beside), hop="frozen")
+    if contract.graph_sha256 != hashlib.sha256(path.read_bytes()).hexdigest():
+        raise ContractError(f"{path}: the contract in {beside.name} was written for another graph")
+    return contract
+
+
+def frozen_contract_path(path: Path) -> Path:
+    """`fer.pb` → `fer.pb.contract.json`: a GraphDef has no place for metadata."""
+    return path.with_name(f"{path.name}.contract.json")
+
+
+def write_frozen(path: Path, data: bytes, contract: Contract) -> None:
+    """Write a frozen graph and its contract, each by renaming; a contract of another graph is never believed."""
+    contract = contract.but(graph_sha256=hashlib.sha256(data).hexdigest())
+    with replacing(path) as temporary, replacing(frozen_contract_path(path)) as beside:
+        temporary.write_bytes(data)
+        beside.write_text(contract.to_json(), "utf-8")

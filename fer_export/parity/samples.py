@@ -1,0 +1,214 @@
+"""The pictures that parity is measured on: a real face turned, scaled and lit, and hard cases.
+
+The face is cut from a packaged public-domain portrait through the contract's own crop geometry, so
+that the measurement covers the pictures that the model will see. Inputs that are no pictures get
+drawn values, and their range's ends and middle; of whole numbers each one of their range.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from fer_export.contract import Contract, Crop, PictureInput, Point
+from fer_export.data import fer2013
+from fer_export.errors import InvalidInputError
+from fer_export.faces.align import TEMPLATE_48, coloured
+from fer_export.faces.sampling import Floats
+from fer_export.faces.similarity import inverse, similarity
+from fer_export.parity import random_inputs
+from fer_export.runtimes import by_input
+
+PORTRAIT = Path(__file__).parent.parent / "portrait" / "portrait.png"
+#: MTCNN's five points in the portrait, in its pixels.
+LANDMARKS: tuple[Point, Point, Point, Point, Point] = (
+    (109.9, 102.0),
+    (151.4, 103.6),
+    (129.6, 129.7),
+    (105.7, 140.1),
+    (149.6, 141.6),
+)
+#: For models of free size: some heights and widths, odd ones among them.
+FREE_SIZES = ((48, 48), (37, 52), (61, 44))
+#: Rows at once where whole numbers take many.
+_AT_ONCE = 64
+
+Pictures = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pictures of one size, uint8 [N, H, W, C], or values [N, …, C] of the contract's dtype, and a name for each.
+
+    Of a net with several inputs: a structured array [N], as `fer_export/runtimes/` takes it.
+    """
+
+    names: tuple[str, ...]
+    pixels: npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """How the portrait is changed: degrees, factor, shift in shares of the size, gain and offset of light."""
+
+    name: str
+    rotate: float = 0.0
+    scale: float = 1.0
+    shift: Point = (0.0, 0.0)
+    gain: float = 1.0
+    offset: float = 0.0
+
+
+VARIANTS = (
+    Variant("portrait"),
+    Variant("rotated -20°, dark", rotate=-20, gain=0.4),
+    Variant("small, rotated 15°", rotate=15, scale=0.75),
+    Variant("upright, near", scale=1.3),
+    Variant("shifted", shift=(0.12, -0.1)),
+    Variant("overexposed", gain=1.5, offset=60),
+    Variant("low contrast", gain=0.25, offset=100),
+    Variant("upside down", rotate=180),
+)
+#: Of the pictures.
+NAMES = (*(variant.name for variant in VARIANTS), "noise", "black", "gray", "white")
+
+
+def samples_for(contract: Contract, *, batch: int | None = None) -> list[Batch]:
+    """The packaged pictures at the contract's input size, as one large batch and one of a single picture.
+
+    Args:
+        contract: of the model.
+        batch: the model's fixed batch; pictures are then handed over in such batches.
+    """
+    free = any(spec.free for spec in contract.inputs)
+    batches = []
+    every = [_for_all_inputs(contract, *size) for size in (FREE_SIZES if free else FREE_SIZES[:1])]
+    further = _further(contract, every[0])
+    for made in every:
+        batches += (
+            _split(_filled(made, batch), batch)
+            if batch
+            else [made, Batch((f"{made.names[0]}, alone",), made.pixels[:1])]
+        )
+    if further:
+        batches += _split(_filled(further, batch), batch) if batch else _split(further, _AT_ONCE)
+    return batches
+
+
+def fer2013_samples(contract: Contract, path: Path, split: str, limit: int | None, size: int = 64) -> list[Batch]:
+    """Real FER2013 pictures in batches, for gray models of its size.
+
+    Raises:
+        InvalidInputError: the file does not hold, or the model takes other pictures.
+    """
+    spec = contract.inputs[0]
+    if spec.kind != "picture" or spec.axes != (1, fer2013.SIZE, fer2013.SIZE):
+        raise InvalidInputError("FER2013's pictures are 48×48 gray, and this model takes others")
+    faces = fer2013.read(path, usage=split, limit=limit)
+    names = tuple(f"{split} {index}" for index in range(len(faces.pixels)))
+    return _split(Batch(names, faces.pixels[..., None]), size)
+
+
+def _split(batch: Batch, size: int) -> list[Batch]:
+    """Batches of `size`; the last may be smaller."""
+    starts = range(0, len(batch.names), size)
+    return [Batch(batch.names[i : i + size], batch.pixels[i : i + size]) for i in starts]
+
+
+def _filled(batch: Batch, size: int) -> Batch:
+    """As many pictures as whole batches of `size` take: the first ones once more."""
+    missing = -len(batch.names) % size
+    again = [index % len(batch.names) for index in range(missing)]
+    names = (*batch.names, *(f"{batch.names[index]}, again" for index in again))
+    return Batch(names, np.concatenate([batch.pixels, batch.pixels[again]]) if again else batch.pixels)
+
+
+def _for_all_inputs(contract: Contract, height: int, width: int) -> Batch:
+    """The pictures at each input's own size, or at this one where that is free; no two inputs get the same ones."""
+    parts: dict[str, npt.NDArray[Any]] = {}
+    for turn, entry in enumerate(contract.inputs):
+        if entry.kind == "picture":
+            crop = None if turn else contract.crop
+            parts[entry.name] = _pictures(entry, crop, entry.height or height, entry.width or width)
+        else:
+            parts[entry.name] = random_inputs.some(entry, len(NAMES))
+        parts[entry.name] = np.roll(parts[entry.name], turn, axis=0)
+    pictures = any(entry.kind == "picture" for entry in contract.inputs)
+    names = NAMES if pictures else tuple(f"values {row}" for row in range(1, len(NAMES) + 1))
+    return Batch(names, _together(parts))
+
+
+def _further(contract: Contract, made: Batch) -> Batch | None:
+    """Rows with every whole number of a range that the ones made have not; their pictures come again."""
+    first = by_input(made.pixels, contract.inputs[0].name)
+    values = [spec for spec in contract.inputs if spec.kind == "values"]
+    count = max((random_inputs.missing(spec, first[spec.name]) for spec in values), default=0)
+    if not count:
+        return None
+    again = np.arange(count) % len(NAMES)
+    parts = {
+        spec.name: first[spec.name][again] if spec.kind == "picture" else random_inputs.every(spec, count)
+        for spec in contract.inputs
+    }
+    return Batch(tuple(f"values {len(NAMES) + row}" for row in range(1, count + 1)), _together(parts))
+
+
+def _together(parts: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Rows of each input as the runtimes take them."""
+    if len(parts) == 1:
+        return next(iter(parts.values()))
+    count = len(next(iter(parts.values())))
+    together = np.empty(count, [(name, rows.dtype, rows.shape[1:]) for name, rows in parts.items()])
+    for name, rows in parts.items():
+        together[name] = rows
+    return together
+
+
+def _pictures(spec: PictureInput, crop: Crop | None, height: int, width: int) -> Pictures:
+    """Those of `NAMES`."""
+    portrait = np.asarray(Image.open(PORTRAIT).convert("RGB"))
+    faces = [_face(portrait, variant, spec, crop, height, width) for variant in VARIANTS]
+    rng = np.random.default_rng(48)
+    noise = rng.integers(0, 256, (height, width, spec.channels), np.uint8)
+    flats = [np.full((height, width, spec.channels), level, np.uint8) for level in (0, 128, 255)]
+    return np.stack([*faces, noise, *flats])
+
+
+def _face(
+    portrait: Pictures, variant: Variant, spec: PictureInput, crop: Crop | None, height: int, width: int
+) -> Pictures:
+    template: Sequence[Point] = crop.template if crop else _stretched(height, width)
+    onto_grid = similarity(LANDMARKS, template)
+    assert onto_grid is not None
+    affine = inverse(onto_grid) @ np.vstack([_about_centre(variant, height, width), [0, 0, 1]])
+    pixels = coloured(portrait, affine, height, width, spec)
+    if spec.color == "planes":
+        pixels = _planes(pixels, spec.channels)
+    lit = np.clip(pixels * variant.gain + variant.offset, 0, 255)
+    return lit.round().astype(np.uint8)
+
+
+def _planes(pixels: Floats, count: int) -> Floats:
+    """The colours over and over, each time darker."""
+    return np.stack([pixels[..., plane % 3] * 0.9 ** (plane // 3) for plane in range(count)], axis=-1)
+
+
+def _about_centre(variant: Variant, height: int, width: int) -> npt.NDArray[np.float64]:
+    angle = math.radians(variant.rotate)
+    cos, sin = math.cos(angle) / variant.scale, math.sin(angle) / variant.scale
+    x, y = width / 2, height / 2
+    linear = np.array([[cos, -sin], [sin, cos]])
+    move = np.array([x, y]) - linear @ np.array([x + variant.shift[0] * width, y + variant.shift[1] * height])
+    return np.column_stack([linear, move])
+
+
+def _stretched(height: int, width: int) -> list[Point]:
+    side = min(height, width) / fer2013.SIZE
+    return [(x * side, y * side) for x, y in TEMPLATE_48]

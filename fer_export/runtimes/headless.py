@@ -1,0 +1,117 @@
+"""Pages in headless Chromium, through Playwright, that load nothing but files that they are given."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+
+from fer_export.errors import MissingDependencyError
+from fer_export.runtimes import Answers, Pixels, chromium, driver, typed
+
+#: Answered from files by `_serve`; no socket is opened and nothing else is let out.
+_ORIGIN = "http://localhost"
+#: Where a page finds the wasm files of what runs in it.
+ASSETS_URL = f"{_ORIGIN}/assets/"
+ASSETS = Path(__file__).parent / "browser"
+#: Without it Chromium has no WebGPU where there is no GPU. What wasm, webgl and cpu answer stays the same to the bit.
+_FLAGS = ("--enable-unsafe-webgpu",)
+#: In an isolated page the clock ticks every 5 µs; elsewhere every 100 µs, too coarse for a small net.
+_ISOLATED = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp"}
+_TYPES = {".js": "text/javascript", ".json": "application/json", ".wasm": "application/wasm"}
+
+
+class Headless:
+    """One headless Chromium. Use it in a `with` statement; it starts when first used."""
+
+    def __init__(self) -> None:
+        self._playwright: Any = None
+        self._chromium: Any = None
+        self._pages: dict[str, Any] = {}
+        self._published: list[Path] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if self._chromium is not None:
+                self._chromium.close()
+        finally:
+            if self._playwright is not None:
+                driver.release()
+
+    def page(self, name: str, script: str) -> Any:
+        """The page of this name; a new one, isolated, runs a script of `fer_export/runtimes/browser`.
+
+        Raises:
+            MissingDependencyError: Playwright, Chromium or the built script is not there.
+        """
+        if name not in self._pages:
+            if not (ASSETS / script).is_file():
+                raise MissingDependencyError(f"{ASSETS / script} is not built", hint="make web")
+            page = self._started().new_page()
+            page.route("**/*", self._serve)
+            page.goto(f"{_ORIGIN}/pages/{script}")
+            self._pages[name] = page
+        return self._pages[name]
+
+    def publish(self, path: Path) -> str:
+        """The address of a file, or of a folder's files, for pages."""
+        self._published.append(path)
+        return f"{_ORIGIN}/{len(self._published) - 1}"
+
+    def _started(self) -> Any:
+        if self._chromium is None:
+            # Before anything is looked for: without Playwright no browser helps.
+            if self._playwright is None:
+                self._playwright = driver.acquire()
+            path = chromium.find()
+            flags = [*chromium.ARGUMENTS, *_FLAGS]
+            self._chromium = self._playwright.chromium.launch(executable_path=path, args=flags)
+        return self._chromium
+
+    def _serve(self, route: Any) -> None:
+        address = urlsplit(route.request.url)
+        first, _, rest = unquote(address.path).strip("/").partition("/")
+        if f"{address.scheme}://{address.netloc}" != _ORIGIN:
+            route.abort()
+            return
+        if first == "pages":
+            html = f"<!doctype html><script src='/assets/{rest}'></script>"
+            route.fulfill(content_type="text/html", headers=_ISOLATED, body=html)
+            return
+        path = self._file(first, Path(rest).name)
+        if path is None or not path.is_file():
+            route.abort()
+            return
+        route.fulfill(content_type=_TYPES.get(path.suffix, "application/octet-stream"), body=path.read_bytes())
+
+    def _file(self, first: str, name: str) -> Path | None:
+        if first == "assets":
+            return ASSETS / name
+        if not first.isdecimal() or int(first) >= len(self._published):
+            return None
+        published = self._published[int(first)]
+        return published / name if published.is_dir() else published
+
+
+def packed(pixels: Pixels) -> dict[str, Any]:
+    """A tensor on its way to a page: see `web/src/harness-packed.ts`."""
+    values = typed(pixels)
+    data = base64.b64encode(np.ascontiguousarray(values, values.dtype.newbyteorder("<")).tobytes()).decode()
+    return {"shape": list(values.shape), "dtype": values.dtype.name, "data": data}
+
+
+def unpacked(answers: dict[str, Any]) -> Answers:
+    """Tensors by name, on their way back."""
+    return {
+        name: np.frombuffer(base64.b64decode(answer["data"]), "<f4").reshape(answer["shape"])
+        for name, answer in answers.items()
+    }

@@ -1,0 +1,163 @@
+"""What the page says of models that are not as they should be: built anew for each, and opened from disk."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pages import FROM_DISK, WEB, Visit, chromium_with
+from playwright.sync_api import Browser
+
+from fer_export.contract import KEY, Contract, Training
+
+FOLDERS = {"classifier": ".", "pnet": "detector/pnet", "rnet": "detector/rnet", "onet": "detector/onet"}
+REAL = Training(data="pictures", protocol="by votes", recipe="fernet", seed=0, epochs=1)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all."""
+    with chromium_with() as running:
+        yield running
+
+
+class Copy:
+    """A copy of the page and of its models, to be changed and built."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.models = folder / "model"
+        shutil.copytree(WEB / "model", self.models)
+        for name in ("index.html", "style.css"):
+            shutil.copy(WEB / name, folder)
+
+    def change_weights(self, model: str) -> None:
+        """Change one in a hundred of a model's weights by half."""
+        [shard] = (self.models / FOLDERS[model]).glob("*.bin")
+        weights = np.fromfile(shard, np.float32)
+        weights[::100] *= 1.5
+        weights.tofile(shard)
+
+    def change_contract(self, model: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        """Write another contract into a model.json."""
+        path = self.models / FOLDERS[model] / "model.json"
+        content = json.loads(path.read_text())
+        content["userDefinedMetadata"][KEY] = change(content["userDefinedMetadata"][KEY])
+        path.write_text(json.dumps(content))
+
+    def train_on(self, training: Training | None) -> None:
+        """Let the classifier's contract say what it was trained on."""
+        self.change_contract(
+            "classifier",
+            lambda contract: Contract.from_object(contract, where="the copy").but(training=training).to_object(),
+        )
+
+    def build(self) -> tuple[int, str]:
+        """Build the page.
+
+        Returns:
+            The exit code, and what was said on standard error.
+        """
+        command = ["node", "build.mjs", "page", "--model", str(self.models), "--out", str(self.folder / "dist")]
+        done = subprocess.run(command, cwd=WEB, capture_output=True, text=True, check=False)
+        return done.returncode, done.stderr
+
+    def visit(self, browser: Browser) -> Visit:
+        """Build the page, open it and wait until its models are loaded or refused."""
+        assert self.build() == (0, "")
+        visit = Visit(browser.new_context().new_page())
+        visit.page.goto((self.folder / "index.html").as_uri())
+        visit.until("fer.ready || fer.error")
+        return visit
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Copy:
+    return Copy(tmp_path)
+
+
+@pytest.mark.parametrize("changed", FOLDERS)
+def test_a_model_whose_weights_were_changed_raises_the_alarm(browser: Browser, copy: Copy, changed: str) -> None:
+    copy.change_weights(changed)
+    visit = copy.visit(browser)
+    assert visit.fer("parity.ok") is False
+    assert {model["model"]: model["ok"] for model in visit.fer("parity.models")} == {
+        model: model != changed for model in FOLDERS
+    }
+    assert visit.page.inner_text("#parity").startswith("differs (")
+    alarm = f"What this browser computes differs from the model that was measured ({changed}): do not trust it."
+    assert visit.page.inner_text("#alarm") == alarm
+    visit.page.click("#about summary")
+    about = visit.page.inner_text("#provenance")
+    for model in FOLDERS:
+        verdict = "differs from" if model == changed else "matches"
+        assert f"Replayed here, {model}\n{verdict} PyTorch over 3 golden pictures" in about
+    # It stays, whatever is looked at.
+    visit.page.click("#sample")
+    visit.until("fer.frames === 1")
+    assert visit.page.inner_text("#alarm") == alarm
+
+
+def test_the_packaged_models_raise_no_alarm(browser: Browser) -> None:
+    visit = Visit(browser.new_context().new_page())
+    visit.page.goto(FROM_DISK)
+    visit.until("fer.ready")
+    assert {model["model"]: model["ok"] for model in visit.fer("parity.models")} == dict.fromkeys(FOLDERS, True)
+    assert not visit.page.is_visible("#alarm")
+    assert not visit.page.is_visible("#note")
+    assert visit.page.inner_text("#parity").startswith("matches (")
+    outputs = {
+        model["model"]: [output["output"] for output in model["outputs"]] for model in visit.fer("parity.models")
+    }
+    assert outputs == {
+        "classifier": ["probabilities", "logits"],
+        "pnet": ["probabilities", "boxes"],
+        "rnet": ["probabilities", "boxes"],
+        "onet": ["probabilities", "boxes", "landmarks"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("training", "warned"),
+    [
+        (REAL.but(synthetic=True), True),
+        (REAL.but(data="drawn faces, for trying out", note="for trying out, knows no real face"), False),
+        (None, False),
+    ],
+    ids=["synthetic", "real, in words that could be taken for it", "not said"],
+)
+def test_the_note_on_synthetic_data(browser: Browser, copy: Copy, training: Training | None, warned: bool) -> None:
+    copy.train_on(training)
+    visit = copy.visit(browser)
+    assert visit.fer("parity.ok") is True
+    assert visit.page.is_visible("#note") is warned
+    assert ("knows no real one" in visit.page.inner_text("#note")) is warned
+
+
+def test_a_contract_that_was_edited_is_refused(browser: Browser, copy: Copy) -> None:
+    copy.change_contract("classifier", lambda contract: {**contract, "labels": contract["labels"][::-1]})
+    visit = copy.visit(browser)
+    assert visit.fer("ready") is False
+    assert visit.page.inner_text("#summary") == "The models could not be loaded"
+    assert visit.page.inner_text("#alert") == (
+        "the classifier's contract was edited after it was written: export the model again"
+    )
+    assert not visit.page.is_enabled("#start")
+
+
+@pytest.mark.parametrize(
+    ("version", "says"),
+    [(1, "older fer-export (contract 1); next: fer-export detector"), (3, "newer fer-export (contract 3): update")],
+)
+def test_no_page_is_built_of_a_contract_that_it_cannot_read(copy: Copy, version: int, says: str) -> None:
+    copy.change_contract("rnet", lambda contract: {**contract, "version": version})
+    code, said = copy.build()
+    assert code == 4
+    [line] = said.splitlines()
+    assert says in line
