@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import pickle
 import time
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,9 @@ from lightning.pytorch.callbacks import Checkpoint as LightningCheckpoint
 from safetensors.torch import save_file
 from torch import Tensor
 
+from fer_export.errors import InvalidInputError, first_line
 from fer_export.files import replacing
-from fer_export.formats.checkpoint import Checkpoint, save, weights_sha256
+from fer_export.formats.checkpoint import DAMAGED, Checkpoint, save, weights_sha256
 from training.data.sources import Split
 from training.fit.multi_head import Head, cut
 from training.provenance import contract_for, metrics_of
@@ -169,6 +172,33 @@ class ResumeState(LightningCheckpoint):
         trainer.save_checkpoint(temporary)
         if trainer.is_global_zero:
             temporary.replace(self.path)
+
+
+def epoch_of(path: Path) -> int:
+    """Return the epoch, from 0, after which the state of a run was written.
+
+    The state is data: tensors, numbers and names. A file that holds anything else is not opened, since loading it
+    could run code.
+
+    Raises:
+        InvalidInputError: the file is damaged, unsafe, or no such state.
+    """
+    try:
+        with warnings.catch_warnings():
+            # It warns of what it is about to refuse.
+            warnings.simplefilter("ignore")
+            state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        return int(state["epoch"])
+    except pickle.UnpicklingError as error:
+        raise InvalidInputError(
+            f"{path} is damaged or holds more than the state of a run, and is not opened: loading it could run code",
+            hint="start again without --resume and with another -o",
+        ) from error
+    except DAMAGED as error:
+        raise InvalidInputError(
+            f"{path} is not the state of a run: {first_line(error)}",
+            hint="start again without --resume and with another -o",
+        ) from error
 
 
 class WarmAverage:
