@@ -14,7 +14,7 @@ PY := $(BIN)/python
 #   make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 PORT ?= 8000
-# Test processes side by side, each with one thread.
+# The number of test processes that run at once, each with one thread.
 WORKERS ?= 2
 comma := ,
 
@@ -44,7 +44,7 @@ WEB_SOURCES := $(shell find web/src web/testing web/build -type f 2>/dev/null) w
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(PRETRAINED) $(PAGE) $(BROWSER) ## the whole road: install, export the pretrained model, show parity, build the page
+demo: $(PRETRAINED) $(PAGE) $(BROWSER) ## all of it: install, export the pretrained model, show parity, build the page
 	@$(BIN)/fer-export verify
 	@echo
 	@echo "The page is built. Open it from disk:"
@@ -53,20 +53,21 @@ demo: $(PRETRAINED) $(PAGE) $(BROWSER) ## the whole road: install, export the pr
 	@if [ -n "$${DISPLAY:-}$${WAYLAND_DISPLAY:-}" ] || [ "$$(uname)" = Darwin ]; then \
 		$(PY) -m webbrowser "file://$(abspath web/index.html)" >/dev/null; fi
 
-# Exit code 5 of pytest: PYTEST left one of its two calls nothing to run.
-test: $(TESTING) $(PRETRAINED) $(PAGE) $(BROWSER) $(DRIVER) check ## everything: linters, types, and all tests, browser tests among them
+# pytest exits with 5 where the options in PYTEST leave one of its two calls no test to run.
+test: $(TESTING) $(PRETRAINED) $(PAGE) $(BROWSER) $(DRIVER) check ## everything: linters, types, and all tests, browser tests included
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not alone" $(PYTEST) || [ $$? = 5 ]
 	$(PY) -m pytest -m alone $(PYTEST) || [ $$? = 5 ]
 
-test-tf: $(TESTING) $(HARNESS) $(BROWSER) ## the TensorFlow roads: make their two environments (4.4 GB) and test them
+test-tf: $(TESTING) $(HARNESS) $(BROWSER) ## test the routes through TensorFlow; makes their two environments (4.4 GB)
 	$(BIN)/fer-export env create tf
 	$(BIN)/fer-export env create onnx-tf
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) --dist worksteal $(PYTEST) tests/tf
 
-check: $(TESTING) $(MODULES) ## linters and type checkers alone
+check: $(TESTING) $(MODULES) ## linters and type checkers only
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(CONTRACT_TYPES) --check
 	cd web && $(NODE) node_modules/typescript/bin/tsc --noEmit -p .
 
@@ -125,7 +126,7 @@ $(BROWSER): $(CORE)
 	@$(BIN)/fer-export browser --install
 	@touch $@
 
-# Collecting pictures is tested with the real driver, where one can be had.
+# Collecting pictures is tested with the real driver, where it can be installed.
 $(DRIVER): $(BROWSER)
 	@$(BIN)/fer-export browser --install --driver >/dev/null && touch $@ || echo "its tests will be skipped" >&2
 
@@ -137,12 +138,12 @@ $(MODULES): web/package.json web/package-lock.json $(CORE)
 $(HARNESS): $(wildcard web/harness/*.ts) web/build.mjs web/package-lock.json | $(MODULES)
 	@cd web && $(NODE) build.mjs harness
 
-# Demo and tests want the pretrained model, and a new one when its weights changed.
+# Demo and tests use the pretrained model; it is exported again when its weights change.
 $(PRETRAINED): fer_export/pretrained/ferplus.safetensors | $(CORE) $(HARNESS) $(BROWSER)
 	@$(EXPORT)
 	@touch $@
 
-# The page takes any model: one that the user exported is not replaced.
+# The page takes any model, so one that the user exported is not replaced.
 $(CLASSIFIER): | $(CORE) $(HARNESS) $(BROWSER)
 	@$(EXPORT)
 

@@ -1,4 +1,4 @@
-"""fer-export: a face-emotion model from PyTorch to a web page, with parity shown at every hop.
+"""fer-export takes a face-emotion model from PyTorch to a web page, with parity shown at every hop.
 
     import fer_export
 
@@ -59,7 +59,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for when it is asked for: torch alone takes seconds."""
+    """Import a name when it is first asked for, since torch alone takes seconds to import."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     found = getattr(import_module(_HOMES[name]), name)

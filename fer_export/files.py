@@ -1,4 +1,4 @@
-"""Writing files so that a failed run leaves the last good artefact as it was."""
+"""This module writes files so that a failed run leaves the last good artefact as it was."""
 
 from __future__ import annotations
 
@@ -38,12 +38,11 @@ def replacing_directory(path: Path, *, own: Collection[Path] = ()) -> Iterator[P
     """Yield an empty temporary directory beside `path`; on success its files take their places in `path`.
 
     Args:
-        path: of the folder. Where it is there already, nothing in it is touched but `own` files and those that have
-            the name of a new one.
-        own: files in `path`, relative to it, that an earlier run wrote: they go when the new ones come.
+        path: the folder. If it exists, only `own` files and those with the name of a new file are changed.
+        own: files in `path`, relative to it, that an earlier run wrote; they are removed when the new ones come.
 
     Raises:
-        InvalidInputError: the folder cannot be made, written to, or is a file.
+        InvalidInputError: the folder cannot be made or written to, or is a file.
     """
     with _writable(path):
         if path.exists() and not path.is_dir():
@@ -63,10 +62,9 @@ def replacing_directory(path: Path, *, own: Collection[Path] = ()) -> Iterator[P
 
 
 def _exchange(new: Path, path: Path, own: Collection[Path]) -> None:
-    """Move the files of `new` to their places in `path`, and away what lies there and what is `own`; or change nothing.
+    """Move the files of `new` into `path`, in place of those of the same name and of `own`, or change nothing.
 
-    Files are moved one by one, since the others in the folder stay where they are. What is moved away is deleted
-    when all is done.
+    Files are moved one by one, since others in the folder stay. The old files are deleted at the end.
     """
     found = sorted(new.rglob("*"))
     arriving = [each.relative_to(new) for each in found if not each.is_dir()]

@@ -1,4 +1,4 @@
-"""From a picture to the expression of each face: detection, alignment and the classifier in onnxruntime."""
+"""This module predicts the expression of each face in a picture: detection, alignment, classifier in onnxruntime."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _PROBABILITIES = "probabilities"
 
 @dataclass(frozen=True)
 class Prediction:
-    """A face and the expression that the model reads in it.
+    """Hold a face and the expression that the model reads in it.
 
     Attributes:
-        box: x1, y1, x2, y2 in pixels of the upright picture; it may reach a little over the edge.
-        landmarks: left eye, right eye, nose, left and right mouth corner, as seen in the picture; in its pixels.
-        score: how sure the detector is that this is a face, 0–1.
-        label: the most probable one.
-        probabilities: of each label, in the model's order; they sum to 1.
+        box: x1, y1, x2, y2 in pixels of the upright picture; it may extend a little over the edge.
+        landmarks: left eye, right eye, nose, left and right mouth corner, as seen in the picture, in its pixels.
+        score: the detector's probability that this is a face, 0–1.
+        label: the most probable label.
+        probabilities: the probability of each label, in the model's order; they sum to 1.
     """
 
     box: Box
@@ -42,7 +42,7 @@ class Prediction:
 
 
 class Predictor:
-    """Finds the faces in a picture and says which expression each shows. Call it with one picture after the other.
+    """Find the faces in a picture and say which expression each shows; call it with one picture after the other.
 
     Faces are found by MTCNN, aligned by the rule in the model's contract, as on the page, and classified by
     onnxruntime. A checkpoint is exported to ONNX first, with parity, and kept in the cache folder.
@@ -52,8 +52,8 @@ class Predictor:
         detector: the smallest face in pixels, the pyramid's factor and the thresholds of MTCNN.
 
     Raises:
-        UsageError: the model does not classify aligned faces: it has several inputs, none that is a picture, no rule
-            for cropping or no labels; or it is no checkpoint and no ONNX file.
+        UsageError: the model does not classify aligned faces: it has several inputs, no picture, no rule
+            for cropping or no labels; or it is neither a checkpoint nor an ONNX file.
         InvalidInputError, ContractError: the model cannot be read.
         MissingDependencyError: onnxruntime is not installed.
         ParityError: a checkpoint's ONNX file does not compute what torch computes.
@@ -69,17 +69,17 @@ class Predictor:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels, in the model's order."""
+        """Return the labels, in the model's order."""
         return self.contract.labels
 
     def __call__(self, picture: Picture) -> list[Prediction]:
-        """Return the faces in a picture, the largest first; none where none is found.
+        """Return the faces in a picture, the largest first; the list is empty where there is none.
 
         Args:
             picture: a path, a PIL picture, or uint8 RGB [H, W, 3].
 
         Raises:
-            InvalidInputError: no picture, or one that cannot be read.
+            InvalidInputError: the picture cannot be read, or is not valid.
         """
         photo = as_photo(picture)
         faces = detect(photo, settings=self._detector)
@@ -100,7 +100,7 @@ class Predictor:
 
 
 def _check(model: Model) -> None:
-    """Refuse what cannot classify aligned faces."""
+    """Refuse a model that cannot classify aligned faces."""
     contract = model.contract
     name = contract.architecture.name
     if model.kind not in ("torch", "onnx"):
@@ -121,7 +121,7 @@ def _check(model: Model) -> None:
 
 
 def _exported(model: Model) -> Path | bytes:
-    """The checkpoint's ONNX file: kept under its contract's hash, or in memory where nothing can be kept."""
+    """Return the checkpoint's ONNX file, kept under its contract's hash, or its bytes where nothing can be kept."""
     from fer_export import __version__
     from fer_export.convert.exporting import export
 
@@ -130,11 +130,11 @@ def _exported(model: Model) -> Path | bytes:
         if kept.is_file() and load(kept).contract.weights_sha256 == model.contract.weights_sha256:
             return kept
     except InvalidInputError:
-        pass  # damaged: it is made again
+        pass  # the kept file is damaged and is made again
     try:
         return export(model, kept, format="onnx", force=True).path
     except InvalidInputError:
-        # The folder cannot be written, or the model not be exported; the latter is raised once more.
+        # Either the folder cannot be written, or the model cannot be exported, which is raised again below.
         from fer_export.convert import onnx
 
         made = onnx.to_onnx(model.module, model.contract, opset=onnx.DEFAULT_OPSET, batch=None)

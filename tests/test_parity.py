@@ -13,7 +13,7 @@ import pytest
 from conftest import make_checkpoint, present
 
 from fer_export import parity
-from fer_export.contract import Contract, Output, Parity
+from fer_export.contract import Contract, Output, Parity, WeightsDType
 from fer_export.convert import detector, onnx, tfjs
 from fer_export.errors import ParityError, UsageError
 from fer_export.formats import checkpoint
@@ -175,11 +175,10 @@ def answering(*logits: float) -> Runtime:
     ],
 )
 def test_the_limit_is_absolute_for_small_values_and_a_share_of_large_ones(
-    small: checkpoint.Checkpoint, weights: str, largest: float, limit: float
+    small: checkpoint.Checkpoint, weights: WeightsDType, largest: float, limit: float
 ) -> None:
-    contract = small.contract.but(
-        weights_dtype=weights, labels=(), outputs=(Output(name="values", shape=(2,), meaning="two"),)
-    )
+    outputs = (Output(name="values", shape=(2,), meaning="two"),)
+    contract = small.contract.stored_as(weights).but(labels=(), outputs=outputs)
     batches = batches_of(small.contract)
     # The smaller value is what differs: the limit is that of the whole output.
     for apart, holds in ((0.9 * limit, True), (1.1 * limit, False)):

@@ -121,7 +121,7 @@ def test_a_damaged_file_is_named(browser: Browser, small_onnx: Path, tmp_path: P
         pass
     broken.write_bytes(small_onnx.read_bytes())
     with onnxruntime_web.model(browser, broken) as runtime:
-        assert runtime(np.zeros((1, 48, 48, 1), np.uint8))["logits"].shape == (1, 8)
+        assert runtime({"pixels": np.zeros((1, 48, 48, 1), np.uint8)})["logits"].shape == (1, 8)
 
 
 def test_webgpu_computes_what_torch_does(small: Checkpoint, small_model: Path, browser: Browser) -> None:

@@ -1,4 +1,4 @@
-"""The face detector: MTCNN's three nets through the same two writers."""
+"""This module exports the face detector: MTCNN's three nets, through the same two writers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SIZES: dict[str, int | None] = {"pnet": None, "rnet": 24, "onet": 48}
 
 @dataclass(frozen=True)
 class Stage:
-    """One written net of the cascade."""
+    """Describe one written net of the cascade."""
 
     name: str
     onnx: onnx.Exported
@@ -28,7 +28,7 @@ class Stage:
 
 
 def contract_for(name: str) -> Contract:
-    """The contract of `pnet` (free height and width), `rnet` (24×24) or `onet` (48×48)."""
+    """Return the contract of `pnet` (free height and width), `rnet` (24×24) or `onet` (48×48)."""
     size = _SIZES[name]
     grid = (0, 0) if size is None else ()
     outputs = [
@@ -57,18 +57,18 @@ def export(
     force: bool = False,
     started: Callable[[str], object] = lambda name: None,
 ) -> list[Stage]:
-    """Write all three as ONNX files and TF.js models, each with parity; float32, which they need.
+    """Write all three as ONNX files and TF.js models, each with parity, in float32, which they need.
 
     Args:
-        directory: for `pnet/`, `rnet/` and `onet/` in TF.js's format. All three come into place
-            together, or what was there stays.
-        onnx_directory: for `pnet.onnx` and so on.
+        directory: the folder for `pnet/`, `rnet/` and `onet/` in TF.js's format. All three are put in place
+            together; if one fails, the earlier files stay.
+        onnx_directory: the folder for `pnet.onnx` and so on.
         force: replace what is at these places, whatever it is; files of other names stay.
-        started: told the name of each net before its turn.
+        started: called with the name of each net before its turn.
 
     Raises:
         UsageError: something else than an earlier export is at one of the places.
-        ParityError, InvalidInputError: as for the writers.
+        ParityError, InvalidInputError: the same as for the writers.
     """
     contracts = {name: contract_for(name) for name in mtcnn.STAGES}
     weights = {name: contract.weights_sha256 for name, contract in contracts.items()}

@@ -1,4 +1,4 @@
-"""One call that writes a model in any format, by as many hops as that takes, each with parity."""
+"""This module writes a model in any format with one call, by as many hops as needed, each with parity."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from fer_export.formats.artefact import Kind
 from fer_export.formats.model import Model, Source, as_model
 from fer_export.formats.overwrite import check_file, check_folder
 
-#: What `export` writes. A frozen graph comes beside a SavedModel.
+#: The formats that `export` writes. A frozen graph is written beside a SavedModel.
 Format = Literal["onnx", "tfjs", "saved_model", "litert"]
-#: The writer of TF.js models: ours, or TensorFlow's own from a SavedModel.
+#: The writer of TF.js models: our own, or TensorFlow's from a SavedModel.
 Via = Literal["direct", "tensorflowjs"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 VIAS: tuple[Via, ...] = get_args(Via)
@@ -37,18 +37,18 @@ _SAYS: dict[Hop, str] = {
 
 @dataclass(frozen=True)
 class Report:
-    """What was written and what it measured.
+    """Describe what was written, and its parity.
 
     Attributes:
-        source: path of the model.
-        path: of what was written.
-        format: of what was written.
-        contract: of what was written.
-        figures: of every hop, in order: how far its runtimes lie from that of the hop before.
-        bytes: of all files together.
-        operators: how many nodes of each kind the graph has; empty for SavedModels and `.tflite` files.
-        frozen: path of the frozen graph, where one was asked for.
-        saved: path of the checkpoint that was kept, where one was asked for.
+        source: the path of the model.
+        path: the path that was written.
+        format: the format that was written.
+        contract: the contract of the new artefact.
+        figures: the figures of every hop, in order, each against the runtime of the hop before.
+        bytes: the size of all files together.
+        operators: the number of nodes of each kind in the graph; empty for SavedModels and `.tflite` files.
+        frozen: the path of the frozen graph, where one was asked for.
+        saved: the path of the checkpoint that was saved, where one was asked for.
     """
 
     source: Path
@@ -80,37 +80,37 @@ def export(
     force: bool = False,
     started: Callable[[str], object] = lambda step: None,
 ) -> Report:
-    """Write a model in another format, once its numbers have shown that it is still the same model.
+    """Write a model in another format, after checking that its outputs are still the same.
 
-    Hops between are made in a temporary folder: from a checkpoint to TF.js by way of ONNX. An argument that none of
-    the hops obeys is refused.
+    Intermediate artefacts are made in a temporary folder, such as the ONNX file between a checkpoint and TF.js. An
+    argument that no hop uses is an error.
 
     Args:
-        model: a checkpoint, ONNX file or SavedModel: its path, a packaged model's name, or what `load` has returned.
-        path: of the new file or folder.
-        format: `onnx`, `tfjs`, `saved_model` or `litert`; by the path's ending where None.
-        weights: of TF.js: how they are kept on disk, `float32` (where None), `float16` or `uint8`.
-        opset: of ONNX, exactly; 20 where None.
-        batch: of ONNX: a fixed batch; a dynamic one where None.
-        via: to TF.js by our own writer, `direct` (where None), or by TensorFlow's, `tensorflowjs`.
-        backends: of TF.js, to check on; wasm where None.
-        without: passes of our writer to leave out.
-        converter: to a SavedModel: `direct` (where None), `onnx2tf` or `onnx-tf`.
-        frozen: beside a SavedModel, write a frozen graph there too.
-        checkpoint: what an ONNX file was made from, for `onnx-tf`; found by its weights where None.
-        save: keep a checkpoint's weights and contract there too, as `.safetensors` or `.pth`.
-        force: replace what is at these places, whatever it is; files of other names in folders stay.
-        started: is told each hop before it begins.
+        model: a checkpoint, ONNX file or SavedModel, as a path, a packaged model's name, or what `load` has returned.
+        path: the new file or folder.
+        format: `onnx`, `tfjs`, `saved_model` or `litert`; None decides by the path's suffix.
+        weights: for TF.js, the type of the stored weights: `float32` (the default), `float16` or `uint8`.
+        opset: for ONNX, the exact opset; None takes 20.
+        batch: for ONNX, a fixed batch; None makes it dynamic.
+        via: for TF.js, the writer: our own, `direct` (the default), or TensorFlow's, `tensorflowjs`.
+        backends: for TF.js, the backends to check on; None takes wasm.
+        without: the passes of our writer to leave out.
+        converter: for a SavedModel: `direct` (the default), `onnx2tf` or `onnx-tf`.
+        frozen: the path for a frozen graph beside a SavedModel.
+        checkpoint: for `onnx-tf`, the checkpoint that an ONNX file was made from; None finds it by its weights.
+        save: the path, with suffix `.safetensors` or `.pth`, for a checkpoint with the weights and contract.
+        force: replace whatever is at these places; files of other names in folders stay.
+        started: called with the name of each hop before it begins.
 
     Returns:
-        Where it is, what it measured, and its contract.
+        The paths that were written, the figures, and the contract.
 
     Raises:
-        ParityError: the numbers of a hop do not hold; nothing was written.
-        UsageError: there is no way from this model to that format, an argument does not go with it, or something else
+        ParityError: the outputs of a hop differ too much; nothing was written.
+        UsageError: there is no way from this model to that format, an argument does not fit, or something other
             than an earlier export of these weights is at one of the places.
-        InvalidInputError, ContractError: the model cannot be read or converted, or a place not be written.
-        MissingDependencyError: onnxruntime, a browser or a TensorFlow environment is not there.
+        InvalidInputError, ContractError: the model cannot be read or converted, or a place cannot be written.
+        MissingDependencyError: onnxruntime, a browser or a TensorFlow environment is missing.
     """
     found, target = as_model(model), Path(fspath(path))
     chosen = _format(target, format)
@@ -151,9 +151,11 @@ def _format(path: Path, wanted: Format | None) -> Format:
 
 
 def _hops(model: Model, target: Path, chosen: Format, via: Via | None) -> tuple[Hop, ...]:
-    """The hops that are left from the model's kind to the format."""
+    """Return the hops from the model's kind to the format."""
     if via is not None and (chosen != "tfjs" or via not in VIAS):
-        raise UsageError(f"via chooses the writer of TF.js models ({', '.join(VIAS)}), and {target} is to be {chosen}")
+        raise UsageError(
+            f"via chooses the writer of TF.js models ({', '.join(VIAS)}), and {target} is written as {chosen}"
+        )
     route = HOPS[via if via == "tensorflowjs" else chosen]
     if model.kind == "torch":
         return route
@@ -163,16 +165,14 @@ def _hops(model: Model, target: Path, chosen: Format, via: Via | None) -> tuple[
         raise UsageError(
             f"our own writer takes ONNX files, and {model.path} is a SavedModel", hint="--via tensorflowjs takes it"
         )
-    raise UsageError(
-        f"there is no way from {model.path} ({model.kind}) to {chosen}", hint="set out from the checkpoint"
-    )
+    raise UsageError(f"there is no way from {model.path} ({model.kind}) to {chosen}", hint="export from the checkpoint")
 
 
 def _check_obeyed(hops: Sequence[Hop], options: Options, way: str) -> None:
     obeyed = {name for hop in hops for name in OBEYS[hop]}
     for name in options.given():
         if name not in obeyed:
-            raise UsageError(f"{name} changes nothing on the way {way}")
+            raise UsageError(f"{name} has no effect on the way {way}")
     if options.checkpoint is not None and options.converter != "onnx-tf":
         raise UsageError("a checkpoint beside the ONNX file is for the converter onnx-tf alone")
 
@@ -180,7 +180,7 @@ def _check_obeyed(hops: Sequence[Hop], options: Options, way: str) -> None:
 def _check_places(
     model: Model, target: Path, chosen: Format, frozen: Path | None, save: Path | None, *, force: bool
 ) -> None:
-    """Refuse before anything is computed what would be refused when it is written."""
+    """Refuse, before anything is computed, what would be refused when it is written."""
     if save is not None and model.checkpoint is None:
         raise UsageError(f"{model.path} is no checkpoint, and only those are saved")
     weights = model.contract.weights_sha256
@@ -192,7 +192,7 @@ def _check_places(
     places = [path.resolve() for path in (model.path, target, frozen, save) if path is not None]
     twice = [place for place, count in Counter(places).items() if count > 1]
     if twice:
-        raise UsageError(f"{twice[0]} is named twice: what is read and what is written are different files")
+        raise UsageError(f"{twice[0]} is named twice: give each file that is read or written a path of its own")
     for path, kind, option in files:
         if path is not None:
             check_file(path, kind, weights, force=force, option=option)

@@ -1,4 +1,4 @@
-"""The hops that `export` goes, and what each of them obeys."""
+"""This module holds the hops of `export`, and the options that each of them uses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HOPS: dict[str, tuple[Hop, ...]] = {
     "saved_model": ("onnx", "saved_model"),
     "litert": ("onnx", "saved_model", "litert"),
 }
-#: Which of the `Options` each hop obeys.
+#: The names of the `Options` that each hop uses.
 OBEYS: dict[Hop, tuple[str, ...]] = {
     "onnx": ("opset", "batch"),
     "tfjs": ("weights", "backends", "without"),
@@ -34,7 +34,7 @@ OBEYS: dict[Hop, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Options:
-    """Arguments of `export` that some of the hops obey; None where nobody gave them."""
+    """Hold the arguments of `export` that only some hops use; None where an argument was not given."""
 
     weights: WeightsDType | None = None
     opset: int | None = None
@@ -46,13 +46,13 @@ class Options:
     checkpoint: Source | None = None
 
     def given(self) -> list[str]:
-        """Return the names of those that were given."""
+        """Return the names of the options that were given."""
         return [each.name for each in fields(self) if getattr(self, each.name) is not None]
 
 
 @dataclass(frozen=True)
 class Written:
-    """What a hop has written and measured."""
+    """Describe what a hop has written, and its parity."""
 
     path: Path
     contract: Contract
@@ -62,17 +62,17 @@ class Written:
 
 
 def run_hop(hop: Hop, source: Model, path: Path, options: Options, *, force: bool) -> Written:
-    """Go one hop.
+    """Run one hop.
 
     Args:
-        hop: which one.
-        source: what it sets out from, of the kind that the hop takes.
-        path: of the file or folder to write.
-        options: given to `export`; those that the hop does not obey are for other hops.
-        force: replace what is at `path`, whatever it is.
+        hop: the hop's name.
+        source: the model to start from, of the kind that the hop takes.
+        path: the file or folder to write.
+        options: the options given to `export`; those that this hop does not use are for other hops.
+        force: replace whatever is at `path`.
 
     Raises:
-        FerExportError: as for the hop's own `export`.
+        FerExportError: the same as for the hop's own `export`.
     """
     return _RUN[hop](source, path, options, force)
 
@@ -129,7 +129,7 @@ def _saved_model(source: Model, path: Path, options: Options, force: bool) -> Wr
 
 
 def _opset15(contract: Contract, checkpoint: Source | None) -> bytes:
-    """The model in opset 15, which only torch can write."""
+    """Export the model in opset 15, which only torch can write."""
     from fer_export.convert.opset15 import made_again
 
     source = checkpoint or find_checkpoint(contract)

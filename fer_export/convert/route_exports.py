@@ -1,4 +1,4 @@
-"""The artefacts of one model by every route, made when they are asked for."""
+"""This module makes the artefacts of one model by every route, when they are asked for."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from fer_export.tfenv.worker import Worker
 
 
 class RouteExports:
-    """Makes artefacts of one model, each once, by the exporters that the commands call. Use it in a `with` statement.
+    """Make artefacts of one model, each once, with the exporters of the commands. Use it in a `with` statement.
 
     Args:
-        loaded: the model.
-        browser: where TF.js models are checked.
+        loaded: the model's checkpoint.
+        browser: the browser in which TF.js models are checked.
     """
 
     def __init__(self, loaded: Checkpoint, browser: Browser) -> None:
@@ -44,11 +44,11 @@ class RouteExports:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def worker(self, name: str) -> Worker:
-        """Return the process of an environment; it starts when it is first called."""
+        """Return the process of an environment; it starts with its first call."""
         return self._workers.setdefault(name, Worker(name))
 
     def end_workers(self) -> None:
-        """End their processes: one that has failed may be in any state."""
+        """End the processes of all environments, since one that has failed may be in any state."""
         for worker in self._workers.values():
             worker.__exit__(None, None, None)
         self._workers.clear()
@@ -57,12 +57,12 @@ class RouteExports:
         """Return the artefact at the end of a route.
 
         Raises:
-            Exception: whatever an exporter raised, now or when this was asked for first.
+            Exception: whatever an exporter raised, now or when the route was first asked for.
         """
         if route not in self._made:
             try:
                 self._made[route] = self._export(route)
-            except Exception as error:  # of whatever library
+            except Exception as error:  # each library raises its own types
                 self._made[route] = error
                 self.end_workers()
         made = self._made[route]
@@ -71,11 +71,11 @@ class RouteExports:
         return made
 
     def _source(self, route: Route) -> Path:
-        """Return the artefact that a route's last step converts; a refusal names the route that leads there.
+        """Return the artefact that a route's last step converts; an error names the route that makes it.
 
         Raises:
-            MissingDependencyError: because something is not installed.
-            InvalidInputError: for any other reason.
+            MissingDependencyError: something is not installed.
+            InvalidInputError: the route failed for any other reason.
         """
         assert route.source is not None
         try:
@@ -109,7 +109,7 @@ class RouteExports:
                 ).path
 
     def _saved_model(self, route: Route, target: Path) -> Path:
-        """Write a SavedModel and, where that is a route of its own, the frozen graph beside it."""
+        """Write a SavedModel and, for the direct converter, the frozen graph, which is a route of its own."""
         model, contract = load_onnx(self._source(route))
         converter = route.converter or "direct"
         return saved_model.export(

@@ -1,4 +1,4 @@
-"""The routes: by which steps each kind of artefact is made of an ONNX file."""
+"""This module holds the routes: the steps by which each kind of artefact is made from an ONNX file."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _KINDS: dict[Hop, Kind] = {
 
 @dataclass(frozen=True)
 class Route:
-    """A way from an ONNX file to an artefact.
+    """Describe a way from an ONNX file to an artefact.
 
     Attributes:
         hop: the last step, which writes the artefact.
-        converter: what makes the TensorFlow graph; None where there is no such graph.
-        weights: how the artefact stores them.
-        without: passes of the direct converter that are left out of a TF.js model.
+        converter: the converter that makes the TensorFlow graph; None where there is no such graph.
+        weights: the type in which the artefact stores its weights.
+        without: the direct converter's passes that are left out for a TF.js model.
     """
 
     hop: Hop
@@ -45,7 +45,7 @@ class Route:
 
     @property
     def name(self) -> str:
-        """What the matrix calls it."""
+        """Return the route's name in the matrix."""
         match self.hop:
             case "onnx":
                 return "onnx"
@@ -60,56 +60,56 @@ class Route:
 
     @property
     def kind(self) -> Kind:
-        """The kind of its artefact, which says where that runs."""
+        """Return the kind of its artefact, which decides the runtimes for it."""
         return _KINDS[self.hop]
 
     @property
     def source(self) -> Route | None:
-        """The route whose artefact the last step converts; None where that is the checkpoint."""
+        """Return the route whose artefact the last step converts; None where that is the checkpoint."""
         if self.hop == "onnx":
             return None
         return Route("onnx") if self.hop in ("tfjs", "saved_model") else Route("saved_model", self.converter)
 
     @property
     def rounded(self) -> bool:
-        """Whether weights are rounded on the way.
+        """Return whether weights are rounded on the way.
 
-        Not every model bears that. An exporter that refuses one that does not has done its work; elsewhere it has
-        found a fault.
+        Some models lose too much by that, and then a refusal by the exporter is right; on any other route a refusal
+        shows a fault.
         """
         return self.weights != "float32"
 
     @property
     def keeps_names(self) -> bool:
-        """Whether the direct converter's tensor names are in the artefact, each for the value that it says.
+        """Return whether the artefact has the direct converter's tensor names, each for the value it stands for.
 
-        LiteRT's converter and TensorFlow's own one to TF.js optimise the graph, and rename.
+        LiteRT's converter and TensorFlow's own one to TF.js optimise the graph and rename tensors.
         """
         return self.converter == "direct" and self.hop in ("tfjs", "saved_model", "frozen")
 
     @property
     def passes(self) -> bool | Collection[str]:
-        """The rewriting passes of the direct converter on this route: none for what TensorFlow gets."""
+        """Return the direct converter's rewriting passes on this route; graphs for TensorFlow get none."""
         return tfjs.passes_but(self.without) if self.hop == "tfjs" else False
 
     def convert(
         self, model: onnx.ModelProto, contract: Contract, folder: Path, *, converting: Worker, worker: Worker
     ) -> Path:
-        """Send a model down this route without measuring what comes out.
+        """Convert a model by this route, without measuring parity.
 
         Args:
-            model: what is converted; by onnx-tf, in opset 15.
-            contract: of the artefact.
-            folder: an empty one.
+            model: the model to convert; for onnx-tf it is in opset 15.
+            contract: the artefact's contract.
+            folder: an empty folder.
             converting: a process in the converter's environment (`saved_model.ENVIRONMENT`).
-            worker: a process in the environment `tf`, for what follows the converter.
+            worker: a process in the environment `tf`, for the steps after the converter.
 
         Returns:
             The artefact, in that folder.
 
         Raises:
             InvalidInputError, UnsupportedOperatorError: a converter fails.
-            MissingDependencyError: an environment is not there.
+            MissingDependencyError: an environment is missing.
         """
         if self.hop == "onnx":
             path = folder / "model.onnx"
@@ -136,7 +136,7 @@ class Route:
                 return directory
 
 
-#: By name, each behind those it sets out from.
+#: The routes by name, each after those that it starts from.
 ROUTES = {
     route.name: route
     for route in (
@@ -156,10 +156,10 @@ ROUTES = {
 
 
 def route_of(contract: Contract) -> Route:
-    """Return the route that an artefact came by, as its contract says.
+    """Return the route by which an artefact was made, as its contract says.
 
     Raises:
-        ContractError: the contract is a checkpoint's, which no route leads to.
+        ContractError: the contract is a checkpoint's, which no route makes.
     """
     made = contract.conversion
     if made is None:

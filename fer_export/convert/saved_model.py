@@ -1,4 +1,4 @@
-"""ONNX → TensorFlow: a SavedModel, and a frozen graph, by one of three converters."""
+"""This module converts ONNX to TensorFlow: a SavedModel, and a frozen graph, by one of three converters."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from fer_export.tfenv.worker import Worker
 from fer_export.tfgraph import convert
 
 CONVERTERS: tuple[Converter, ...] = get_args(Converter)
-#: The environment that a converter runs in.
+#: The environment that each converter runs in.
 ENVIRONMENT = {"direct": "tf", "onnx2tf": "tf", "onnx-tf": "onnx-tf"}
 
 
 @dataclass(frozen=True)
 class Written:
-    """A written SavedModel, a frozen graph where one was asked for, and what they measured."""
+    """Describe a written SavedModel, a frozen graph where one was asked for, and their parity."""
 
     path: Path
     frozen: Path | None
@@ -56,20 +56,20 @@ def export(
     """Convert, write, and move into place once TensorFlow computes what onnxruntime does.
 
     Args:
-        model, contract: as `fer_export.convert.onnx.load` answers them.
-        directory: of the SavedModel. Its signature takes [N, H, W, C] and answers channels last,
-            whichever converter; the contract is in `assets/contract.json`.
-        worker: of the environment `tf`, or `onnx-tf` for that converter.
-        frozen: for a GraphDef with constants; its contract lies beside it (`frozen_contract_path`).
-        opset15: the ONNX file that onnx-tf gets (`fer_export.convert.opset15`).
+        model, contract: the model and contract that `fer_export.formats.onnx.load_onnx` returns.
+        directory: the SavedModel's folder. Its signature takes [N, H, W, C] and returns channels last,
+            with every converter; the contract is in `assets/contract.json`.
+        worker: a worker in the environment `tf`, or `onnx-tf` for that converter.
+        frozen: the path for a GraphDef with constants; its contract is written beside it (`frozen_contract_path`).
+        opset15: the model in opset 15, which onnx-tf needs (`fer_export.convert.opset15`).
         force: replace models of other weights, too, and write among files that this tool did not write.
 
     Raises:
         UsageError: something else than an earlier export is at one of the places.
         UnsupportedOperatorError: the direct writer lacks an operator.
         InvalidInputError: the converter fails.
-        ParityError: the numbers do not hold; what was there stays.
-        MissingDependencyError: the environment is not there.
+        ParityError: the outputs differ too much; the earlier files stay.
+        MissingDependencyError: the environment is missing.
     """
     own = check_folder(directory, "saved_model", contract.weights_sha256, force=force)
     if frozen:
@@ -108,27 +108,27 @@ def export(
 
 
 def entries_of(contract: Contract, batch: int | None) -> list[dict[str, Any]]:
-    """The inputs as the workers take them: name, shape (channels last) and dtype of each."""
+    """Return the inputs as the workers take them: name, shape (channels last) and dtype of each."""
     return [{"name": spec.name, "shape": [batch, *spec.axes_last], "dtype": spec.dtype} for spec in contract.inputs]
 
 
 def shapes_of(contract: Contract) -> list[list[int | None]]:
-    """Sizes of the outputs as ONNX has them, channels first, without the batch; None for a free one."""
+    """Return the sizes of ONNX's outputs, channels first, without the batch; None for a free one."""
     sizes = [[size or None for size in output.shape] for output in contract.outputs]
     return [[*each[-1:], *each[:-1]] for each in sizes]
 
 
 @dataclass(frozen=True)
 class Job:
-    """One conversion.
+    """Describe one conversion.
 
     Attributes:
-        model, contract: what is converted.
-        entries: of the inputs (`entries_of`).
-        scratch: a folder for what lies between.
-        saved: folder of the SavedModel.
-        graph: for the frozen graph, where the converter has one.
-        worker: of the converter's environment.
+        model, contract: the model to convert.
+        entries: the inputs (`entries_of`).
+        scratch: a folder for intermediate files.
+        saved: the SavedModel's folder.
+        graph: the path for the frozen graph, where the converter writes one.
+        worker: a worker in the converter's environment.
     """
 
     model: onnx.ModelProto
@@ -151,12 +151,12 @@ class Job:
 
     @property
     def outputs(self) -> Sequence[str]:
-        """Names, in the contract's order."""
+        """Return the outputs' names in the contract's order."""
         return [output.name for output in self.contract.outputs]
 
 
 def by_direct(job: Job, _: bytes | None) -> dict[str, str]:
-    """The graph that the TF.js writer makes, before operators are fused into ones that TensorFlow lacks."""
+    """Write the TF.js writer's graph, without the fused operators, which TensorFlow lacks."""
     folder = job.scratch / "graph_model"
     folder.mkdir()
     graph = convert(job.model, passes=False)
@@ -174,7 +174,7 @@ def by_direct(job: Job, _: bytes | None) -> dict[str, str]:
 
 
 def by_onnx2tf(job: Job, _: bytes | None) -> dict[str, str]:
-    """Convert with onnx2tf; answers its version."""
+    """Convert with onnx2tf, and return its version."""
     path = job.scratch / "model.onnx"
     path.write_bytes(for_onnx2tf(job.model).SerializeToString())
     version = job.worker.call(
@@ -190,7 +190,7 @@ def by_onnx2tf(job: Job, _: bytes | None) -> dict[str, str]:
 
 
 def by_onnx_tf(job: Job, opset15: bytes | None) -> dict[str, str]:
-    """Convert with onnx-tf; answers its version."""
+    """Convert with onnx-tf, and return its version."""
     if opset15 is None:
         raise UsageError("onnx-tf needs the model in opset 15")
     path, raw = job.scratch / "opset15.onnx", job.scratch / "onnx_tf"

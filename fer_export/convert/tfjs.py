@@ -1,4 +1,4 @@
-"""ONNX → TF.js: a graph model, written directly.
+"""This module converts ONNX to a TF.js graph model, without TensorFlow.
 
 A graph model is a TensorFlow GraphDef in protobuf's JSON mapping (64-bit integers as strings, bytes
 as base64) beside a manifest of weights in shards of at most 4 MB.
@@ -27,7 +27,7 @@ from fer_export.tfgraph.passes import PASSES
 
 @dataclass(frozen=True)
 class Written:
-    """A written TF.js model and what it measured."""
+    """Describe a written TF.js model and its parity."""
 
     path: Path
     contract: Contract
@@ -50,21 +50,21 @@ def export(
     """Convert, write, and move into place once TF.js in the browser computes what onnxruntime does.
 
     Args:
-        model, contract: as `fer_export.convert.onnx.load` answers them.
-        directory: for `model.json` and its shards; an earlier export of the same weights there is replaced.
-        browser: where TF.js runs.
-        weights: how they are kept on disk.
-        backends: of TF.js, to check on.
+        model, contract: the model and contract that `fer_export.formats.onnx.load_onnx` returns.
+        directory: the folder for `model.json` and its shards; an earlier export of the same weights there is replaced.
+        browser: the browser in which TF.js runs.
+        weights: the type in which weights are stored.
+        backends: the backends of TF.js to check on.
         without: names of the converter's `PASSES` to leave out; the contract tells.
         force: replace a model of other weights, too, and write among files that this tool did not write.
 
     Raises:
         UsageError: something else than an earlier export is in the directory.
-        UnsupportedOperatorError: before anything is written.
-        ParityError: the numbers do not hold; what was there stays.
+        UnsupportedOperatorError: the converter lacks an operator; nothing is written.
+        ParityError: the outputs differ too much; the earlier files stay.
     """
     own = check_folder(directory, "tfjs", contract.weights_sha256, force=force)
-    # Before the conversion: one that alters its input must not alter what it is held against.
+    # The reference is made before the conversion, so that a converter that changes its input does not change it.
     reference = OnnxRuntime(model.SerializeToString())
     contract = contract.but(
         weights_dtype=weights,

@@ -1,4 +1,4 @@
-"""Reading photos."""
+"""This module reads photos."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from fer_export.errors import InvalidInputError
 
-#: Above this a photo is refused unread. The cascade takes some 30 bytes for each pixel.
+#: Larger photos are refused before they are decoded. The cascade takes about 30 bytes for each pixel.
 MAX_PIXELS = 40_000_000
 
 Photo = npt.NDArray[np.uint8]
@@ -29,7 +29,7 @@ def as_photo(picture: Picture) -> Photo:
         picture: a path, a PIL picture, or uint8 RGB [H, W, 3], which is returned as it is.
 
     Raises:
-        InvalidInputError: it is none of these, or cannot be read.
+        InvalidInputError: the picture is none of these, or cannot be read.
     """
     if isinstance(picture, str | PathLike):
         return load_photo(Path(fspath(picture)))
@@ -47,11 +47,11 @@ def as_photo(picture: Picture) -> Photo:
 def load_photo(path: Path) -> Photo:
     """Read a photo as uint8 RGB [H, W, 3], upright by its EXIF orientation (tag 0x0112).
 
-    Transparent parts show white. Of an animation the first picture is taken. Colour profiles are
-    left alone, as on the page.
+    Transparent parts become white. An animation gives its first picture. Colour profiles are
+    ignored, as on the page.
 
     Raises:
-        InvalidInputError: missing, not a picture, damaged, or more than `MAX_PIXELS`.
+        InvalidInputError: the file is missing, not a picture, damaged, or has more than `MAX_PIXELS`.
     """
     if not path.is_file():
         raise InvalidInputError(f"no photo {path}")
@@ -60,7 +60,7 @@ def load_photo(path: Path) -> Photo:
 
 
 def _decoded(image: Image.Image, name: str) -> Photo:
-    """A PIL picture, which may not have been decoded yet, as uint8 RGB."""
+    """Decode a PIL picture, if it is not decoded yet, to uint8 RGB."""
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise InvalidInputError(
@@ -73,9 +73,9 @@ def _decoded(image: Image.Image, name: str) -> Photo:
 
 @contextmanager
 def _named_failure(name: str) -> Iterator[None]:
-    """Turn what Pillow's decoders raise into one line that names the picture."""
+    """Turn an error of Pillow's decoders into one line that names the picture."""
     try:
-        # The cap is ours, so Pillow's own warning about large pictures would only be noise.
+        # The limit below replaces Pillow's own warning about large pictures.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             yield
@@ -90,7 +90,7 @@ def _named_failure(name: str) -> Iterator[None]:
 
 
 def _of_8_bits(image: Image.Image) -> Image.Image:
-    """16-bit gray as 8-bit gray: Pillow's own conversion clips at 255 instead of scaling."""
+    """Convert 16-bit gray to 8-bit gray, since Pillow's own conversion clips at 255 instead of scaling."""
     if not image.mode.startswith("I;16"):
         return image
     return Image.fromarray((np.asarray(image, np.float64) / 257).round().astype(np.uint8))
@@ -104,10 +104,10 @@ def _opaque(image: Image.Image) -> Image.Image:
 
 
 def check_photo(photo: Photo) -> None:
-    """Refuse what is not a photo.
+    """Refuse an array that is not a photo.
 
     Raises:
-        InvalidInputError: not uint8, not [H, W, 3], or empty.
+        InvalidInputError: the array is not uint8, not [H, W, 3], or empty.
     """
     if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or photo.size == 0:
         raise InvalidInputError(

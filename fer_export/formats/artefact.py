@@ -1,4 +1,4 @@
-"""What is at a path, and its contract."""
+"""This module tells what kind of artefact is at a path, and reads its contract."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _SUFFIXES: dict[str, Kind] = {
 
 
 def kind(path: Path) -> Kind:
-    """Which kind of artefact a path names: checkpoint, ONNX, TF.js, SavedModel, frozen graph or `.tflite`.
+    """Return the kind of artefact that a path names: checkpoint, ONNX, TF.js, SavedModel, frozen graph or `.tflite`.
 
     Raises:
-        InvalidInputError: its name is of none of these.
+        InvalidInputError: the name belongs to none of these kinds.
     """
     if path.is_dir():
         return "saved_model" if (path / "saved_model.pb").is_file() else "tfjs"
@@ -45,8 +45,8 @@ def read_contract(path: Path, expected: Kind | None = None) -> Contract:
         expected: the kind that it is read as; None to go by its name.
 
     Raises:
-        InvalidInputError: no such file, or none of these.
-        ContractError: no contract, or one that does not match.
+        InvalidInputError: the file is missing, or is none of these kinds.
+        ContractError: the artefact has no contract, or one that does not match it.
     """
     return _READERS[expected or kind(path)](path)
 

@@ -1,4 +1,4 @@
-"""A model that was read from any artefact."""
+"""This module reads a model from any artefact."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Model:
-    """An artefact that was read and held against its contract.
+    """Hold an artefact that was read and checked against its contract.
 
     Attributes:
-        path: where it was read.
+        path: the path that it was read from.
         kind: `torch` (a checkpoint), `onnx`, `tfjs`, `saved_model`, `frozen` or `litert`.
-        contract: what it says about itself.
-        checkpoint: its weights, where it is a checkpoint.
-        net: of the checkpoint's architecture, where that is code outside this project.
+        contract: the artefact's contract.
+        checkpoint: the weights and contract of a checkpoint; None for other kinds.
+        net: a net of the checkpoint's architecture, given where that is code outside this project.
     """
 
     path: Path
@@ -40,23 +40,25 @@ class Model:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels of the classes, in the order of the outputs; empty where the net is no classifier."""
+        """Return the labels of the classes, in the order of the outputs; empty where the net is no classifier."""
         return self.contract.labels
 
     @cached_property
     def module(self) -> nn.Module:
-        """The net in torch, in eval mode: pictures [N, C, H, W], 0–255, of each input to the outputs in order.
+        """Return the net in torch, in eval mode.
+
+        It maps the pictures [N, C, H, W], 0–255, of each input to the outputs in order.
 
         Raises:
-            UsageError: the artefact is no checkpoint.
-            InvalidInputError: the net is code outside this project that was not given, or the weights do not fit it.
+            UsageError: the artefact is not a checkpoint.
+            InvalidInputError: the net is code outside this project and was not given, or the weights do not fit it.
         """
         if self.checkpoint is None:
             raise UsageError(f"{self.path} is no checkpoint: only those can be computed with torch")
         return self.checkpoint.module(self.net)
 
 
-#: What a model is named by: a path, a packaged model's name, or what `load` has returned.
+#: A model's path, a packaged model's name, or what `load` has returned.
 Source = str | PathLike[str] | Model
 
 
@@ -64,12 +66,12 @@ def load(path: str | PathLike[str], kind: Kind | None = None) -> Model:
     """Read any artefact: checkpoint, ONNX file, TF.js folder, SavedModel, frozen graph, `.tflite`.
 
     Args:
-        path: of the artefact, or the name of a packaged model: `ferplus` or `fer2013`.
+        path: the artefact's path, or the name of a packaged model: `ferplus` or `fer2013`.
         kind: which kind of artefact it has to be; None to go by what is there.
 
     Raises:
-        InvalidInputError: there is nothing, or it is damaged, unsafe or of another kind.
-        ContractError: it carries no contract, or one that was written for something else.
+        InvalidInputError: the file is missing, damaged, unsafe or of another kind.
+        ContractError: it has no contract, or one that was written for another graph or other weights.
     """
     found = named(fspath(path))
     which = kind or kind_of(found)
@@ -82,5 +84,5 @@ def load(path: str | PathLike[str], kind: Kind | None = None) -> Model:
 
 
 def as_model(source: Source) -> Model:
-    """Return a model as it is, or load it. Errors as for `load`."""
+    """Return a model as it is, or load it; the errors are those of `load`."""
     return source if isinstance(source, Model) else load(source)

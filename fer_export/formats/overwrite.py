@@ -1,4 +1,4 @@
-"""What may be replaced: an earlier export of the same weights. For all else somebody has to say so."""
+"""This module decides what an export may replace: an earlier export of the same weights, and the rest by `force`."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from fer_export.errors import FerExportError, InvalidInputError, UsageError
 from fer_export.formats.artefact import Kind, read_contract
 from fer_export.formats.saved_model import ASSET
 
-#: Folders beside a model of their own: the page's detector lies in the classifier's folder.
+#: Folders that may lie in a model's folder: the page's detector lies in the classifier's.
 NEIGHBOURS = ("detector",)
 
 
 def check_file(path: Path, kind: Kind, weights_sha256: str, *, force: bool = False, option: str = "-o") -> None:
-    """Refuse to replace a file that is no earlier export of the same weights.
+    """Refuse to replace a file that is not an earlier export of the same weights.
 
     Args:
-        path: where a file of this kind is to be written; nothing needs to be there.
-        kind: of the new file.
-        weights_sha256: of the new file's contract.
-        force: replace it whatever it is.
-        option: of the command line, to choose another place.
+        path: the file to write; it need not exist.
+        kind: the new file's kind.
+        weights_sha256: the hash of the weights in the new file's contract.
+        force: allow any file to be replaced.
+        option: the command line's option for another place, for the error's hint.
 
     Raises:
-        UsageError: it was not written by this tool, or from other weights.
-        InvalidInputError: it is a folder.
+        UsageError: the file was not written by this tool, or from other weights.
+        InvalidInputError: `path` is a folder.
     """
     if path.is_dir():
         raise InvalidInputError(f"{path} is a folder, and a file is to be written there", hint=f"{option} FILE")
@@ -37,16 +37,16 @@ def check_file(path: Path, kind: Kind, weights_sha256: str, *, force: bool = Fal
 
 
 def check_folder(path: Path, kind: Kind, weights_sha256: str, *, force: bool = False, option: str = "-o") -> list[Path]:
-    """Refuse to replace a folder's files that are no earlier export of the same weights.
+    """Refuse to replace files in a folder that are not an earlier export of the same weights.
 
-    Args: as for `check_file`; the kind is `tfjs` or `saved_model`.
+    The arguments are those of `check_file`; the kind is `tfjs` or `saved_model`.
 
     Returns:
-        The files there, relative to the folder, that an earlier export wrote: those are to be replaced, and no others.
+        The files that an earlier export wrote, relative to the folder; only these are to be replaced.
 
     Raises:
-        UsageError: there is something that this tool did not write, or an export of other weights.
-        InvalidInputError: it is a file.
+        UsageError: the folder holds something that this tool did not write, or an export of other weights.
+        InvalidInputError: `path` is a file.
     """
     if not path.exists():
         return []
@@ -102,13 +102,13 @@ def _refuse(path: Path, what: str, option: str) -> NoReturn:
 
 
 def _entries(path: Path, own: Collection[Path]) -> list[Path]:
-    """All that is in a folder, relative to it, but for `own` files and the folders that hold nothing else."""
+    """Return all files in a folder, relative to it, except those in `own`."""
     found = [each.relative_to(path) for each in sorted(path.rglob("*")) if each.is_symlink() or not each.is_dir()]
     return [name for name in found if name not in own]
 
 
 def _files(path: Path, kind: Kind) -> list[Path]:
-    """The files of a model in a folder that has our contract, whether or not that holds; none where it has not."""
+    """Return the files of a model in a folder with one of our contracts, valid or not; without a contract, none."""
     if kind == "saved_model":
         if not (path / ASSET).is_file():
             return []

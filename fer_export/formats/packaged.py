@@ -1,4 +1,4 @@
-"""The models that come with the package."""
+"""This module names the models that come with the package."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ PRETRAINED = _FOLDER / "ferplus.safetensors"
 
 
 def named(name: str) -> Path:
-    """The path of a checkpoint: a packaged one by its name alone (`ferplus`), any other as it is."""
+    """Return the path of a checkpoint: a packaged one by its bare name (`ferplus`), any other as it is."""
     packaged = _FOLDER / f"{name}.safetensors"
     return packaged if packaged.is_file() and not Path(name).exists() else Path(name)
 
 
 def packaged() -> list[str]:
-    """Names of the models that come with the package."""
+    """Return the names of the models that come with the package."""
     return sorted(path.stem for path in _FOLDER.glob("*.safetensors"))

@@ -1,4 +1,4 @@
-"""Where artefacts are read and written when nobody names another place; relative to the working directory."""
+"""This module holds the default paths of artefacts, relative to the working directory."""
 
 from pathlib import Path
 

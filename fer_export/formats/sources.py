@@ -1,4 +1,4 @@
-"""The checkpoint that an artefact was made from, found among those that are here."""
+"""This module finds the checkpoint that an artefact was made from, among those on this machine."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from fer_export.contract import KEY, Contract
 from fer_export.errors import ContractError
 from fer_export.formats.packaged import named, packaged
 
-#: Where `python -m training` writes its checkpoints.
+#: The folder in which `python -m training` writes its checkpoints.
 RUNS = Path("runs")
 
 
 def find_checkpoint(contract: Contract, runs: Path = RUNS) -> Path | None:
-    """Find the checkpoint of an artefact's weights: among the packaged models, then below a folder.
+    """Find the checkpoint of an artefact's weights among the packaged models, then below a folder.
 
-    Only the contracts in the files' metadata are read, no weights.
+    It reads only the contracts in the files' metadata, and no weights.
 
     Args:
-        contract: of the artefact.
-        runs: the folder to look through; it need not be there.
+        contract: the artefact's contract.
+        runs: the folder to search; it need not exist.
 
     Returns:
-        The first checkpoint of the same weights that says the same of labels, inputs, outputs and calibration, which
-        are computed inside the graph too; None where there is none.
+        The first checkpoint with the same weights and the same labels, inputs, outputs and calibration, which
+        the graph computes too; None where there is none.
     """
     for path in (*map(named, packaged()), *sorted(runs.rglob("*.safetensors"))):
         text = _contract_text(path)
@@ -50,7 +50,7 @@ def _contract_text(path: Path) -> str | None:
 
 
 def _computed(contract: Contract) -> tuple[object, ...]:
-    """What decides, beside the weights, what the graph computes."""
+    """Return all that decides what the graph computes: the weights and some fields of the contract."""
     calibration = contract.calibration.temperature if contract.calibration else 1.0
     outputs = tuple((output.name, output.shape) for output in contract.outputs)
     return (contract.weights_sha256, contract.architecture, contract.labels, contract.inputs, outputs, calibration)

@@ -1,4 +1,4 @@
-"""A checkpoint with a contract, made of a file without one and of what its user says."""
+"""This module makes a checkpoint with a contract from a file without one and from what its user says."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from fer_export.models.wrapped import Wrapped
 from fer_export.parity import random_inputs
 
 NO_LICENSE = "not stated"
-#: How labels of facial expressions begin, in the spellings of the usual data sets.
+#: The beginnings of labels of facial expressions, in the spellings of the usual data sets.
 _EXPRESSIONS = ("ang", "contempt", "disgust", "fear", "happ", "neutral", "sad", "surpris")
 
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What the user says about a foreign net; see `fer-export onnx --help`.
+    """Hold what the user says about another project's net; see `fer-export onnx --help`.
 
     Attributes:
-        inputs: the first is the one that the page feeds.
-        ranges: what parity of values is measured within, by the input's name.
-        scale, mean, std: as in `parse_normalization`; the same for all inputs.
-        labels: none for nets that are no classifiers, or whose classes have no names.
-        kind: of the classifier's output; None to measure it.
-        crop: whether faces are aligned for the first input; None: if the labels are of expressions.
+        inputs: the net's inputs; the page feeds the first.
+        ranges: the range of the values that parity is measured with, by the input's name.
+        scale, mean, std: the normalisation of all pictures, as `parse_normalization` takes it.
+        labels: the classes' names; empty where the net is no classifier or its classes have no names.
+        kind: what the classifier's numbers are; None measures it.
+        crop: whether faces are aligned for the first input; None aligns them if the labels are of expressions.
     """
 
     inputs: tuple[Input, ...]
@@ -55,14 +55,14 @@ class ModelSpec:
 
 @dataclass(frozen=True)
 class ImportedModel:
-    """An ordinary checkpoint, its net, and what was assumed, one sentence each."""
+    """Hold an ordinary checkpoint, its net, and each assumption in one sentence."""
 
     checkpoint: Checkpoint
     net: nn.Module
     assumed: tuple[str, ...]
 
     def module(self) -> nn.Module:
-        """What is exported."""
+        """Return the module to export."""
         return self.checkpoint.module(self.net)
 
 
@@ -79,15 +79,15 @@ def assemble(
 
     Args:
         path: a checkpoint without a contract.
-        arch: as for `architecture.resolve`; code that it names is run.
+        arch: the architecture, as `architecture.resolve` takes it; code that it names is run.
         spec: what the user says about the net.
-        arguments: for the factory.
-        entry: of a file with several state dicts, the one to take.
-        ignore: tensors whose names start so are left out.
+        arguments: the factory's arguments.
+        entry: the entry to take from a file with several state dicts.
+        ignore: prefixes of names; tensors whose names start with one are left out.
 
     Raises:
-        InvalidInputError: the file, the code or the fit of the two does not hold, or the net does not run.
-        UsageError: the specification does not agree with itself or with the net.
+        InvalidInputError: the file or the code is not usable, the two do not fit, or the net does not run.
+        UsageError: the specification contradicts itself or the net.
     """
     found = state_dict.find(checkpoint.read(path)[1], str(path), entry=entry)
     net, architecture = resolve(
@@ -113,24 +113,24 @@ def assemble(
 
 
 def load_with_code(path: Path, arch: str | None, contract: Contract) -> tuple[Checkpoint, nn.Module | None]:
-    """A checkpoint and, where `arch` names code outside this project, its net.
+    """Load a checkpoint and, where `arch` names code outside this project, its net.
 
-    Args and errors as for `rebuild`; without `arch`, errors as for `checkpoint.load`.
+    Arguments and errors are those of `rebuild`; without `arch`, the errors are those of `checkpoint.load`.
     """
     return rebuild(path, arch, contract) if arch else (checkpoint.load(path), None)
 
 
 def rebuild(path: Path, arch: str, contract: Contract) -> tuple[Checkpoint, nn.Module]:
-    """The net of a contract again: weights from a file, with or without that contract, and code from `arch`.
+    """Rebuild a contract's net from the weights in a file, with or without that contract, and the code of `arch`.
 
     Args:
         path: the checkpoint that the contract was made of, or the one that carries it.
-        arch: as for `architecture.resolve`; code that it names is run.
-        contract: from any artefact of the net.
+        arch: the architecture, as for `assemble`; code that it names is run.
+        contract: the contract of any artefact of the net.
 
     Raises:
-        InvalidInputError: the file, the code or the fit of the two does not hold.
-        ContractError: these are other weights than the contract's.
+        InvalidInputError: the file or the code is not usable, or the two do not fit.
+        ContractError: the weights are not those of the contract.
     """
     state = state_dict.find(checkpoint.read(path)[1], str(path)).state
     arguments = contract.architecture.arguments
@@ -143,14 +143,14 @@ def rebuild(path: Path, arch: str, contract: Contract) -> tuple[Checkpoint, nn.M
 
 
 def _normalised(spec: ModelSpec, entry: Input) -> Input:
-    """Give a picture the normalisation that the user says; values have none."""
+    """Add the user's normalisation to a picture; values have none."""
     if entry.kind == "values":
         return entry
     return entry.but(normalization=parse_normalization(spec.scale, spec.mean, spec.std, entry.channels))
 
 
 def _ranged(contract: Contract, net: nn.Module, spec: ModelSpec) -> tuple[Contract, list[str]]:
-    """The contract with what is told of the ranges or measured on the net, and a note for each."""
+    """Return the contract with the ranges that the user gave or that were measured, and a note for each."""
     rows = embedding_range.highest(net, contract)
     changed: list[Input] = []
     notes = []
@@ -177,7 +177,7 @@ def _ranged(contract: Contract, net: nn.Module, spec: ModelSpec) -> tuple[Contra
 
 
 def _defaults(spec: ModelSpec) -> list[str]:
-    """What nobody said and nothing can measure."""
+    """Return a note for each assumption that the user did not state and that cannot be measured."""
     usual = (spec.scale, spec.mean, spec.std) == (ModelSpec.scale, ModelSpec.mean, ModelSpec.std)
     notes: list[str] = []
     if not any(each.kind == "picture" for each in spec.inputs):
@@ -193,7 +193,7 @@ def _defaults(spec: ModelSpec) -> list[str]:
 
 
 def _crop(spec: ModelSpec, labels: Sequence[str]) -> tuple[Crop | None, list[str]]:
-    """Where the landmarks go: as in FER2013's pictures, scaled onto the grid and centred."""
+    """Return the crop rule, with FER2013's landmarks scaled onto the grid and centred, and a note about it."""
     expressions = sum(label.lower().startswith(_EXPRESSIONS) for label in labels)
     first = spec.inputs[0]
     picture = first if first.kind == "picture" and first.coloured else None
@@ -212,17 +212,17 @@ def _crop(spec: ModelSpec, labels: Sequence[str]) -> tuple[Crop | None, list[str
 
 
 def contract_of(path: Path) -> Contract | None:
-    """The contract of a checkpoint, where it has one.
+    """Return the contract of a checkpoint, or None.
 
     Raises:
-        InvalidInputError: missing, damaged or unsafe file.
+        InvalidInputError: the file is missing, damaged or unsafe.
     """
     text, _ = checkpoint.read(path)
     return None if text is None else Contract.from_json(text, where=str(path))
 
 
 def no_input(path: Path, entry: str | None) -> UsageError:
-    """The error for a missing --input, with the channels that the weights tell."""
+    """Return the error for a missing --input; it states the channels, where the weights show them."""
     count = guess_architecture.channels(state_dict.find(checkpoint.read(path)[1], str(path), entry=entry).state)
     known = f"the first convolution takes {count} channel(s): --input {count}x48x48, if that is the size"
     usual = "--input 1x48x48, or 3x?x? where height and width are free"

@@ -1,6 +1,6 @@
-"""What a classifier's output can be; apart from what measures it, which takes torch."""
+"""This module names the kinds of a classifier's output, so that they can be used without importing torch."""
 
 from typing import Literal
 
-#: What softmax takes, what it gives, its logarithm; `values` for all else.
+#: Softmax's input, softmax's output, its logarithm; `values` is any other.
 Kind = Literal["logits", "probabilities", "log-probabilities", "values"]

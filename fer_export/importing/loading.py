@@ -1,4 +1,4 @@
-"""A checkpoint whose net may be code outside this project."""
+"""This module loads a checkpoint whose net may be code outside this project."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from fer_export.importing.assemble import rebuild
 
 
 def load_with_code(path: Path, arch: str | None, contract: Contract) -> Model:
-    """Read a checkpoint and, where `arch` names code, build its net of that.
+    """Read a checkpoint and, where `arch` names code, build its net with that code.
 
     Args:
         path: the checkpoint that the contract was made of, or the one that carries it.
-        arch: as for `architecture.resolve`; code that it names is run. None for nets of this project.
-        contract: from any artefact of the net.
+        arch: the architecture, as for `architecture.resolve`; code that it names is run. None for nets of this project.
+        contract: the contract of any artefact of the net.
 
     Raises:
-        InvalidInputError: the file, the code or the fit of the two does not hold.
-        ContractError: the checkpoint has other weights than the contract's, or no contract and no `arch`.
+        InvalidInputError: the file or the code is not usable, or the two do not fit.
+        ContractError: the checkpoint has other weights than the contract's, or it has no contract and `arch` is None.
     """
     if arch is None:
         return load(path)

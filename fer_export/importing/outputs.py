@@ -1,4 +1,4 @@
-"""The contract's labels and outputs for what a net was found to answer."""
+"""This module derives the contract's labels and outputs from the outputs that a net was measured to have."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ _OWN = "as the net answers"
 def describe(
     measured: Sequence[ProbedOutput], labels: tuple[str, ...], wanted: Kind | None, name: str
 ) -> tuple[tuple[str, ...], tuple[Output, ...], list[str]]:
-    """Labels and outputs, in the order of `Wrapped`, and what was assumed.
+    """Return labels, outputs in the order of `Wrapped`, and a note for each assumption.
 
-    One output at most is a classifier's: the first with one number for each label; without labels the only
-    one there is, or the first of rank 2 where `wanted` says that there is one. Its labels are then class_0 …
+    At most one output is a classifier's: the first with one number for each label. Without labels it is the only
+    output, or the first of rank 2 where `wanted` says that there is a classifier; its labels are then class_0 …
 
     1. Logits stay, and their softmax comes before them as `probabilities`.
-    2. Log-probabilities are logits too: softmax leaves them be.
+    2. Log-probabilities are used as logits, since their softmax is the probabilities.
     3. Probabilities stay as they are under that name.
     4. Everything else keeps the net's own name.
 
     Args:
-        measured: of `probe_outputs.probe`.
-        labels: as told, maybe none.
-        wanted: what the classifier's numbers are; None to go by the numbers.
-        name: of the net, for errors.
+        measured: the outputs, from `probe_outputs.probe`.
+        labels: the user's labels; may be empty.
+        wanted: what the classifier's numbers are; None judges by the numbers.
+        name: the net's name, for errors.
 
     Raises:
         UsageError: no output has one number for each label.

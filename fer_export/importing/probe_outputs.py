@@ -1,4 +1,4 @@
-"""What a net answers, found by running it on real pictures: names, shapes, and what the numbers are."""
+"""This module runs a net on real pictures to find its outputs: names, shapes, and what the numbers are."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from fer_export.models.wrapped import Wrapped
 from fer_export.parity.samples import samples_for
 from fer_export.runtimes import Inputs, channels_first
 
-#: How far from 1 a row may sum: float32 over a thousand classes.
+#: A row of probabilities may sum to 1 ± this, for float32 over a thousand classes.
 _SUM = 1e-3
-#: A net whose answers differ by less is not looking at its input.
+#: A net whose outputs differ by less from picture to picture ignores its input.
 _SAME = 1e-6
 
 
 @dataclass(frozen=True)
 class ProbedOutput:
-    """One output of the net.
+    """Describe one output of the net.
 
     Attributes:
         name: the net's own key, or `output`, `output_1` by position.
-        shape: of one picture, channels last, 0 for a size that follows the picture's.
-        rows: of a [N, K] output the values, [pictures, K].
+        shape: the shape for one picture, channels last, 0 for a size that follows the picture's.
+        rows: the values of a [N, K] output, [pictures, K].
     """
 
     name: str
@@ -40,18 +40,18 @@ class ProbedOutput:
 
 
 def probe(module: Wrapped, contract: Contract) -> tuple[list[ProbedOutput], tuple[str, ...]]:
-    """Run the net on the packaged pictures at the contract's input size, or at some where that is free.
+    """Run the net on the packaged pictures at the contract's input size, or at several where that is free.
 
     Returns:
-        Its floating-point answers in their order, and notes for people.
+        Its floating-point outputs in order, and notes for the user.
 
     Raises:
-        InvalidInputError: the net does not take such pictures, or answers what no contract can describe.
+        InvalidInputError: the net does not take such pictures, or a contract cannot describe its outputs.
     """
     runs = [_run(module, contract, batch.inputs) for batch in samples_for(contract)]
     names = [name for name, _ in runs[0]]
     if any([name for name, _ in run] != names for run in runs):
-        raise InvalidInputError(f"{contract.architecture.name} answers other things for other pictures")
+        raise InvalidInputError(f"{contract.architecture.name} has other outputs for other pictures")
     columns = [[run[index][1] for run in runs] for index in range(len(names))]
     skipped = [name for name, tensors in zip(names, columns, strict=True) if not tensors[0].is_floating_point()]
     notes = [f"output {name} is left out: it holds no floating-point numbers" for name in skipped]
@@ -66,7 +66,7 @@ def probe(module: Wrapped, contract: Contract) -> tuple[list[ProbedOutput], tupl
 
 
 def kind_of(rows: npt.NDArray[np.float32]) -> tuple[Kind, str]:
-    """What the numbers of a classifier are, [pictures, K], and the reason for people."""
+    """Return what a classifier's numbers [pictures, K] are, and the reason in words."""
     sums = rows.sum(1, dtype=np.float64)
     if rows.shape[1] == 1:
         return "values", "one number for each picture"
@@ -74,7 +74,7 @@ def kind_of(rows: npt.NDArray[np.float32]) -> tuple[Kind, str]:
         return "probabilities", "none is negative and each row sums to 1"
     if rows.max() <= _SAME and np.abs(np.exp(rows, dtype=np.float64).sum(1) - 1).max() < _SUM:
         return "log-probabilities", "the exponentials of each row sum to 1"
-    # Small logits can lie there too, but a sigmoid that answers says yes to something and is never quite 0.
+    # Small logits can lie there too, but a sigmoid's output exceeds 0.5 for some class and is never exactly 0.
     if 0 < rows.min() < 0.5 < rows.max() <= 1:
         return "probabilities", "all lie between 0 and 1 and rows do not sum to 1, as behind a sigmoid"
     if np.abs(np.linalg.norm(rows, axis=1) - 1).max() < _SUM:
@@ -125,7 +125,7 @@ def _constant(tensors: Sequence[Tensor]) -> bool:
 
 
 def _clean(names: Sequence[str], contract: Contract) -> list[str]:
-    """Names that every format takes, each once, none of those that the contract gives a meaning."""
+    """Return names that every format takes, each once, without the names to which the contract gives a meaning."""
     taken = {*BY_LABEL, *(entry.name for entry in contract.inputs)}
     clean: list[str] = []
     for name in names:

@@ -1,4 +1,4 @@
-"""Golden vectors: a few pictures with torch's answers, carried in the contract."""
+"""This module adds golden vectors to a contract: a few pictures with torch's outputs."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from fer_export.runtimes import Runtime, rows
 
 
 def with_golden(contract: Contract, reference: Runtime, batches: Sequence[Batch]) -> Contract:
-    """The contract with one golden vector for each of its first batch's pictures, at most three.
+    """Return the contract with one golden vector for each picture of the first batch, at most three.
 
-    None for a net with other inputs than one picture: the page, which replays them, feeds nothing else.
-    Outputs are kept to seven decimals: two orders under the tolerance of any replay.
+    A net whose input is not a single picture gets none, since the page, which replays them, feeds only that.
+    Outputs are rounded to seven decimals, two orders of magnitude below the tolerance of any replay.
     """
     if len(contract.inputs) > 1 or contract.inputs[0].kind != "picture":
         return contract

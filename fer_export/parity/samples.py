@@ -1,8 +1,8 @@
-"""The pictures that parity is measured on: a real face turned, scaled and lit, and hard cases.
+"""This module makes the pictures that parity is measured on: a real face turned, scaled and lit, and hard cases.
 
 The face is cut from a packaged public-domain portrait through the contract's own crop geometry, so
 that the measurement covers the pictures that the model will see. Inputs that are no pictures get
-drawn values, and their range's ends and middle; of whole numbers each one of their range.
+random values with the ends and middle of their range; whole numbers cover every one of their range.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from fer_export.parity import random_inputs
 from fer_export.runtimes import Array, Inputs, rows, single
 
 PORTRAIT = Path(__file__).parent.parent / "portrait" / "portrait.png"
-#: MTCNN's five points in the portrait, in its pixels.
+#: MTCNN's five landmarks in the portrait, in its pixels.
 LANDMARKS: tuple[Point, Point, Point, Point, Point] = (
     (109.9, 102.0),
     (151.4, 103.6),
@@ -34,9 +34,9 @@ LANDMARKS: tuple[Point, Point, Point, Point, Point] = (
     (105.7, 140.1),
     (149.6, 141.6),
 )
-#: For models of free size: some heights and widths, odd ones among them.
+#: Heights and widths for models of free size, odd ones among them.
 FREE_SIZES = ((48, 48), (37, 52), (61, 44))
-#: Rows at once where whole numbers take many.
+#: The number of rows at once where whole numbers need many.
 _AT_ONCE = 64
 
 Pictures = npt.NDArray[np.uint8]
@@ -44,11 +44,11 @@ Pictures = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows of every input of a net: pictures of one size and other values, and a name for each row.
+    """Hold rows of every input of a net, pictures of one size or other values, and a name for each row.
 
     Attributes:
-        names: N of them.
-        inputs: by the input's name: pictures, uint8 [N, H, W, C], or values [N, …, C] of the contract's dtype.
+        names: N names.
+        inputs: the rows by input: pictures, uint8 [N, H, W, C], or values [N, …, C] of the contract's dtype.
     """
 
     names: tuple[str, ...]
@@ -56,14 +56,14 @@ class Batch:
 
     @property
     def single(self) -> Array:
-        """The rows of a net's only input; ValueError where it has several."""
+        """Return the rows of a net's only input; with several inputs, a ValueError is raised."""
         (only,) = self.inputs.values()
         return only
 
 
 @dataclass(frozen=True)
 class Variant:
-    """How the portrait is changed: degrees, factor, shift in shares of the size, gain and offset of light."""
+    """Describe a change of the portrait: degrees, factor, shift in shares of the size, gain and offset of light."""
 
     name: str
     rotate: float = 0.0
@@ -83,16 +83,16 @@ VARIANTS = (
     Variant("low contrast", gain=0.25, offset=100),
     Variant("upside down", rotate=180),
 )
-#: Of the pictures.
+#: The pictures' names.
 NAMES = (*(variant.name for variant in VARIANTS), "noise", "black", "gray", "white")
 
 
 def samples_for(contract: Contract, *, batch: int | None = None) -> list[Batch]:
-    """The packaged pictures at the contract's input size, as one large batch and one of a single picture.
+    """Return the packaged pictures at the contract's input size, as one large batch and one of a single picture.
 
     Args:
-        contract: of the model.
-        batch: the model's fixed batch; pictures are then handed over in such batches.
+        contract: the model's contract.
+        batch: the model's fixed batch; all batches then have this size.
     """
     free = any(spec.free for spec in contract.inputs)
     batches = []
@@ -110,10 +110,10 @@ def samples_for(contract: Contract, *, batch: int | None = None) -> list[Batch]:
 
 
 def fer2013_samples(contract: Contract, path: Path, split: str, limit: int | None, size: int = 64) -> list[Batch]:
-    """Real FER2013 pictures in batches, for gray models of its size.
+    """Return real FER2013 pictures in batches, for gray models of their size.
 
     Raises:
-        InvalidInputError: the file does not hold, or the model takes other pictures.
+        InvalidInputError: the file is not valid, or the model takes other pictures.
     """
     spec = contract.inputs[0]
     if spec.kind != "picture" or spec.axes != (1, fer2013.SIZE, fer2013.SIZE):
@@ -124,13 +124,13 @@ def fer2013_samples(contract: Contract, path: Path, split: str, limit: int | Non
 
 
 def _split(batch: Batch, size: int) -> list[Batch]:
-    """Batches of `size`; the last may be smaller."""
+    """Split rows into batches of `size`; the last may be smaller."""
     starts = range(0, len(batch.names), size)
     return [Batch(batch.names[i : i + size], rows(batch.inputs, slice(i, i + size))) for i in starts]
 
 
 def _filled(batch: Batch, size: int) -> Batch:
-    """As many pictures as whole batches of `size` take: the first ones once more."""
+    """Repeat the first pictures until whole batches of `size` are full."""
     count = len(batch.names)
     chosen = np.arange(count + -count % size) % count
     names = (*batch.names, *(f"{batch.names[index]}, again" for index in chosen[count:]))
@@ -138,7 +138,7 @@ def _filled(batch: Batch, size: int) -> Batch:
 
 
 def _for_all_inputs(contract: Contract, height: int, width: int) -> Batch:
-    """The pictures at each input's own size, or at this one where that is free; no two inputs get the same ones."""
+    """Return pictures at each input's own size, or at the given one where it is free, different for each input."""
     parts: dict[str, Array] = {}
     for turn, entry in enumerate(contract.inputs):
         if entry.kind == "picture":
@@ -153,7 +153,7 @@ def _for_all_inputs(contract: Contract, height: int, width: int) -> Batch:
 
 
 def _further(contract: Contract, made: Batch) -> Batch | None:
-    """Rows with every whole number of a range that the ones made have not; their pictures come again."""
+    """Return rows for the whole numbers that `made` does not cover, with its pictures repeated; None where it does."""
     values = [spec for spec in contract.inputs if spec.kind == "values"]
     count = max((random_inputs.missing(spec, made.inputs[spec.name]) for spec in values), default=0)
     if not count:
@@ -167,7 +167,7 @@ def _further(contract: Contract, made: Batch) -> Batch | None:
 
 
 def _pictures(spec: PictureInput, crop: Crop | None, height: int, width: int) -> Pictures:
-    """Those of `NAMES`."""
+    """Make the pictures of `NAMES`, uint8 [N, H, W, C]."""
     portrait = np.asarray(Image.open(PORTRAIT).convert("RGB"))
     faces = [_face(portrait, variant, spec, crop, height, width) for variant in VARIANTS]
     rng = np.random.default_rng(48)
@@ -191,7 +191,7 @@ def _face(
 
 
 def _planes(pixels: Floats, count: int) -> Floats:
-    """The colours over and over, each time darker."""
+    """Repeat the three colours until there are `count` planes, each time darker."""
     return np.stack([pixels[..., plane % 3] * 0.9 ** (plane // 3) for plane in range(count)], axis=-1)
 
 

@@ -1,4 +1,4 @@
-"""What `verify` does: choose what is compared with what, measure it, and say whether it holds."""
+"""This module implements `verify`: it chooses what to compare, measures it, and judges the result."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ if TYPE_CHECKING:
     from fer_export.parity.comparing import Reference, Turn
     from fer_export.parity.samples import Batch
 
-#: In place of names of runtimes: every one that runs one of the artefacts.
+#: This word, in place of runtimes' names, stands for every runtime that runs one of the artefacts.
 ALL = "all"
-#: Of `csv`, where nobody says which rows.
+#: The default rows of `csv`.
 SPLIT = "PublicTest"
 _NAME_IT = "name what it was made from: --ckpt FILE (from Python: against=FILE)"
 
 
 @dataclass(frozen=True)
 class Verification:
-    """What was compared, and how far apart it is.
+    """Say what was compared, and how far it lies apart.
 
     Attributes:
-        reference: path of what the artefacts were held against.
-        figures: for each output of each artefact in each runtime.
-        refused: why a runtime could not be had or show numbers, by its name in figures.
-        notes: what was chosen where nobody said, one sentence each.
-        turns: what was run.
+        reference: the path of the reference.
+        figures: the figures of each output of each artefact in each runtime.
+        refused: why a runtime could not be started or gave no usable numbers, by its name in figures.
+        notes: one sentence for each choice that the caller left open.
+        turns: the artefacts and runtimes that were run.
         batches: the pictures.
-        module: the reference's net, where that is torch's.
-        onnx: of the same model, to name operators by.
+        module: the reference's net, where torch computed it.
+        onnx: an ONNX file of the same model, to name operators by.
     """
 
     reference: Path
@@ -57,24 +57,24 @@ class Verification:
 
     @property
     def samples(self) -> int:
-        """How many pictures were compared."""
+        """Return the number of pictures compared."""
         return sum(len(batch.names) for batch in self.batches)
 
     @property
     def ok(self) -> bool:
-        """Whether every runtime has shown numbers, and all of them are within tolerance."""
+        """Return whether every runtime gave numbers and all of them are within tolerance."""
         return bool(self.figures) and not self.refused and all(figure.ok for figure in self.figures)
 
     def check(self) -> None:
-        """Raise where it does not hold.
+        """Raise an error if the comparison failed.
 
         Raises:
-            ParityError: a figure is out of tolerance, or a runtime has shown no numbers.
-            MissingDependencyError: a runtime cannot be had.
+            ParityError: a figure is out of tolerance, or a runtime gave no usable numbers.
+            MissingDependencyError: a runtime cannot be started.
         """
         if self.figures:
             gate(self.figures, hint="export it again from what it was made from: fer-export onnx --ckpt FILE")
-        # However good the figures of the others are: this one has shown nothing.
+        # A runtime without numbers fails the comparison, however good the others' figures are.
         for error in self.refused.values():
             raise error
         gate(self.figures)
@@ -92,31 +92,31 @@ def verify(
     onnx: str | PathLike[str] | None = None,
     tfjs: str | PathLike[str] | None = None,
 ) -> Verification:
-    """Run the same pictures through artefacts and what they were made from, and raise where they differ.
+    """Compare artefacts with what they were made from on the same pictures, and raise an error where they differ.
 
     Args:
-        paths: artefacts of any kind. Without any: the ONNX file and the TF.js folder, those of the two that are there.
-        against: what they are held against: a checkpoint, a packaged model's name, another artefact, or a model that
-            `load` has returned. Where None, the checkpoint of the same weights, found among the packaged models and
+        paths: artefacts of any kind. With none, the ONNX file and the TF.js folder, if they exist.
+        against: the reference: a checkpoint, a packaged model's name, another artefact, or a model that
+            `load` has returned. None takes the checkpoint of the same weights, found among the packaged models and
             below `runs/`; without paths and without such a checkpoint, the ONNX file.
-        runtimes: names of runtimes, or `all`; where empty, onnxruntime, tfjs-wasm, tfjs-webgl, and for other kinds
-            the first that runs them.
-        against_runtime: what runs `against`, where several runtimes can.
-        csv: FER2013 (plain or packed), for real faces beside the packaged pictures.
-        split: rows of `csv` by their Usage; PublicTest where None.
-        limit: at most so many rows of `csv`.
-        tolerance: the largest difference for values up to 1, and a share of larger ones; the contract's where None.
-        onnx, tfjs: the ONNX file and the TF.js folder, without paths; `build/fer.onnx` and `web/model` where None.
+        runtimes: names of runtimes, or `all`. With none, onnxruntime, tfjs-wasm, tfjs-webgl, and for other kinds
+            the default for the kind.
+        against_runtime: the runtime for `against`, where several can run it.
+        csv: a FER2013 file (plain or packed), for real faces in addition to the packaged pictures.
+        split: the Usage of the rows of `csv` to take; None takes PublicTest.
+        limit: the largest number of rows of `csv`.
+        tolerance: the largest difference for values up to 1, and the share of larger ones; None takes the contract's.
+        onnx, tfjs: the ONNX file and TF.js folder to take without paths; None takes `build/fer.onnx` and `web/model`.
 
     Returns:
-        All figures; they hold.
+        All figures, which are within tolerance.
 
     Raises:
-        ParityError: a figure is out of tolerance, or a runtime shows no numbers.
-        MissingDependencyError: a runtime cannot be had.
-        UsageError: the arguments do not go together, or a runtime does not run any of the artefacts.
-        ContractError: two were made from different weights, or nobody knows from which.
-        InvalidInputError: a file is not there or cannot be read.
+        ParityError: a figure is out of tolerance, or a runtime gave no usable numbers.
+        MissingDependencyError: a runtime cannot be started.
+        UsageError: the arguments do not fit together, or a runtime does not run any of the artefacts.
+        ContractError: two artefacts were made from different weights, or the checkpoint of one is not known.
+        InvalidInputError: a file is missing or cannot be read.
     """
     found = measure_all(
         *paths, against=against, runtimes=runtimes, against_runtime=against_runtime, csv=csv, split=split, limit=limit,
@@ -139,13 +139,12 @@ def measure_all(
     tfjs: str | PathLike[str] | None = None,
     started: Callable[[str], object] = lambda step: None,
 ) -> Verification:
-    """Do what `verify` does, and leave it to the caller to `check` the result.
+    """Measure as `verify` does, but leave it to the caller to `check` the result.
 
-    Args: as for `verify`, and
-        started: is told each step before it begins.
+    The arguments are those of `verify`, and `started`, which is called with a line about each step before it begins.
 
     Raises:
-        UsageError, ContractError, InvalidInputError: as for `verify`.
+        UsageError, ContractError, InvalidInputError: the same as for `verify`.
     """
     if csv is None and (split is not None or limit is not None):
         raise UsageError(f"{'--limit' if split is None else '--split'} chooses rows of --csv")
@@ -186,7 +185,7 @@ def measure_all(
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is held against what."""
+    """Say what is compared with what."""
 
     turns: Sequence[Turn]
     reference: Reference
@@ -197,7 +196,7 @@ class _Plan:
 def _named(
     paths: Sequence[Path], against: Source | None, runtimes: Sequence[str], against_runtime: str | None
 ) -> _Plan:
-    """Artefacts that somebody has named, against another one or the checkpoint that they were made from."""
+    """Plan for named artefacts: compare them with `against`, or with the checkpoint that they were made from."""
     from fer_export.parity import comparing
 
     wanted = names() if ALL in runtimes else tuple(runtimes) or None
@@ -224,7 +223,7 @@ def _named(
 def _bare(
     onnx: Path, tfjs: Path, against: Source | None, runtimes: Sequence[str], *, given: tuple[bool, bool]
 ) -> _Plan:
-    """The ONNX file and the TF.js folder, against the checkpoint that they were made from or the first of them."""
+    """Plan without paths: compare the ONNX file and the TF.js folder with their checkpoint, or TF.js with ONNX."""
     from fer_export.parity import comparing
 
     turns, notes = _of_both(onnx, tfjs, runtimes, given)
@@ -250,7 +249,7 @@ def _bare(
 
 
 def _of_both(onnx: Path, tfjs: Path, runtimes: Sequence[str], given: tuple[bool, bool]) -> tuple[list[Turn], list[str]]:
-    """Each of the two that is there in each runtime that was asked for, and what was left out."""
+    """Return the turns of the ONNX file and the TF.js folder, as far as they exist, and a note about a missing one."""
     from fer_export.parity import comparing
 
     runs = {**dict.fromkeys(names("onnx"), onnx), **dict.fromkeys(names("tfjs"), tfjs)}
@@ -260,13 +259,13 @@ def _of_both(onnx: Path, tfjs: Path, runtimes: Sequence[str], given: tuple[bool,
     wanted = tuple(runs) if ALL in runtimes else tuple(runtimes) or comparing.QUICK
     absent = [path for path, said in zip((onnx, tfjs), given, strict=True) if not said and not path.exists()]
     if (runtimes and ALL not in runtimes) or len(absent) == 2:
-        absent = []  # reading it says what is missing
+        absent = []  # reading it raises the error that names what is missing
     notes = [f"there is no {path}: it is left out" for path in absent]
     return [comparing.Turn(runs[name], name) for name in wanted if runs[name] not in absent], notes
 
 
 def _onnx_first(turns: Sequence[Turn], onnx: Path, unknown: tuple[str, str], notes: Sequence[str]) -> _Plan:
-    """The ONNX file as the reference for the TF.js folder; `unknown` says why torch cannot be, and what helps."""
+    """Plan with the ONNX file as the reference for the TF.js folder; `unknown` says why not torch, and what helps."""
     from fer_export.parity import comparing
 
     why, hint = unknown
@@ -280,7 +279,7 @@ def _onnx_first(turns: Sequence[Turn], onnx: Path, unknown: tuple[str, str], not
 
 
 def _unknown(path: Path, contract: Contract) -> tuple[str, str]:
-    """Why torch cannot be the reference for an artefact, and what helps."""
+    """Return why torch cannot be the reference for an artefact, and what helps."""
     if contract.architecture.foreign:
         return f"torch cannot compute {contract.architecture.name} without its code", "--ckpt FILE --arch NET has it"
     here = f"no checkpoint of the weights of {path} is packaged or below {RUNS}/"
@@ -288,7 +287,7 @@ def _unknown(path: Path, contract: Contract) -> tuple[str, str]:
 
 
 def _check_same(contracts: Mapping[Path, Contract]) -> None:
-    """Refuse two artefacts that do not belong together."""
+    """Refuse two artefacts of different weights."""
     (first, one), *others = contracts.items()
     for path, other in others:
         if other.weights_sha256 != one.weights_sha256:
@@ -301,7 +300,7 @@ def _check_same(contracts: Mapping[Path, Contract]) -> None:
 
 
 def _source(contract: Contract) -> Path | None:
-    """The checkpoint that an artefact was made from, where torch can compute it without further code."""
+    """Return the checkpoint that an artefact was made from, where torch can compute it without further code."""
     return None if contract.architecture.foreign else find_checkpoint(contract)
 
 

@@ -1,4 +1,4 @@
-"""A runtime of a fixed batch that takes any number of rows all the same."""
+"""This module lets a runtime with a fixed batch take any number of rows."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from fer_export.runtimes import Inputs, Outputs, Runtime, count, rows
 
 @dataclass(frozen=True)
 class InBatches:
-    """A runtime of a fixed batch, for any number of rows; the last batch is filled with the first ones again."""
+    """Wrap a runtime with a fixed batch for any number of rows; the first rows fill up the last batch."""
 
     runtime: Runtime
     size: int
 
     @property
     def name(self) -> str:
-        """The runtime's own."""
+        """Return the runtime's own name."""
         return self.runtime.name
 
     def __call__(self, inputs: Inputs) -> Outputs:
@@ -30,5 +30,5 @@ class InBatches:
 
 
 def in_batches(runtime: Runtime, size: int | None) -> Runtime:
-    """The runtime itself where its batch is free."""
+    """Wrap a runtime with a fixed batch; one with a free batch is returned as it is."""
     return runtime if size is None else InBatches(runtime, size)

@@ -1,4 +1,4 @@
-"""ONNX Runtime Web in headless Chromium: its wasm build with SIMD, on one thread."""
+"""This module runs ONNX files in ONNX Runtime Web in headless Chromium: its wasm build with SIMD, on one thread."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAME = "onnxruntime-web"
 
 
 class OnnxRuntimeWeb:
-    """An ONNX file in the browser. `model` makes it."""
+    """Run an ONNX file in the browser; `model` makes it."""
 
     name = NAME
 
@@ -28,7 +28,7 @@ class OnnxRuntimeWeb:
         """Compute the outputs [N, …, C] by name, float32, for the inputs [N, …, C] by name.
 
         Raises:
-            ParityError: ONNX Runtime fails on it.
+            ParityError: ONNX Runtime fails to run the model.
         """
         from playwright.sync_api import Error
 
@@ -42,11 +42,11 @@ class OnnxRuntimeWeb:
 
 @contextmanager
 def model(browser: Headless, path: Path) -> Iterator[OnnxRuntimeWeb]:
-    """A runtime for an ONNX file.
+    """Open a runtime for an ONNX file.
 
     Raises:
-        InvalidInputError: ONNX Runtime cannot open it.
-        MissingDependencyError: Playwright, Chromium or the built harness is not there.
+        InvalidInputError: ONNX Runtime cannot open the file.
+        MissingDependencyError: Playwright, Chromium or the built harness is missing.
     """
     page = browser.page(NAME, "harness-onnx.js")
     from playwright.sync_api import Error

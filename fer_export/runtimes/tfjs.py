@@ -1,4 +1,4 @@
-"""TF.js in headless Chromium."""
+"""This module runs TF.js models in headless Chromium."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ BACKENDS = ("wasm", "webgl", "webgpu", "cpu")
 
 
 class Browser(Headless):
-    """One headless Chromium with TF.js in it. Use it in a `with` statement; it starts when first used.
+    """Hold one headless Chromium with TF.js in it. Use it in a `with` statement; it starts when it is first used.
 
     Raises:
-        MissingDependencyError: on first use, where Playwright, Chromium or the built harness is not there.
+        MissingDependencyError: Playwright, Chromium or the built harness is missing; raised on first use.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        #: Of TF.js, used last.
+        #: The TF.js page that was used last.
         self._page: Any = None
         self._ready: set[str] = set()
 
     @property
     def tfjs_version(self) -> str:
-        """The version of TF.js in the harness."""
+        """Return the version of TF.js in the harness."""
         return str(self._any_page().evaluate("harness.version"))
 
     @contextmanager
     def open(self, directory: Path, backend: str) -> Iterator[TfjsRuntime]:
-        """A runtime for the model in a folder, loaded by TF.js's own loader.
+        """Open a runtime for the model in a folder, loaded by TF.js's own loader.
 
-        Models on different backends may be open at once: each backend has a page of its own.
+        Models on different backends may be open at once, since each backend has a page of its own.
 
         Raises:
-            MissingDependencyError: the backend cannot be had, so that nothing can be shown.
+            MissingDependencyError: the backend cannot be started here.
             InvalidInputError: TF.js cannot load the model.
         """
         page = self._page_of(backend)
         from playwright.sync_api import Error
 
         if backend not in self._ready:
-            # Where a backend fails, TF.js takes another one and goes on.
+            # Where a backend fails, TF.js silently takes another one.
             active = page.evaluate("([b, w]) => harness.setup(b, w)", [backend, ASSETS_URL])
             if active != backend:
                 raise MissingDependencyError(
@@ -66,7 +66,7 @@ class Browser(Headless):
 
     @property
     def renderer(self) -> str:
-        """What WebGL draws with, as the browser names it; empty where it does not tell."""
+        """Return the name of WebGL's renderer; it is empty where the browser does not give it."""
         return str(self._any_page().evaluate("harness.renderer()"))
 
     def time(
@@ -75,15 +75,15 @@ class Browser(Headless):
         """Execute models in turn inside the page, `turns` times each: first, second, first, second, …
 
         Args:
-            runtimes: open, of this browser and of one backend.
-            inputs: for each of them, [N, …, C] by name.
+            runtimes: open models of this browser, all on one backend.
+            inputs: the inputs for each of them, [N, …, C] by name.
 
         Returns:
-            For each of them when its executions began and ended, in milliseconds: with the read-back of all
-            outputs, without the upload of the inputs.
+            For each model, the begin and end of its executions in milliseconds. The read-back of all outputs counts,
+            the upload of the inputs does not.
 
         Raises:
-            ParityError: TF.js fails on it.
+            ParityError: TF.js fails to run a model.
         """
         from playwright.sync_api import Error
 
@@ -103,7 +103,7 @@ class Browser(Headless):
 
 
 class TfjsRuntime:
-    """A model in the browser. `Browser.open` makes it."""
+    """Run a model in the browser; `Browser.open` makes it."""
 
     def __init__(self, page: Any, url: str, backend: str) -> None:
         self.page = page
@@ -118,7 +118,7 @@ class TfjsRuntime:
         """Compute the outputs [N, …, C] by name, float32, for the inputs [N, …, C] by name.
 
         Raises:
-            ParityError: TF.js fails on it.
+            ParityError: TF.js fails to run the model.
         """
         from playwright.sync_api import Error
 

@@ -1,4 +1,4 @@
-"""The reference: the module itself, in float32."""
+"""This module runs the reference: the module itself, in torch, in float32."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class TorchRuntime:
-    """Runs an `nn.Module` whose outputs come in the order of the contract's."""
+    """Run an `nn.Module` whose outputs are in the order of the contract's."""
 
     name = "torch"
 
@@ -38,7 +38,7 @@ class TorchRuntime:
 @runtime("torch", "torch")
 @contextmanager
 def open_checkpoint(path: Path, resources: Resources) -> Iterator[Runtime]:
-    """Open a checkpoint of an architecture of this project."""
+    """Open a checkpoint whose architecture belongs to this project."""
     from fer_export.formats import checkpoint
 
     loaded = checkpoint.load(path)

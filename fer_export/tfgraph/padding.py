@@ -1,4 +1,4 @@
-"""Padding of sliding windows: from ONNX's explicit pads to TensorFlow's schemes."""
+"""This module converts the padding of sliding windows from ONNX's explicit pads to TensorFlow's schemes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from fer_export.tfgraph.node_context import NodeContext
 
 
 def explicit_pads(context: NodeContext, kernel: Sequence[int], sizes: Shape) -> list[tuple[int, int]]:
-    """The pads before and after each spatial axis, from `pads` or `auto_pad`.
+    """Return the pads before and after each spatial axis, from `pads` or `auto_pad`.
 
     Args:
-        kernel: window sizes, dilation included.
-        sizes: spatial sizes of the input, `None` for free ones.
+        kernel: the window sizes, dilation included.
+        sizes: the spatial sizes of the input, `None` for free ones.
     """
     auto = context.attribute("auto_pad", "NOTSET")
     rank = len(kernel)
@@ -38,7 +38,7 @@ def explicit_pads(context: NodeContext, kernel: Sequence[int], sizes: Shape) -> 
 def ceil_pads(
     pads: Sequence[tuple[int, int]], kernel: Sequence[int], strides: Sequence[int], sizes: Shape
 ) -> list[tuple[int, int]] | None:
-    """Pads with what `ceil_mode` adds at the end; None where that depends on a free size.
+    """Return the pads together with what `ceil_mode` adds at the end; None where that depends on a free size.
 
     A last window that would start in the padding is left out, as ONNX and PyTorch do.
     """
@@ -54,9 +54,9 @@ def ceil_pads(
 
 
 def scheme(pads: Sequence[tuple[int, int]], kernel: Sequence[int], strides: Sequence[int], sizes: Shape) -> str | None:
-    """`VALID` or `SAME` where TensorFlow's scheme pads the very same; None where neither does.
+    """Return `VALID` or `SAME` where TensorFlow's scheme gives exactly these pads, and None where neither does.
 
-    SAME makes ceil(size / stride) windows and puts the odd pixel at the end.
+    SAME makes ceil(size / stride) windows and pads an odd pixel at the end.
     """
     if all(pad == (0, 0) for pad in pads):
         return "VALID"
@@ -72,11 +72,11 @@ def scheme(pads: Sequence[tuple[int, int]], kernel: Sequence[int], strides: Sequ
 def counted(
     size: int, pads: tuple[int, int], shift: int, outputs: int, window: int, stride: int, dilation: int
 ) -> Array:
-    """How many places of each window along one axis lie inside of the input and those pads.
+    """Return, for each window along one axis, how many of its places lie inside the input and those pads.
 
     Args:
-        pads: that count as inside.
-        shift: by how much the first window starts before the input.
+        pads: the pads that count as inside.
+        shift: how far the first window starts before the input.
     """
     places = np.arange(outputs)[:, None] * stride - shift + np.arange(window) * dilation
     result: Array = ((places >= -pads[0]) & (places < size + pads[1])).sum(1)

@@ -166,7 +166,7 @@ def bomb() -> bytes:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Outputs from the server's table."""
+    """Answers from the server's table."""
 
     served: Served
 

@@ -1,9 +1,9 @@
 import type { PublicFace } from "./state";
 
-/** How much of the new answer is shown at once; the rest stays of the one before. */
+/** The weight of the newest frame's probabilities; the rest is the average so far. */
 const WEIGHT = 0.35;
 
-/** Calms the bars of a moving picture. Only what is shown: `window.fer` has each frame's own answer. */
+/** Smooths the bars of a moving picture. It changes only the display: `window.fer` has each frame's own values. */
 export class Smoothing {
   #before = new Map<number, Readonly<Record<string, number>>>();
 

@@ -1,4 +1,4 @@
-/** The page's pure functions on the global `ferTesting`, so that tests can hold them against Python's. */
+/** The page's pure functions on the global `ferTesting`, so that tests can compare them with Python's. */
 
 import { contentHash } from "../src/canonical";
 import { cropFace, gridToPhoto } from "../src/geometry/align";

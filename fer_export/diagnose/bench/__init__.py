@@ -1,6 +1,6 @@
-"""Speed, as ratios: a net and a yardstick, in turn, in one process or one page of a browser.
+"""This package measures speed as ratios: a net and a reference net, in turn, in one process or one page.
 
-Speed is never a test: times are told with their spread, and nothing fails whatever they are.
+Speed is never a test: times are shown with their spread, and no time makes a command fail.
 """
 
 #: What nets are timed in.

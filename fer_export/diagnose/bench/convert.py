@@ -1,10 +1,10 @@
-"""Two routes from one ONNX file to TF.js, side by side: the direct writer, and onnx2tf with tensorflowjs_converter.
+"""This module compares two routes from ONNX to TF.js: the direct writer, and onnx2tf with tensorflowjs_converter.
 
-Each conversion is a process of its own, in turn: direct, official, direct, official, … Its time is that from the
-start of the process until the model is on disk. So the imports are in it, on both sides; checks in a browser are
-in neither. Where there is a choice, it is made for the official route: one process for both of its steps, so that
-TensorFlow is imported once; neither onnxsim nor the `.tflite` files that onnx2tf would also write; and the
-rewrites of `fer_export.convert.onnx2tf`, done beforehand, of what it gets wrong.
+Each conversion is a process of its own, in turn: direct, official, direct, official, … It is timed from the
+start of the process until the model is on disk. So both times include the imports, and neither includes the checks
+in a browser. Every choice favours the official route: one process for both of its steps, so that
+TensorFlow is imported once; no onnxsim, and none of the `.tflite` files that onnx2tf would also write; and the
+rewrites of `fer_export.convert.onnx2tf` done beforehand, outside the time.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from fer_export.runtimes import Inputs, channels_first
 from fer_export.runtimes.onnxruntime import OnnxRuntime
 from fer_export.runtimes.tfjs import Browser
 
-#: What people bring: five CNNs for 48×48 faces, and three backbones of torchvision at ImageNet's size.
+#: The models to compare: five CNNs for 48×48 faces, and three of torchvision's backbones at ImageNet's size.
 MODELS = (
     *("ferplus", "simple_cnn", "emotion_cnn", "face_emotion_cnn", "resnet9"),
     *("torchvision:resnet18", "torchvision:mobilenet_v3_small", "torchvision:efficientnet_b0"),
@@ -45,12 +45,12 @@ MODELS = (
 def compare(
     name: str, loaded: Checkpoint, *, turns: int, browser: Browser, started: Callable[[str], object] = lambda what: None
 ) -> Compared:
-    """Export to ONNX, then convert in turn by both routes, and hold what they wrote last against onnxruntime.
+    """Export to ONNX, convert in turn by both routes, and compare what they wrote last with onnxruntime.
 
-    A route that fails keeps its reason, and the other one goes on.
+    A route that fails keeps its reason, and the other one continues.
 
     Raises:
-        MissingDependencyError: TensorFlow's environment, or the browser, is not there.
+        MissingDependencyError: TensorFlow's environment, or the browser, is missing.
     """
     convert_process.interpreter("official")
     browser.tfjs_version  # noqa: B018  (starts it)
@@ -72,7 +72,7 @@ def compare(
 def _convert(
     compared: Compared, contract: Contract, folder: Path, turns: int, started: Callable[[str], object]
 ) -> dict[str, str]:
-    """Every turn of both routes. Outputs the tensors of the official model's outputs, by their names."""
+    """Run every turn of both routes, and return the tensor of each of the official model's outputs, by output name."""
     tensors: dict[str, str] = {}
     for turn in range(turns):
         for route, side in compared.sides.items():
@@ -88,7 +88,7 @@ def _convert(
 def _hold(
     compared: Compared, loaded: Checkpoint, contract: Contract, folder: Path, tensors: dict[str, str], browser: Browser
 ) -> None:
-    """What both wrote in their last turn, against onnxruntime; and that, against float64."""
+    """Measure both routes' last models against onnxruntime, and onnxruntime against float64."""
     reference = OnnxRuntime(folder / "direct.onnx")
     batches = samples_for(contract)
     exact = _exact(loaded)
@@ -110,7 +110,7 @@ def _hold(
 
 
 def _exact(loaded: Checkpoint) -> Callable[[Inputs], dict[str, npt.NDArray[np.float64]]]:
-    """The net in float64: its answers by name."""
+    """Return a function that computes the net's outputs by name in float64."""
     module, contract = loaded.module().double(), loaded.contract
 
     def run(inputs: Inputs) -> dict[str, npt.NDArray[np.float64]]:
@@ -125,7 +125,7 @@ def _exact(loaded: Checkpoint) -> Callable[[Inputs], dict[str, npt.NDArray[np.fl
 
 @contextmanager
 def _failing(*sides: Side) -> Iterator[None]:
-    """Keep the reason of a failure, and go on."""
+    """Keep the reason of a failure, and continue."""
     try:
         yield
     except FerExportError as error:
@@ -134,7 +134,7 @@ def _failing(*sides: Side) -> Iterator[None]:
 
 
 def _job(route: str, folder: Path, contract: Contract) -> dict[str, Any]:
-    """A conversion that starts from nothing."""
+    """Return the job of one conversion, with empty folders."""
     for name in (route, "saved_model"):
         shutil.rmtree(folder / name, ignore_errors=True)
     (folder / route).mkdir()
@@ -150,8 +150,9 @@ def _job(route: str, folder: Path, contract: Contract) -> dict[str, Any]:
 
 
 def _size(folder: Path) -> tuple[int, int]:
-    """Nodes that compute, those of functions included; and bytes of all files, without the contract, which only the
-    direct writer's model holds.
+    """Count a model's computing nodes, those in functions included, and the bytes of its files.
+
+    The contract is left out of the bytes, since only the direct writer's model holds one.
     """
     document = json.loads((folder / "model.json").read_text("utf-8"))
     topology = document["modelTopology"]
@@ -162,9 +163,7 @@ def _size(folder: Path) -> tuple[int, int]:
 
 
 def _made_fit(folder: Path, tensors: dict[str, str]) -> None:
-    """What `fer-export tfjs --via tensorflowjs` does to the converter's model, so that it runs and its outputs have
-    their names.
-    """
+    """Repair the converter's model as `fer-export tfjs --via tensorflowjs` does, so that it runs with our names."""
     path = folder / "model.json"
     document = json.loads(path.read_text("utf-8"))
     tensorflowjs.made_fit(document, tensors, folder)

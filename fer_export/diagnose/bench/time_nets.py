@@ -1,4 +1,4 @@
-"""Nets in turn, on each runtime."""
+"""This module times nets in turn, on each runtime."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from fer_export.runtimes import Inputs, onnxruntime
 from fer_export.runtimes.tfjs import Browser
 from fer_export.runtimes.torch import TorchRuntime
 
-#: Calls that are not counted: kernels are chosen, memory is taken, code is compiled.
+#: The number of first calls that are not counted: kernels are chosen, memory is taken, code is compiled.
 WARM_UP = 20
 
-#: Runs the nets in turn on their pictures, so many times each.
+#: A function that runs the nets in turn on their inputs, a given number of times each.
 Timer = Callable[[Sequence[Inputs], int], Sequence[Sequence[Span]]]
 
 
 @dataclass(frozen=True)
 class TimedNets:
-    """Times, and for each net the bytes of its TF.js weight files by how they are kept (without TF.js none)."""
+    """Hold the times, and for each net the bytes of its TF.js weight files by type (empty without TF.js)."""
 
     timings: list[Timing]
     weights: list[dict[str, int]]
 
 
 def missing(runtime: str, browser: Browser) -> MissingDependencyError | None:
-    """Why one of `RUNTIMES` cannot be used here; None where it can."""
+    """Return why one of `RUNTIMES` cannot be used here, or None."""
     try:
         if runtime != "torch":
             onnxruntime.version()
@@ -59,21 +59,21 @@ def time_nets(
 ) -> TimedNets:
     """Build the artefacts of all nets, then time them in turn, each on pictures of its own size.
 
-    Everything runs on one thread of the CPU (`webgl` aside): a pool of threads that still spins after
+    Everything but `webgl` runs on one thread of the CPU, because a pool of threads that still spins after
     one net would slow the next one down.
 
     Args:
         nets: the model, and the reference where there is one.
-        runtimes: of `RUNTIMES`.
-        backends: of TF.js.
-        batches: pictures a call.
-        rounds: rounds of each runtime and batch size.
-        turns: calls of each net a round, at least 2.
-        started: told what is done, before it is.
+        runtimes: names from `RUNTIMES`.
+        backends: the backends of TF.js.
+        batches: the numbers of pictures for each call.
+        rounds: the number of rounds for each runtime and batch size.
+        turns: the number of calls of each net in a round, at least 2.
+        started: called with a line about each step before it.
 
     Raises:
-        MissingDependencyError: a runtime is not there.
-        ParityError, InvalidInputError: as for the exporters.
+        MissingDependencyError: a runtime is missing.
+        ParityError, InvalidInputError: the same as for the exporters.
     """
     for runtime in runtimes:
         if reason := missing(runtime, browser):

@@ -1,8 +1,8 @@
-"""Find the first wrong operator of a route that keeps no names: cut the model before it, and send that down the route.
+"""This module finds the first wrong operator of a route that keeps no names, by converting parts of the model.
 
-The search halves the values between input and output, and so takes it that a value is right wherever one
-behind it is. A ReLU or a pool can make that untrue; then another wrong operator is found than the first, and
-never a right one: the end of the search is an operator whose output is wrong and whose inputs are not.
+The search bisects the values between input and output, so it assumes that a value is right wherever a
+later one is. A ReLU or a pool can break that; the search then finds a later wrong operator than the first, but
+never a right one, because it ends at an operator whose output is wrong and whose inputs are right.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from fer_export.diagnose.bisect.scan import ReferenceValues, between, compared
 from fer_export.errors import FerExportError
 from fer_export.runtimes import Inputs
 
-#: The name that the cut model's one output gets: a name that every converter takes.
+#: The name of the cut model's only output, which every converter accepts.
 _CUT = "cut"
 
 
@@ -43,15 +43,15 @@ def search(
     *,
     started: Callable[[str], object] = lambda step: None,
 ) -> tuple[Value | None, int]:
-    """The operator that goes wrong on the way to an output.
+    """Find the operator that goes wrong on the way to an output.
 
     Args:
-        output: that is wrong where the whole model goes down the route.
-        started: told each value before it is tried.
+        output: an output that is wrong when the route converts the whole model.
+        started: called with a line about each value before it is tried.
 
     Returns:
-        Its value, or None where the output is right when it is the only one; and how many parts were
-        sent down the route.
+        The operator's value, or None where the output is right as the only output; and the number of parts
+        that were converted.
     """
     tried: dict[str, Value | None] = {}
 
@@ -80,12 +80,12 @@ def search(
 
 
 def _halved(order: list[str], wrong: Callable[[str], bool | None]) -> str:
-    """The last of `order` is wrong; the first wrong one, if all behind it are."""
+    """Find the first wrong value of `order`, whose last one is wrong, provided that all after it are wrong too."""
     right, found = -1, len(order) - 1
     while found - right > 1:
         middle = (right + found) // 2
         answer = wrong(order[middle])
-        if answer is None:  # this part does not get through: leave it out
+        if answer is None:  # the route cannot convert this part: leave the value out
             del order[middle]
             found -= 1
         elif answer:
@@ -96,7 +96,7 @@ def _halved(order: list[str], wrong: Callable[[str], bool | None]) -> str:
 
 
 def _before(reference: ReferenceValues, value: str) -> list[str]:
-    """The floating-point values that a value depends on, and itself, in the model's order."""
+    """Return the floating-point values that a value depends on, and itself, in the model's order."""
     nodes, _ = between(reference.model, value, ())
     names = [name for node in nodes for name in node.output if name in reference.values]
     return [name for name in names if reference.values[name].dtype == np.float32 and reference.values[name].ndim]

@@ -1,4 +1,4 @@
-"""From two files that differ to what the difference begins with."""
+"""This module explains the difference between two artefacts by the operator at which it begins."""
 
 from __future__ import annotations
 
@@ -44,20 +44,20 @@ def explain(
     """Find the first ONNX operator whose output is out of tolerance.
 
     Args:
-        reference: a checkpoint, or an artefact of any kind, that the other one was held against.
-        artefact: which was out of tolerance.
-        batches: the pictures that showed it.
-        figures: of all outputs of this artefact in one runtime, as parity measured them.
-        worker: of the environment `tf`; it starts where an artefact needs it.
-        browser: for what the figures' runtimes run in one.
-        onnx_path: an ONNX file of the same model, to name operators by. Needed where neither file is a
-            checkpoint or an ONNX file; it is passed over where it is not there or of other weights.
-        module: what the checkpoint holds, where that takes code outside this project.
-        started: told each step that takes its time.
+        reference: a checkpoint, or an artefact of any kind, that the other one was compared with.
+        artefact: the artefact that was out of tolerance.
+        batches: the pictures on which it was.
+        figures: the figures of all outputs of this artefact in one runtime, as parity measured them.
+        worker: a worker in the environment `tf`; it starts where an artefact needs it.
+        browser: the browser for runtimes that need one.
+        onnx_path: an ONNX file of the same model, to name operators by. It is needed where neither file is a
+            checkpoint or an ONNX file; it is ignored where it is missing or has other weights.
+        module: the checkpoint's module, needed where that is code outside this project.
+        started: called with a line about each slow step before it.
 
     Raises:
-        InvalidInputError, ContractError, UnsupportedOperatorError: a file cannot be read, or not be made again.
-        MissingDependencyError: a runtime is not there.
+        InvalidInputError, ContractError, UnsupportedOperatorError: a file cannot be read or made again.
+        MissingDependencyError: a runtime is missing.
         ParityError: a runtime cannot run a model.
     """
     worst = max(figures, key=lambda figure: figure.max_abs / figure.scale)
@@ -86,7 +86,7 @@ def explain(
 
 @dataclass(frozen=True)
 class _Run:
-    """One call's arguments."""
+    """Hold the arguments of one call."""
 
     batches: Sequence[Batch]
     worst: Figures
@@ -96,7 +96,7 @@ class _Run:
     started: Callable[[str], object]
 
     def from_torch(self, module: nn.Module, artefact: Path, contract: Contract, onnx_path: Path | None) -> Finding:
-        """Torch is right: is the ONNX file, and what was made of it?"""
+        """Find out whether the ONNX file or what was made from it is wrong, with torch as the reference."""
         is_onnx = kind(artefact) == "onnx"
         named_by = artefact if is_onnx else onnx_path
         model = load_onnx(named_by)[0] if named_by else None
@@ -117,7 +117,7 @@ class _Run:
         return self.against(made, artefact, self.worst.runtime)
 
     def against(self, made: ReferenceModel, artefact: Path, runtime: str) -> Finding:
-        """An artefact against what its values should be: on the worst picture, or on all of its batch."""
+        """Compare an artefact with its reference values, on the worst picture and then on all of its batch."""
         size = read_contract(artefact).fixed_batch or onnx_batch(made.model)
         label = runtime if runtime.endswith(artefact.name) else f"{runtime} {artefact.name}"
         name, picture = "", self.worst.worst
@@ -135,7 +135,7 @@ class _Run:
         return Finding(label, name, picture, "values on the way read as outputs", notes=(note,))
 
     def in_browser(self, runtime: str) -> bool:
-        """Whether that is an ONNX file in onnxruntime-web."""
+        """Return whether the runtime is onnxruntime-web."""
         return runtime.partition(" ")[0] == onnxruntime_web.NAME
 
     def _one(self, suspect: Suspect, artefact: Path, runtime: str) -> Finding | None:
@@ -153,7 +153,7 @@ class _Run:
             )
 
     def _pictures(self, size: int | None) -> Iterator[tuple[str, Inputs]]:
-        """The worst picture, and then the batch that it was in; or as many pictures as a fixed batch has."""
+        """Yield the worst picture, and then its batch; with a fixed batch, yield that many pictures once."""
         for batch in self.batches:
             if self.worst.worst in batch.names:
                 index = batch.names.index(self.worst.worst)
@@ -166,7 +166,7 @@ class _Run:
                         yield f"{self.worst.worst} and the other {count - 1} of its batch", batch.inputs
 
     def _off(self, module: nn.Module, contract: Contract, path: Path) -> bool:
-        """Whether an ONNX file is, in onnxruntime."""
+        """Return whether onnxruntime computes an output of an ONNX file out of tolerance."""
         model, _ = load_onnx(path)
         runtime = TorchRuntime(module, contract)
         for _, inputs in self._pictures(onnx_batch(model)):
@@ -177,7 +177,7 @@ class _Run:
 
 
 def _same_model(path: Path | None, contract: Contract) -> Path | None:
-    """An ONNX file, where it is there and made from the same weights."""
+    """Return the path of an ONNX file if it exists and was made from the same weights."""
     if path is None or not path.is_file():
         return None
     return path if load_onnx(path)[1].weights_sha256 == contract.weights_sha256 else None

@@ -1,4 +1,4 @@
-"""Every value of an ONNX model for given pictures."""
+"""This module computes every value of an ONNX model for given inputs."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Values = dict[str, Array]
 
 
 def values(model: onnx.ModelProto, inputs: Inputs) -> Values:
-    """All inputs and outputs of all nodes but constants, by name, in ONNX's order.
+    """Return all inputs of the model and all outputs of nodes, without constants, by name, in ONNX's order.
 
     Args:
-        model: whose inner values become outputs; ONNX Runtime then fuses nothing across them.
+        model: its inner values become outputs, so ONNX Runtime fuses nothing across them.
         inputs: [N, …, C] by name, as the runtimes take them.
 
     Raises:
@@ -33,10 +33,10 @@ def values(model: onnx.ModelProto, inputs: Inputs) -> Values:
 
 
 def values_in_browser(model: onnx.ModelProto, inputs: Inputs, browser: Browser) -> Values:
-    """The same of onnxruntime-web, and of floating-point values alone.
+    """Return the same from onnxruntime-web, for floating-point values only.
 
     Raises:
-        InvalidInputError, ParityError: it cannot open or run it.
+        InvalidInputError, ParityError: onnxruntime-web cannot open or run the model.
     """
     known = {name: array.dtype.name for name, array in values(model, inputs).items()}
     fitting = _opened(model, [name for name, kind in known.items() if kind == "float32"])
@@ -48,7 +48,7 @@ def values_in_browser(model: onnx.ModelProto, inputs: Inputs, browser: Browser) 
 
 
 def _opened(model: onnx.ModelProto, names: Collection[str] | None = None) -> onnx.ModelProto:
-    """A copy whose inner values are outputs: all, or those named."""
+    """Return a copy whose inner values, all or those named, are outputs."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     known = {entry.name for entry in model.graph.output}
@@ -58,10 +58,10 @@ def _opened(model: onnx.ModelProto, names: Collection[str] | None = None) -> onn
 
 
 def run(model: onnx.ModelProto, feeds: Mapping[str, Array]) -> Values:
-    """The outputs of a model as they are.
+    """Return the outputs of a model in its own layout.
 
     Raises:
-        InvalidInputError: as for `values`.
+        InvalidInputError: the same as for `values`.
     """
     runtime = OnnxRuntime(model.SerializeToString())
     try:
@@ -72,10 +72,10 @@ def run(model: onnx.ModelProto, feeds: Mapping[str, Array]) -> Values:
 
 
 def numeric(array: Array | None) -> bool:
-    """Whether a value is there and can be compared."""
+    """Return whether a value exists and can be compared."""
     return array is not None and array.dtype.kind in "fiub"
 
 
 def in_onnx(answer: Array) -> Array:
-    """An output of a runtime, channels last, as ONNX has it."""
+    """Return a runtime's output, channels last, in ONNX's layout."""
     return np.moveaxis(answer, -1, 1) if answer.ndim > 2 else answer

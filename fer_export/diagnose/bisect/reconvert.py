@@ -1,4 +1,4 @@
-"""An artefact made again: from an ONNX model by the same route, without a gate at its end."""
+"""This module makes an artefact again from its ONNX model, by the same route and without a parity check."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from fer_export.runtimes.tensorflow import ends_of
 from fer_export.runtimes.tfjs import Browser
 from fer_export.tfenv.worker import Worker
 
-#: So many tensors are read at once: of a large net they are some megabytes each.
+#: At most this many tensors are read at once; those of a large net have some megabytes each.
 _AT_ONCE = 16
 
 
 @dataclass(frozen=True)
 class Reconversion:
-    """How an artefact is made again by its own route, and how artefacts of its kind are run.
+    """Convert models by an artefact's own route, and run artefacts of its kind.
 
     Attributes:
-        contract: of the artefact; `conversion` tells its route.
-        worker: of the environment `tf`.
-        clean: another one, that has converted nothing: onnx2tf counts the layers that it made in its
-            process, and names them by that.
-        older: of the environment `onnx-tf`.
-        backend: of TF.js.
+        contract: the artefact's contract; `conversion` gives its route.
+        worker: a worker in the environment `tf`.
+        clean: another one that has not converted yet: onnx2tf names layers by a count over all conversions in its
+            process.
+        older: a worker in the environment `onnx-tf`.
+        backend: the backend of TF.js.
     """
 
     contract: Contract
@@ -44,22 +44,22 @@ class Reconversion:
 
     @property
     def route(self) -> Route:
-        """The artefact's route."""
+        """Return the artefact's route."""
         return route_of(self.contract)
 
     def make(self, model: onnx.ModelProto, folder: Path) -> Path:
-        """Send a model down the artefact's route.
+        """Convert a model by the artefact's route.
 
         Args:
-            model: of onnx-tf, in opset 15.
-            folder: an empty one.
+            model: the model to convert; for onnx-tf it is in opset 15.
+            folder: an empty folder.
 
         Returns:
             The artefact, in that folder.
 
         Raises:
             InvalidInputError, UnsupportedOperatorError: the converter fails.
-            MissingDependencyError: the environment onnx-tf is not there.
+            MissingDependencyError: the environment onnx-tf is missing.
         """
         contract = self.contract.but(graph_sha256=None, parity=(), golden=())
         workers: dict[Converter | None, Worker] = {"onnx2tf": self.clean, "onnx-tf": self.older}
@@ -67,15 +67,15 @@ class Reconversion:
         return self.route.convert(model, contract, folder, converting=converting, worker=self.worker)
 
     def ending_in(self, output: str) -> Reconversion:
-        """Return the same for a model with that output alone."""
+        """Return the same for a model with only that output."""
         ends = [{"name": output, "shape": (), "meaning": "a value on the way"}]
-        # Its names do not matter, so that it needs no clean process.
+        # The names in this model do not matter, so it needs no clean process.
         return replace(
             self, clean=self.worker, contract=self.contract.but(outputs=ends, labels=(), golden=(), parity=())
         )
 
     def tensor_names(self, path: Path) -> list[str]:
-        """Names of the tensors that an artefact of this kind computes."""
+        """Return the names of the tensors that an artefact of this kind computes."""
         if self.route.kind == "tfjs":
             return tfjs_values.tensor_names(path)
         found: list[str] = self.worker.call("values.tensor_names", **self._named(path))
@@ -85,13 +85,13 @@ class Reconversion:
         """Run an artefact of this kind on inputs [N, …, C] by name.
 
         Args:
-            names: of tensors in it.
+            names: the names of inner tensors to read.
 
         Returns:
-            Its outputs, channels last, and those tensors as they are.
+            Its outputs, channels last, and those tensors in their own layout.
 
         Raises:
-            InvalidInputError, ParityError: it cannot be run.
+            InvalidInputError, ParityError: the artefact cannot be run.
         """
         fed = {name: typed(part) for name, part in inputs.items()}
         answers: Outputs = {}
@@ -109,7 +109,7 @@ class Reconversion:
         return answers, arrays
 
     def differences(self, first: Path, second: Path) -> Differences:
-        """What a second artefact of this kind has otherwise than a first one."""
+        """List how a second artefact of this kind differs from a first one."""
         if self.route.kind == "tfjs":
             return differences.of_tfjs(first, second)
         named = self._named(first)

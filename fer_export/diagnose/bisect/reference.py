@@ -1,4 +1,4 @@
-"""The ONNX model that a finding is told in, and what its values should be."""
+"""This module makes the ONNX model whose names a finding uses, and computes what its values should be."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from fer_export.runtimes.torch import TorchRuntime
 
 @dataclass(frozen=True)
 class ReferenceModel:
-    """A model in ONNX, and a function from inputs to its values."""
+    """Hold a model in ONNX, and a function from inputs to its values."""
 
     model: onnx.ModelProto
     compute: Callable[[Inputs], ReferenceValues]
 
 
 def from_onnx(path: Path, limits: Limits) -> ReferenceModel:
-    """An ONNX file.
+    """Take an ONNX file as the reference.
 
     Raises:
-        InvalidInputError, ContractError: it cannot be read.
+        InvalidInputError, ContractError: the file cannot be read.
     """
     return _in_onnxruntime(f"onnxruntime {path.name}", load_onnx(path)[0], limits)
 
 
 def from_opset15(module: nn.Module, contract: Contract, batch: int | None, limits: Limits) -> ReferenceModel:
-    """The model that onnx-tf gets.
+    """Take the model in opset 15, which onnx-tf converts, as the reference.
 
     Raises:
         InvalidInputError: the exporter fails.
@@ -51,13 +51,13 @@ def from_opset15(module: nn.Module, contract: Contract, batch: int | None, limit
 def from_torch(
     module: nn.Module, contract: Contract, *, like: onnx.ModelProto | None, limits: Limits
 ) -> ReferenceModel:
-    """A module, exported again.
+    """Export a module again and take it as the reference.
 
-    ONNX Runtime computes the values while its outputs are those of the module, else torch does: then
-    the exporter is what goes wrong, or ONNX Runtime.
+    ONNX Runtime computes the values if its outputs equal the module's. Otherwise torch does, and the fault is in
+    the exporter or in ONNX Runtime.
 
     Args:
-        like: an ONNX file of the same module, whose opset and batch are taken.
+        like: an ONNX file of the same module, whose opset and batch are used.
     """
     opsets = {entry.domain: entry.version for entry in like.opset_import} if like else {}
     batch = onnx_batch(like) if like else None

@@ -1,4 +1,4 @@
-"""The values of an artefact that are in question, in ONNX's terms, and the first of them that is wrong."""
+"""This module reads the values of a suspect artefact as ONNX values, and finds the first that is wrong."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from fer_export.runtimes import Inputs
 from fer_export.runtimes.tfjs import Browser
 from fer_export.tfgraph.graph import TensorLayout
 
-#: A finding of more operators than these says little.
+#: A finding with more operators than this says little.
 _MANY = 3
-#: An ONNX value and the tensor that it should be in; and with what was read there.
+#: An ONNX value and the tensor that should hold it; `Found` adds the array that was read there.
 Place = tuple[str, str]
 Found = tuple[str, str, Array]
 
 
 class Suspect:
-    """An artefact, held against a reference on given pictures.
+    """Hold an artefact to compare with a reference on given pictures.
 
     Args:
-        label: what it is called.
-        picture: what the pictures are called.
-        started: told each step that takes its time.
+        label: the artefact's name in findings.
+        picture: the pictures' name in findings.
+        started: called with a line about each slow step before it.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Suspect:
         self._label, self._picture, self._started = label, picture, started
 
     def of_onnx(self, model: onnx.ModelProto, browser: Browser | None = None) -> Finding | None:
-        """An ONNX model, in onnxruntime, or in onnxruntime-web of a browser; None where all of its values hold."""
+        """Bisect an ONNX model, in onnxruntime or in onnxruntime-web; None where all of its values are right."""
         if browser is None:
             values = onnx_values.values(model, self.inputs)
         else:
@@ -64,7 +64,7 @@ class Suspect:
         return self._found(f"{len(suspect)} values of both", value, suspect, changes, made="the reference model")
 
     def of_kept_names(self, reconversion: Reconversion, path: Path) -> Finding | None:
-        """A graph of the direct converter; None where all values that it holds hold."""
+        """Bisect a graph of the direct converter; None where all values that it holds are right."""
         entries = tensor_map(self.reference.model, passes=reconversion.route.passes)
         places = matching(entries, reconversion.tensor_names(path))
         suspect = {name: array for name, _, array in self._read(reconversion, path, entries, places)}
@@ -77,7 +77,7 @@ class Suspect:
         return self._found(method, value, suspect, changes)
 
     def of_lost_names(self, reconversion: Reconversion, path: Path) -> Finding | None:
-        """An artefact of any route; None where its outputs hold."""
+        """Bisect an artefact of any route; None where its outputs are right."""
         if self._outputs_hold(reconversion, path):
             return None
         with tempfile.TemporaryDirectory() as folder:
@@ -88,7 +88,7 @@ class Suspect:
         return self._cut(reconversion)
 
     def _altered(self, reconversion: Reconversion, fresh: Path, path: Path) -> Finding:
-        """The route makes it right, and the file is another."""
+        """Bisect a file that differs from what its route makes today, where the new one is right."""
         self._started("looking for the values in both")
         changes = reconversion.differences(fresh, path)
         entries = tensor_map(self.reference.model, passes=False)
@@ -96,7 +96,7 @@ class Suspect:
         places = [
             (name, tensor) for name, tensor in matching(entries, reconversion.tensor_names(fresh)) if tensor in there
         ]
-        # Optimisers keep the name of a node whose value they change: a product that takes in the ReLU behind it.
+        # Optimisers keep a node's name when they change its value, as for a product that takes in the ReLU after it.
         right = [
             (name, tensor)
             for name, tensor, array in self._read(reconversion, fresh, entries, places)
@@ -112,7 +112,7 @@ class Suspect:
         return self._found(method, value, suspect, changes, *notes)
 
     def _first_tensor(self, reconversion: Reconversion, fresh: Path, path: Path) -> list[str]:
-        """Where the route keeps few of ONNX's names: what its own names say."""
+        """Return a note with the first wrong tensor by the route's own names, where it keeps few of ONNX's."""
         there = set(reconversion.tensor_names(path))
         names = [tensor for tensor in reconversion.tensor_names(fresh) if tensor in there]
         (_, wanted), (_, got) = (reconversion.run(one, self.inputs, names) for one in (fresh, path))
@@ -123,14 +123,12 @@ class Suspect:
         return []
 
     def _cut(self, reconversion: Reconversion) -> Finding:
-        """The route makes it wrong."""
+        """Bisect a route that makes the artefact wrong, by converting parts of the model."""
         outputs = [name for name in self.reference.outputs if name in self.reference.values]
         for output in outputs:
             value, count = cutting.search(self.reference, reconversion, output, self.inputs, started=self._started)
             if value is not None:
-                method = (
-                    f"{count} parts of the model sent down the same reconversion, halving between input and {output}"
-                )
+                method = f"{count} parts of the model sent down the same route, halving between input and {output}"
                 return self._found(method, value, {}, None, "the route itself makes it so today")
         note = "each output is right when the model is cut to it alone: the error needs the whole model"
         return self._found("the model cut to each of its outputs", None, {}, None, note)
@@ -138,7 +136,7 @@ class Suspect:
     def _read(
         self, reconversion: Reconversion, path: Path, entries: Mapping[str, TensorLayout], places: Iterable[Place]
     ) -> list[Found]:
-        """The values that hold in given tensors and then the outputs, in ONNX's order; others are left out."""
+        """Return the values in given tensors and then the outputs, in ONNX's layout; unknown ones are left out."""
         pairs = list(places)
         answers, tensors = reconversion.run(path, self.inputs, list(dict.fromkeys(tensor for _, tensor in pairs)))
         inner = [(name, tensor, in_onnx_order(tensors[tensor], entries[name])) for name, tensor in pairs]
@@ -175,14 +173,14 @@ class Suspect:
         return Finding(self._label, self.reference.name, self._picture, method, value, tuple(told))
 
     def _changed(self, value: Value, changes: Differences | None) -> Operator | None:
-        """The one of a value's operators whose constants differ."""
+        """Return the operator of a value whose constants differ, if it is exactly one."""
         if changes is None or not changes.constants:
             return None
         names = {operator.name: operator for operator in value.operators}
         nodes = [node for node in self.reference.model.graph.node if (node.name or node.output[0]) in names]
         constants = {tensor.name for tensor in self.reference.model.graph.initializer}
         found = [node for node in nodes if changes.changed(constants.intersection(node.input))]
-        if not found and not changes.nodes:  # under names that are not known, but of one that has any
+        if not found and not changes.nodes:  # the constants have unknown names: take the only operator that has any
             found = [node for node in nodes if constants.intersection(node.input)]
         return names[found[0].name or found[0].output[0]] if len(found) == 1 else None
 
@@ -199,7 +197,7 @@ class Suspect:
 
 
 def _swapped(reference: ReferenceValues, suspect: Mapping[str, Array], value: Value) -> list[str]:
-    """Whether another output of the artefact is what this one should be."""
+    """Return a note for each other output of the artefact that holds what this one should."""
     if value.name not in reference.outputs:
         return []
     wanted = reference.values[value.name]

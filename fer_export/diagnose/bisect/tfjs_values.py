@@ -1,4 +1,4 @@
-"""Tensors inside a TF.js graph model, read by name in the browser."""
+"""This module reads tensors inside a TF.js graph model by name, in the browser."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SILENT = ("Const", "Placeholder", "NoOp")
 
 
 def tensor_names(directory: Path) -> list[str]:
-    """The nodes of a graph model that compute something."""
+    """Return the names of the nodes of a graph model that compute something."""
     nodes = document(directory)["modelTopology"]["node"]
     return [node["name"] for node in nodes if node["op"] not in _SILENT]
 
@@ -29,17 +29,17 @@ def read_tensors(
 
     Args:
         inputs: [N, …, C] by name.
-        names: of tensors, `node` or `node:k`.
+        names: the tensors' names, `node` or `node:k`.
 
     Returns:
-        Its outputs, and the tensors as they are.
+        Its outputs, and the tensors in their own layout.
 
     Raises:
-        InvalidInputError, ParityError: TF.js cannot load or run it.
+        InvalidInputError, ParityError: TF.js cannot load or run the model.
     """
     changed = document(directory)
     outputs = list(changed["signature"]["outputs"])
-    # TF.js answers whatever the signature names, and takes its keys as they are.
+    # TF.js returns every tensor that the signature names, under the signature's keys.
     for index, name in enumerate(names):
         tensor = name if ":" in name else f"{name}:0"
         changed["signature"]["outputs"][f"inner {index}"] = {"name": tensor, "dtype": "DT_FLOAT"}
@@ -58,6 +58,6 @@ def read_tensors(
 
 
 def document(directory: Path) -> dict[str, Any]:
-    """`model.json` of a folder."""
+    """Read the `model.json` of a folder."""
     found: dict[str, Any] = json.loads((directory / "model.json").read_text("utf-8"))
     return found

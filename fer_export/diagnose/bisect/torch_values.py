@@ -1,7 +1,7 @@
-"""The ONNX model that torch's exporter makes of a module today, and torch's own values under the same names.
+"""This module exports a module to ONNX again, and computes torch's own values under the ONNX names.
 
 The exporter names each ONNX value after the node of torch's exported program that it translates
-(torch.onnx.ONNXProgram.exported_program), so that the two can be held against each other by name.
+(torch.onnx.ONNXProgram.exported_program), so the two can be compared by name.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from fer_export.diagnose.bisect.finding import Array
 from fer_export.errors import InvalidInputError
 from fer_export.runtimes import Inputs, channels_first
 
-#: Where the exporter keeps, in each node's metadata, the names and classes of the modules around it.
+#: The metadata keys under which the exporter keeps the names and classes of the modules around each node.
 _SCOPES, _CLASSES = "pkg.torch.onnx.name_scopes", "pkg.torch.onnx.class_hierarchy"
 
 
 class Program:
-    """A module, exported.
+    """Hold an exported module.
 
     Attributes:
-        model: ONNX, with the names that `fer_export.convert.onnx` writes.
-        layers: by ONNX node, the module that it comes from: `stem.0 (Conv2d)`.
+        model: the ONNX model, with the names that `fer_export.convert.onnx` writes.
+        layers: the module that each ONNX node comes from, by node name: `stem.0 (Conv2d)`.
     """
 
     def __init__(self, module: nn.Module, contract: Contract, *, opset: int, batch: int | None) -> None:
@@ -37,10 +37,10 @@ class Program:
         self._exported: Any = program.exported_program
 
     def values(self, inputs: Inputs, contract: Contract) -> dict[str, Array]:
-        """What torch computes for every node of the exported program.
+        """Return what torch computes for every node of the exported program.
 
         Raises:
-            InvalidInputError: the exported program is not there.
+            InvalidInputError: the exported program is missing.
         """
         if self._exported is None:
             raise InvalidInputError("torch.onnx kept no exported program")
@@ -53,7 +53,7 @@ class Program:
 
 
 class _Recorder(torch.fx.Interpreter):
-    """Runs a graph and keeps what each of its nodes answers."""
+    """Run a graph and keep the result of each of its nodes."""
 
     def __init__(self, module: Any) -> None:
         super().__init__(module)
@@ -63,14 +63,14 @@ class _Recorder(torch.fx.Interpreter):
         answer = super().run_node(node)
         if node.op != "call_function" or not isinstance(answer, torch.Tensor):
             return answer
-        # The program was traced for tensors in torch's usual order, which a convolution need not keep to.
+        # The program was traced with torch's usual memory layout, which a convolution's result need not have.
         answer = answer.contiguous()
         self.values[node.name] = answer.numpy()
         return answer
 
 
 def _layer(node: onnx.NodeProto) -> str | None:
-    """`["", "stem", "stem.0", "conv2d"]` and the classes beside it → `stem.0 (Conv2d)`."""
+    """Convert `["", "stem", "stem.0", "conv2d"]` and the classes beside it to `stem.0 (Conv2d)`."""
     texts = {entry.key: entry.value for entry in node.metadata_props}
     if _SCOPES not in texts or _CLASSES not in texts:
         return None

@@ -1,4 +1,4 @@
-"""Fills the cells of one model."""
+"""This module fills the cells of one model."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ def fill_cells(
     kept: Kept | None = None,
     started: Callable[[str], object] = lambda what: None,
 ) -> list[Cell]:
-    """Go each route with a model, and run what is at its end in each runtime for it, against torch.
+    """Convert a model by each route, and compare the result in each of its runtimes with torch.
 
-    A route that another one sets out from is gone too, without cells of its own.
+    A route that another one starts from is made too, but without cells of its own.
 
     Args:
-        name: of the model, for the cells.
-        browser: for all that runs in one.
-        wanted: of `ROUTES`.
-        runtimes: their registered names; None for all.
-        kept: cells that are finished already; new ones are added, route by route.
-        started: told each route and runtime before its turn.
+        name: the model's name, for the cells.
+        browser: the browser for all runtimes that need one.
+        wanted: names from `ROUTES`.
+        runtimes: their registered names; None takes all.
+        kept: cells that are finished already; new ones are added route by route.
+        started: called with each route and runtime before its turn.
     """
     kept = kept or Kept(None)
     module, contract = loaded.module(), loaded.contract
@@ -54,7 +54,7 @@ def fill_cells(
             started(f"{name}: making {cell.route}")
             try:
                 path = exports.export(ROUTES[cell.route])
-            except Exception as error:  # of whatever library: it is told, and the other cells are filled
+            except Exception as error:  # converters raise any type: the cell records it, and the other cells are filled
                 return _refused(cell, error, over=isinstance(error, ParityError) and not ROUTES[cell.route].rounded)
             started(f"{name}: {cell.route} in {cell.runtime}")
             try:
@@ -81,7 +81,7 @@ def fill_cells(
 
 
 def _answers(exports: RouteExports, path: Path, runtime: str, inputs: Sequence[Inputs]) -> list[Outputs]:
-    """Of an artefact, outside of any comparison: what fails here has refused, and is not wrong."""
+    """Run an artefact without comparing; an error here is a refusal, not a wrong number."""
     with (
         Resources(exports.browser, exports.worker("tf")) as resources,
         open_runtime(path, resources, runtime) as opened,
@@ -95,12 +95,12 @@ def _refused(cell: Cell, error: Exception, *, over: bool = False) -> Cell:
 
 
 class _Replay:
-    """Outputs that a runtime has given, once more and in their order."""
+    """Return outputs that a runtime has computed before, in their order."""
 
     def __init__(self, name: str, answers: Sequence[Outputs]) -> None:
         self.name = name
         self._answers: Iterator[Outputs] = iter(answers)
 
     def __call__(self, inputs: Inputs) -> Outputs:
-        """The next ones."""
+        """Return the next outputs."""
         return next(self._answers)

@@ -1,4 +1,4 @@
-"""The matrix for a terminal, model by model, and as one table for a README."""
+"""This module writes the matrix for a terminal, model by model, and as one table for a README."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _WIDTH = 79
 
 
 def block(title: str, cells: Sequence[Cell]) -> str:
-    """One model's cells, a line for each; long refusals go on below. No line has more than 79 columns."""
+    """Write one model's cells, one on each line of at most 79 columns; long refusals continue below."""
     lines = [title]
     before: Cell | None = None
     for cell in cells:
@@ -30,7 +30,7 @@ def block(title: str, cells: Sequence[Cell]) -> str:
 
 
 def markdown(cells: Sequence[Cell]) -> str:
-    """A row for each route and runtime, a column for each model; refusals are numbered and told below the table."""
+    """Write a row for each route and runtime and a column for each model; refusals are numbered below the table."""
     models = list(dict.fromkeys(cell.model for cell in cells))
     rows = list(dict.fromkeys((cell.route, cell.runtime) for cell in cells))
     found = {(cell.model, cell.route, cell.runtime): cell for cell in cells}
@@ -59,7 +59,7 @@ def markdown(cells: Sequence[Cell]) -> str:
 
 
 def number(cell: Cell) -> str:
-    """A difference, and whether it is over tolerance."""
+    """Write a difference, and whether it is over tolerance."""
     return "" if cell.difference is None else f"{cell.difference:.1e}{' OVER' if cell.over else ''}"
 
 

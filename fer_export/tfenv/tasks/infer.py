@@ -1,4 +1,4 @@
-"""Models that are open in this process, by number: SavedModel, frozen graph, LiteRT."""
+"""This module keeps models open in its process, by number: SavedModel, frozen graph, LiteRT."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 Inputs = dict[str, Any]
-#: The number of a model that was opened, and the batch that it insists on; None where that is free.
+#: The number of a model that was opened, and the batch that it is fixed to; None where that is free.
 Opened = dict[str, int | None]
 
 _OPEN: dict[int, Callable[[Inputs], dict[str, Any]]] = {}
@@ -33,8 +33,8 @@ def open_saved_model(path: str) -> Opened:
 
 
 def open_frozen(path: str, inputs: list[str], outputs: list[str]) -> Opened:
-    """Load a frozen graph, its inputs and outputs being nodes of these names."""
-    # Its neighbour: this folder is no package in the worker's process.
+    """Load a frozen graph whose inputs and outputs are nodes of these names."""
+    # The file beside this one is imported by name, since this folder is not a package in the worker's process.
     function, batch = importlib.import_module("saved_model").open_frozen(path, inputs, outputs)
 
     def run(fed: Inputs) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def open_frozen(path: str, inputs: list[str], outputs: list[str]) -> Opened:
 
 
 def open_litert(path: str) -> Opened:
-    """Load a `.tflite` into LiteRT. Its inputs take the shape of what they are given, where their batch is free."""
+    """Load a `.tflite` into LiteRT; where its batch is free, its inputs are resized to what they are given."""
     from ai_edge_litert.interpreter import Interpreter
 
     runner = Interpreter(model_path=path).get_signature_runner("serving_default")
@@ -65,7 +65,7 @@ def run(number: int, inputs: Inputs) -> dict[str, Any]:
 
 
 def close(number: int) -> None:
-    """Forget a model."""
+    """Close a model."""
     del _OPEN[number]
 
 

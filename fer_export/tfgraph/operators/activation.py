@@ -1,4 +1,4 @@
-"""Activations with parameters, and softmax."""
+"""This module converts activations with parameters, and softmax."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _LIMIT = float(np.finfo(np.float32).max)
 
 @operator("LeakyRelu", attributes=("alpha",), since=6)
 def leaky_relu(context: NodeContext) -> Value:
-    """x, or alpha · x where x is negative."""
+    """Compute x, or alpha · x where x is negative."""
     alpha = float(context.attribute("alpha", 0.01))
     return pointwise(context, lambda x: context.builder.emit(context.name, "LeakyRelu", (x,), {"alpha": alpha}))
 
 
 @operator("Elu", attributes=("alpha",), since=6)
 def elu(context: NodeContext) -> Value:
-    """x, or alpha · (exp(x) - 1) where x is negative."""
+    """Compute x, or alpha · (exp(x) - 1) where x is negative."""
     alpha = float(context.attribute("alpha", 1.0))
     if alpha == 1.0:
         return pointwise(context, lambda x: context.builder.emit(context.name, "Elu", (x,)))
@@ -34,7 +34,7 @@ def elu(context: NodeContext) -> Value:
 
 @operator("Selu", attributes=("alpha", "gamma"), since=6)
 def selu(context: NodeContext) -> Value:
-    """gamma · elu(x, alpha)."""
+    """Compute gamma · elu(x, alpha)."""
     alpha, gamma = (
         context.attribute("alpha", 1.67326319217681884765625),
         context.attribute("gamma", 1.05070102214813232421875),
@@ -44,7 +44,7 @@ def selu(context: NodeContext) -> Value:
 
 @operator("Gelu", attributes=("approximate",), since=20)
 def gelu(context: NodeContext) -> Value:
-    """x · Φ(x), or its approximation by tanh (https://arxiv.org/abs/1606.08415)."""
+    """Compute x · Φ(x), or its approximation by tanh (https://arxiv.org/abs/1606.08415)."""
 
     def build(x: str) -> str:
         if context.attribute("approximate", "none") == "tanh":
@@ -59,7 +59,7 @@ def gelu(context: NodeContext) -> Value:
 
 @operator("PRelu", since=7)
 def prelu(context: NodeContext) -> Value:
-    """A slope for each channel is one node, `Prelu`, of TF.js's graph executor; any other slope takes three."""
+    """Write one `Prelu` node for a slope for each channel, and three nodes for any other slope."""
     x, slope = context.value(0), context.value(1)
     known = slope.constant
     if known is None or sum(size != 1 for size in known.shape) > 1:
@@ -80,7 +80,7 @@ def prelu(context: NodeContext) -> Value:
 
 @operator("Clip", attributes=("min", "max"), since=1)
 def clip(context: NodeContext) -> Value:
-    """Between two constants; 0 to 6 is Relu6, which can be fused. Bounds that are computed take two nodes."""
+    """Limit values to two bounds; 0 to 6 is Relu6, which can be fused, and computed bounds take two nodes."""
     bounds = [_bound(context, 1, "min"), _bound(context, 2, "max")]
     if bounds == [None, None]:
         return context.raw(0)
@@ -98,7 +98,7 @@ def clip(context: NodeContext) -> Value:
         return pointwise(
             context, lambda t: context.builder.emit(context.name, "Relu6" if high == 6.0 else "Relu", (t,))
         )
-    # Where the lowest exceeds the highest, ONNX gives the highest.
+    # Where the lower bound exceeds the upper, ONNX returns the upper.
     low, high = float(np.clip(min(low, high), -_LIMIT, _LIMIT)), float(np.clip(high, -_LIMIT, _LIMIT))
     return pointwise(context, lambda t: context.builder.emit(
         context.name, "ClipByValue", (t, context.builder.scalar(low), context.builder.scalar(high))))  # fmt: skip
@@ -106,7 +106,7 @@ def clip(context: NodeContext) -> Value:
 
 @operator("HardSigmoid", attributes=("alpha", "beta"), since=6)
 def hard_sigmoid(context: NodeContext) -> Value:
-    """max(0, min(1, alpha · x + beta)). By 1/6 and 1/2 it is relu6(x + 3) / 6."""
+    """Compute max(0, min(1, alpha · x + beta)); with 1/6 and 1/2 that is relu6(x + 3) / 6."""
     alpha, beta = float(context.attribute("alpha", 0.2)), float(context.attribute("beta", 0.5))
     if np.isclose(alpha, 1 / 6) and beta == 0.5:
         return pointwise(context, lambda x: _sixth(context, x))
@@ -120,13 +120,13 @@ def hard_sigmoid(context: NodeContext) -> Value:
 
 @operator("HardSwish", since=14)
 def hard_swish(context: NodeContext) -> Value:
-    """x · max(0, min(1, x / 6 + 1/2)), as x · relu6(x + 3) / 6."""
+    """Compute x · max(0, min(1, x / 6 + 1/2)) as x · relu6(x + 3) / 6."""
     return pointwise(context, lambda x: context.tf("Mul", x, _sixth(context, x)))
 
 
 @operator("ThresholdedRelu", attributes=("alpha",), since=10)
 def thresholded_relu(context: NodeContext) -> Value:
-    """x where it exceeds alpha, else 0."""
+    """Compute x where it exceeds alpha, and 0 elsewhere."""
     alpha = float(context.attribute("alpha", 1.0))
     return pointwise(
         context, lambda x: context.tf("Mul", x, cast(context, context.tf("Greater", x, alpha, dtype=BOOL), FLOAT))
@@ -135,7 +135,7 @@ def thresholded_relu(context: NodeContext) -> Value:
 
 @operator("Shrink", attributes=("bias", "lambd"), since=9)
 def shrink(context: NodeContext) -> Value:
-    """Towards zero by the bias where x is further from it than lambd, else 0."""
+    """Move x towards zero by the bias where |x| exceeds lambd, and return 0 elsewhere."""
     limit, bias = float(context.attribute("lambd", 0.5)), float(context.attribute("bias", 0.0))
 
     def build(x: str) -> str:
@@ -149,7 +149,7 @@ def shrink(context: NodeContext) -> Value:
 
 @operator("Softmax", "LogSoftmax", attributes=("axis",))
 def softmax(context: NodeContext) -> Value:
-    """TF.js knows it on the last axis only. Before opset 13 ONNX takes all axes from `axis` on as one."""
+    """Compute softmax on the last axis, where TF.js has it. Before opset 13, ONNX merges all axes from `axis` on."""
     x = context.value(0)
     axis = context.axis(x, -1 if context.opset >= 13 else 1)
     if context.opset < 13 and axis != x.rank - 1:
@@ -162,7 +162,7 @@ def softmax(context: NodeContext) -> Value:
 
 @operator("Hardmax", attributes=("axis",), since=13)
 def hardmax(context: NodeContext) -> Value:
-    """1 at the first of the largest values along an axis, 0 elsewhere."""
+    """Return 1 at the first of the largest values along an axis, and 0 elsewhere."""
     x = context.value(0)
     axis = context.axis(x, -1)
     layout = (*(a for a in identity(x.rank) if a != axis), axis)
@@ -200,7 +200,7 @@ def _sixth(context: NodeContext, x: str) -> str:
 
 
 def _number(bound: Value | None) -> float:
-    """A bound that is known; what is not there is not a number."""
+    """Return the number of a constant bound; a bound that is absent or computed is NaN."""
     return float("nan") if bound is None or bound.constant is None else float(bound.constant.item())
 
 

@@ -1,4 +1,4 @@
-"""Types. TF.js has float32, int32 and bool."""
+"""This module converts between types; TF.js has float32, int32 and bool."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _KNOWN: dict[int, DType] = {
 
 @operator("Cast", attributes=("to", "saturate", "round_mode"), restrictions=("float32, int32, int64, bool",))
 def to_type(context: NodeContext) -> Value:
-    """Truncation towards zero, and True for everything but zero."""
+    """Convert to a type: to integers by truncation towards zero, to booleans as "is not zero"."""
     return _to(context, context.attribute("to", 0))
 
 
 @operator("CastLike", attributes=("saturate", "round_mode"), since=15, restrictions=("float32, int32, int64, bool",))
 def like(context: NodeContext) -> Value:
-    """The type of the second input."""
+    """Convert to the type of the second input."""
     x, target = context.raw(0), context.raw(1)
     if x.constant is not None:
         return constant(
@@ -36,16 +36,16 @@ def like(context: NodeContext) -> Value:
 
 
 def cast(context: NodeContext, tensor: str, dtype: DType) -> str:
-    """A tensor in a type; itself where it has it."""
+    """Return a tensor converted to a type, or the tensor itself where it has that type already."""
     now = context.builder.dtype(tensor)
     if now == dtype:
         return tensor
     if dtype == BOOL:
-        # TF.js's Cast takes the lowest byte of what a float is truncated to.
+        # TF.js's Cast to bool truncates a float and takes the lowest byte of the result.
         return context.tf("NotEqual", tensor, 0, dtype=BOOL)
     made = context.tf("Cast", tensor, dtype=dtype, SrcT=now, DstT=dtype)
-    # On WebGPU TF.js casts to float32 by renaming the type. Its element-wise kernels know, and convert what they
-    # read; its transpose, which sums and means begin with, does not compile.
+    # On WebGPU TF.js casts to float32 by renaming the type only. Its element-wise kernels convert what they read, but
+    # its transpose kernel, which sums and means begin with, does not compile.
     return context.tf("Mul", made, 1.0, dtype=FLOAT) if dtype == FLOAT else made
 
 

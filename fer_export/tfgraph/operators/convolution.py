@@ -1,4 +1,4 @@
-"""Convolutions. TensorFlow's kernels want [N, H, W, C] and filters [h, w, in, out]."""
+"""This module converts convolutions; TensorFlow's kernels need [N, H, W, C] and filters [h, w, in, out]."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fer_export.tfgraph.registry import operator
 
 @dataclass(frozen=True)
 class Window:
-    """How a filter slides, for each spatial axis."""
+    """Describe how a filter slides along each spatial axis."""
 
     strides: list[int]
     dilations: list[int]
@@ -32,12 +32,12 @@ class Window:
     restrictions=("one to three spatial axes",),
 )
 def conv(context: NodeContext) -> Value:
-    """Plain, grouped or depthwise, with its bias as a BiasAdd of its own.
+    """Convert a plain, grouped or depthwise convolution; its bias becomes a BiasAdd of its own.
 
-    1. One spatial axis is two, the first of size 1.
-    2. One input channel a group is TensorFlow's depthwise convolution.
-    3. Other groups are convolutions of their own: the input is split, the results are concatenated.
-    4. Where a stride and a dilation exceed 1, which TF.js refuses, zeros are put into the filter.
+    1. One spatial axis becomes two, the first of size 1.
+    2. One input channel for each group is TensorFlow's depthwise convolution.
+    3. Other groups are separate convolutions: the input is split, the results are concatenated.
+    4. Where a stride and a dilation both exceed 1, which TF.js refuses, zeros are inserted into the filter.
     """
     x, filters = context.value(0), context.value(1)
     if x.rank not in (3, 4, 5):
@@ -64,7 +64,7 @@ def conv(context: NodeContext) -> Value:
 
 
 def add_bias(context: NodeContext, value: Value, bias: Value | None) -> Value:
-    """A BiasAdd over the last TensorFlow axis; nothing where there is no bias."""
+    """Add a bias along the last TensorFlow axis with BiasAdd, if there is a bias."""
     if bias is None:
         return value
     tensor = context.builder.read(bias, identity(1))
@@ -73,7 +73,7 @@ def add_bias(context: NodeContext, value: Value, bias: Value | None) -> Value:
 
 
 def raised(context: NodeContext, x: Value) -> Value:
-    """[N, C, L] as [N, C, 1, L]: in the tensor's order [N, 1, L, C] a reshape."""
+    """Return [N, C, L] as [N, C, 1, L]; in the tensor's order, [N, 1, L, C], that is a reshape."""
     if x.rank != 3:
         return x
     n, c, length = x.shape
@@ -86,7 +86,7 @@ def raised(context: NodeContext, x: Value) -> Value:
 
 
 def lowered(context: NodeContext, y: Value) -> Value:
-    """The inverse of `raised`, where the output has one spatial axis."""
+    """Undo `raised` where the output has one spatial axis."""
     shape = context.shapes[0]
     if len(shape) == y.rank:
         return y
@@ -98,7 +98,7 @@ def lowered(context: NodeContext, y: Value) -> Value:
 
 
 def with_zeros(filters: Array, dilations: Sequence[int]) -> Array:
-    """[O, I, *sizes] → the filter that does without dilation: zeros between its values."""
+    """Return a filter [O, I, *sizes] with zeros between its values, so that it needs no dilation."""
     sizes = [(size - 1) * dilation + 1 for size, dilation in zip(filters.shape[2:], dilations, strict=True)]
     result = np.zeros((*filters.shape[:2], *sizes), filters.dtype)
     places: tuple[Any, ...] = (..., *(slice(None, None, dilation) for dilation in dilations))
@@ -159,7 +159,7 @@ def _depthwise_filter(context: NodeContext, filters: Value, group: int) -> str:
 
 
 def _grouped(context: NodeContext, x: Value, filters: Value, window: Window, group: int) -> str:
-    """Each group reads its share of the channels."""
+    """Convolve each group's share of the channels on its own."""
     layout = channels_last(x.rank)
     x = Value(x.shape, layout, context.builder.read(x, layout))
     parts = pieces(context, x, 1, [(x.shape[1] or 0) // group] * group)

@@ -1,4 +1,4 @@
-"""Values made of nothing, or of sizes alone."""
+"""This module converts operators that create values from nothing or from sizes."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from fer_export.tfgraph.registry import operator
     restrictions=("no sparse values, no strings",),
 )  # fmt: skip
 def known(context: NodeContext) -> Value:
-    """Computed before the walk; what comes here is a kind that cannot be."""
+    """Refuse a constant; those of numbers are computed before the walk, so only the other kinds arrive here."""
     context.fail("only values of numbers are known")
 
 
 @operator("ConstantOfShape", attributes=("value",), since=9)
 def filled(context: NodeContext) -> Value:
-    """A shape that is computed in the graph."""
+    """Fill a shape that is computed in the graph."""
     value = (
         numpy_helper.to_array(context.attributes["value"]) if "value" in context.attributes else np.zeros(1, np.float32)
     )
@@ -38,7 +38,7 @@ def filled(context: NodeContext) -> Value:
 
 @operator("Range", since=11)
 def ranged(context: NodeContext) -> Value:
-    """From start to limit in steps."""
+    """Count from start to limit in steps."""
     tensors = [context.builder.read(context.value(index)) for index in range(3)]
     dtype = context.builder.dtype(tensors[0])
     return context.emit("Range", tensors, (0,), dtype=dtype, Tidx=dtype)
@@ -46,7 +46,7 @@ def ranged(context: NodeContext) -> Value:
 
 @operator("EyeLike", attributes=("dtype", "k"), since=9, restrictions=("known sizes",))
 def eye_like(context: NodeContext) -> Value:
-    """Ones on a diagonal."""
+    """Return ones on a diagonal, and zeros elsewhere."""
     rows, columns = context.shapes[0]
     if rows is None or columns is None:
         context.fail("a free size")
@@ -57,7 +57,7 @@ def eye_like(context: NodeContext) -> Value:
 
 @operator("Trilu", attributes=("upper",), since=14, restrictions=("constant k", "the last two sizes known"))
 def triangle(context: NodeContext) -> Value:
-    """What lies on one side of a diagonal, zeros elsewhere: a product with a constant mask."""
+    """Keep what lies on one side of a diagonal, by a constant mask, and return zeros elsewhere."""
     x = context.value(0)
     rows, columns = x.shape[-2:]
     if rows is None or columns is None:
@@ -65,7 +65,7 @@ def triangle(context: NodeContext) -> Value:
     k = int(context.constant(1, np.array(0)).reshape(()))
     upper = bool(context.attribute("upper", 1))
     mask = (np.triu if upper else np.tril)(np.ones((rows, columns), bool), k)
-    # A choice, not a product: what is masked may be infinite.
+    # SelectV2 rather than a product, since masked values may be infinite.
     keep = context.builder.read(constant(mask), identity(2))
     zero = context.builder.scalar(0, x.dtype)
     tensor = context.builder.read(x, identity(x.rank))
@@ -74,7 +74,7 @@ def triangle(context: NodeContext) -> Value:
 
 @operator("NonZero", since=9, restrictions=("its result has a size that only the run knows",))
 def non_zero(context: NodeContext) -> Value:
-    """TensorFlow lists tuples, ONNX one row for each axis: a matter of layout."""
+    """List the indices of values that are not zero; TensorFlow's tuples are ONNX's rows transposed."""
     x = context.value(0)
     found = context.tf("Where", cast(context, context.builder.read(x, identity(x.rank)), BOOL), dtype=INT32)
     return context.result(found, (1, 0))

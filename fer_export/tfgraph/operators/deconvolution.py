@@ -1,4 +1,4 @@
-"""Transposed convolutions."""
+"""This module converts transposed convolutions."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from fer_export.tfgraph.registry import operator
     ),
 )
 def conv_transpose(context: NodeContext) -> Value:
-    """TensorFlow's gradient of a convolution by its input, which wants to be told its output's shape.
+    """Write TensorFlow's gradient of a convolution by its input, which takes its output's shape as an input.
 
-    1. One spatial axis is two, the first of size 1.
+    1. One spatial axis becomes two, the first of size 1.
     2. A dilated filter gets zeros between its values.
-    3. Groups are convolutions of their own, as for Conv.
-    4. Three spatial axes, for which TF.js has no such operator: zeros between the pixels, and a
-       convolution with the filter turned around.
+    3. Groups are separate convolutions, as for Conv.
+    4. For three spatial axes TF.js has no such operator: zeros go between the pixels, and a
+       convolution with the reversed filter follows.
     """
     x, filters = context.value(0), context.value(1)
     if x.rank not in (3, 4, 5):
@@ -108,7 +108,7 @@ def _by_zeros(context: NodeContext, x: Value, filters: Value, strides: list[int]
             split = context.tf("PadV2", split, name, 0.0, Tpaddings=INT32)
             sizes[axis] *= stride
             tensor = context.builder.reshape(f"{context.name}/spread", split, (n, *sizes, c))
-        # The zeros after the last pixel are padding already.
+        # The zeros after the last pixel already count as padding.
         span = (filters.shape[2 + axis] or 0) - 1
         table.append((span - before, (context.shapes[0][2 + axis] or 0) - sizes[axis] + before))
     after = [sizes[axis] + min(pad[1], 0) for axis, pad in enumerate(table)]
@@ -134,9 +134,9 @@ def _wide(context: NodeContext, filters: Value) -> Value:
 
 
 def _pads(context: NodeContext, x: Value, kernel: list[int], strides: list[int]) -> list[tuple[int, int]]:
-    """What is cut off the full result; `output_padding` makes the output larger, so the cut smaller.
+    """Return what is cut off the full result; `output_padding` makes the output larger, so the cut smaller.
 
-    A cut below zero is a bottom edge that no window reaches: TensorFlow's shape says so by itself.
+    A negative cut is a bottom edge that no window reaches; TensorFlow's output shape covers it.
     """
     axes = len(kernel)
     auto = context.attribute("auto_pad", "NOTSET")

@@ -1,4 +1,4 @@
-"""Sums of products by letters. TF.js's wasm backend has no Einsum: it is written as matrix products."""
+"""This module writes Einsum, which TF.js's wasm backend lacks, as matrix products."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from fer_export.tfgraph.registry import operator
 
 @operator("Einsum", attributes=("equation",), since=12, restrictions=("one free size at most",))
 def einsum(context: NodeContext) -> Value:
-    """Two inputs at a time.
+    """Combine two inputs at a time, from left to right.
 
-    1. A letter that stands twice in one input is its diagonal.
-    2. A letter that one input alone has, and nobody needs, is summed at once.
-    3. Letters of both inputs that are needed later are stacks; those that are not are summed in a
-       matrix product; what each has alone are its rows and columns.
+    1. A letter that occurs twice in one input takes its diagonal.
+    2. A letter of one input alone that nothing later needs is summed at once.
+    3. In a product, letters of both inputs that are needed later are batch axes; those that are not
+       needed are summed in the matrix product; the letters of one input are its rows or columns.
     """
     left, _, right = str(context.attribute("equation", "")).replace(" ", "").partition("->")
     values = [context.value(index) for index in range(len(context.inputs))]
@@ -42,7 +42,7 @@ def einsum(context: NodeContext) -> Value:
     )
 
 
-#: Stand for the axes of an ellipsis, the last one for the last.
+#: These stand for the axes of an ellipsis; its last axis is always the last of them.
 _DOTS = "01234567"
 
 
@@ -111,7 +111,7 @@ def _pair(context: NodeContext, one: tuple[Value, str], two: tuple[Value, str], 
 
 
 def _matrix(context: NodeContext, x: Value, term: str, stack: list[str], first: list[str], second: list[str]) -> Value:
-    """[*stack, first, second], each of the last two as one axis."""
+    """Return the tensor as [*stack, first, second], with each of the last two groups merged into one axis."""
     order = tuple(term.index(letter) for letter in (*stack, *first, *second))
     tensor = context.builder.read(x, order)
     shape = [x.shape[axis] for axis in order]

@@ -1,4 +1,4 @@
-"""Operators that work value by value: the layout of their input passes through."""
+"""This module converts operators that work value by value; the layout of their input is kept."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ _MANY = {"Max": "Maximum", "Min": "Minimum", "Sum": "AddV2", "Mean": "AddV2"}
 
 @operator(*_BINARY, since=7)
 def binary(context: NodeContext) -> Value:
-    """Broadcasting from the right, as ONNX and TensorFlow both do, once the axes stand in one order."""
+    """Broadcast two inputs from the right, as ONNX and TensorFlow both do once the axes are in one order."""
     tensors, layout = aligned(context, [context.value(0), context.value(1)])
     return context.emit(_BINARY[context.node.op_type], tensors, layout)
 
 
 @operator("Div", since=7)
 def divide(context: NodeContext) -> Value:
-    """Integers are divided towards zero; TensorFlow's FloorDiv goes down, so the signs stay out of it."""
+    """Divide; integers are divided towards zero, by absolute values, since TensorFlow's FloorDiv rounds down."""
     (left, right), layout = aligned(context, [context.value(0), context.value(1)])
     if context.dtypes[0] == FLOAT:
         return context.emit("RealDiv", (left, right), layout)
@@ -64,7 +64,7 @@ def divide(context: NodeContext) -> Value:
 
 @operator("Pow", since=7)
 def power(context: NodeContext) -> Value:
-    """In float32; the result has the type of the base. Squares and roots have operators of their own."""
+    """Raise to a power in float32; the result has the type of the base. Squares and roots use own operators."""
     base, exponent = context.value(0), context.value(1)
     known = exponent.constant
     if known is not None and known.size == 1 and base.dtype == FLOAT and exponent.rank <= base.rank:
@@ -78,7 +78,7 @@ def power(context: NodeContext) -> Value:
 
 @operator("Mod", attributes=("fmod",), since=10)
 def modulo(context: NodeContext) -> Value:
-    """fmod 0: the sign of the divisor; fmod 1: the sign of the dividend, as C's fmod."""
+    """Compute the remainder: fmod 0 has the sign of the divisor, fmod 1 that of the dividend, as C's fmod."""
     (left, right), layout = aligned(context, [context.value(0), context.value(1)])
     if context.attribute("fmod", 0):
         size = _remainder(context, context.tf("Abs", left), context.tf("Abs", right))
@@ -88,7 +88,7 @@ def modulo(context: NodeContext) -> Value:
 
 @operator(*_MANY, since=8)
 def many(context: NodeContext) -> Value:
-    """Any number of inputs, one after the other."""
+    """Combine any number of inputs, one after the other."""
     values = [context.value(index) for index in range(len(context.inputs))]
     tensors, layout = aligned(context, values)
     if len(tensors) == 1:
@@ -102,14 +102,14 @@ def many(context: NodeContext) -> Value:
 
 @operator(*_UNARY)
 def unary(context: NodeContext) -> Value:
-    """Value by value."""
+    """Apply an operator that has a counterpart in TensorFlow to each value."""
     op = _UNARY[context.node.op_type]
     return pointwise(context, lambda x: context.builder.emit(context.name, op, (x,)))
 
 
 @operator("IsNaN", "IsInf", attributes=("detect_negative", "detect_positive"), since=9)
 def is_special(context: NodeContext) -> Value:
-    """IsInf may be asked for one sign alone."""
+    """Test for NaN or for infinite values; IsInf may ask for one sign alone."""
     if context.node.op_type == "IsNaN":
         return pointwise(context, lambda x: context.tf("IsNan", x, dtype=BOOL))
     negative, positive = context.attribute("detect_negative", 1), context.attribute("detect_positive", 1)
@@ -128,7 +128,7 @@ def is_special(context: NodeContext) -> Value:
 
 @operator("Identity", "Dropout", attributes=("ratio", "seed"), restrictions=("Dropout: nothing is dropped",))
 def identity(context: NodeContext) -> Value | tuple[Value, ...]:
-    """Nothing, in inference."""
+    """Return the input, for operators that do nothing in inference."""
     if context.node.op_type == "Dropout":
         training = context.optional(2)
         if (
@@ -139,7 +139,7 @@ def identity(context: NodeContext) -> Value | tuple[Value, ...]:
             context.fail("training_mode is on")
         if context.wants(1):
             x = context.value(0)
-            # Nothing is dropped: true everywhere.
+            # Dropout drops nothing in inference, so its mask is true everywhere.
             kept = context.tf(
                 "LogicalNot",
                 context.tf("Less", context.tf("ZerosLike", context.builder.read(x)), 0, dtype=BOOL),
@@ -150,14 +150,14 @@ def identity(context: NodeContext) -> Value | tuple[Value, ...]:
 
 
 def pointwise(context: NodeContext, build: Callable[[str], str]) -> Value:
-    """What `build` makes of the tensor of input 0; a flattened input stays flattened as it is."""
+    """Apply `build` to the tensor of input 0; a flattened input stays flattened."""
     x = context.raw(0)
     tensor = build(context.builder.read(x))
     result = context.result(tensor, x.permutation, shape=x.shape)
     if x.columns is None or x.flattened is None:
         return result
-    # Undoing the flatten would have to repeat the operation on the unflattened tensor; a reshape
-    # of its result does the same, since it works value by value.
+    # The columns may be put into ONNX's order later. A reshape of this result gives the unflattened value
+    # without repeating the operation, which works value by value.
     source = replace(
         x.flattened,
         tensor=context.builder.reshape(f"{context.name}/unflatten", tensor, x.flattened.tf_shape()),
@@ -167,9 +167,9 @@ def pointwise(context: NodeContext, build: Callable[[str], str]) -> Value:
 
 
 def aligned(context: NodeContext, values: Sequence[Value]) -> tuple[list[str], Permutation]:
-    """Tensors that broadcast against each other, and the layout of what comes of them.
+    """Return tensors that broadcast against each other, and the layout of the result.
 
-    The order is that of the input with most axes; constants and lower ranks follow it.
+    The layout is that of the input with most axes; constants and inputs of lower rank follow it.
     """
     rank = max(value.rank for value in values)
     leaders = [value for value in values if value.constant is None] or list(values)
@@ -193,10 +193,10 @@ def _sign(context: NodeContext, tensor: str) -> str:
 
 
 def _remainder(context: NodeContext, left: str, right: str) -> str:
-    """left - right · floor(left / right)."""
+    """Compute left - right · floor(left / right)."""
     if context.builder.dtype(left) == FLOAT:
         rest = context.tf("FloorMod", left, right)
-        # TF.js says that nothing finite can be divided by the infinite.
+        # TF.js's FloorMod is wrong where a finite number is divided by an infinite one.
         apart = context.tf("Less", context.tf("Mul", _sign(context, left), _sign(context, right)), 0.0, dtype=BOOL)
         endless = context.tf(
             "LogicalAnd", context.tf("IsInf", right, dtype=BOOL), context.tf("IsFinite", left, dtype=BOOL), dtype=BOOL

@@ -1,4 +1,4 @@
-"""Pools over all of height and width."""
+"""This module converts pools over the whole height and width."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fer_export.tfgraph.registry import operator
 
 @operator("GlobalAveragePool", "GlobalMaxPool")
 def global_pool(context: NodeContext) -> Value:
-    """A reduction over the spatial axes that keeps them as ones."""
+    """Reduce over the spatial axes and keep them with size 1."""
     x = context.value(0)
     layout = channels_last(x.rank)
     axes = context.builder.ints("axes", range(1, x.rank - 1))
@@ -20,7 +20,7 @@ def global_pool(context: NodeContext) -> Value:
 
 @operator("GlobalLpPool", attributes=("p",), since=2)
 def global_lp_pool(context: NodeContext) -> Value:
-    """The p-norm of each channel."""
+    """Compute the p-norm of each channel."""
     x, p = context.value(0), float(context.attribute("p", 2))
     layout = channels_last(x.rank)
     axes = context.builder.ints("axes", range(1, x.rank - 1))

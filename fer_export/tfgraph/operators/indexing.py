@@ -1,4 +1,4 @@
-"""Gathering and searching by indices."""
+"""This module converts operators that gather and search by indices."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fer_export.tfgraph.registry import operator
 
 @operator("Gather", attributes=("axis",))
 def gather(context: NodeContext) -> Value:
-    """Along one axis: the axes of the indices take its place."""
+    """Gather along one axis; the axes of the indices take its place."""
     x, indices = context.value(0), context.value(1)
     axis = context.axis(x)
     place = x.axis(axis)
@@ -27,7 +27,7 @@ def gather(context: NodeContext) -> Value:
 
 @operator("GatherElements", attributes=("axis",), since=11, restrictions=("known sizes",))
 def gather_elements(context: NodeContext) -> Value:
-    """One index for each value of the output, by GatherNd with the other axes' own positions."""
+    """Gather one value for each index, by GatherNd with the positions on the other axes added."""
     x, indices = context.value(0), context.value(1)
     full = full_indices(context, x, indices)
     return context.emit(
@@ -37,7 +37,7 @@ def gather_elements(context: NodeContext) -> Value:
 
 @operator("GatherND", attributes=("batch_dims",), since=11, restrictions=("batch_dims > 0: known sizes",))
 def gather_nd(context: NodeContext) -> Value:
-    """Tuples of indices; batch axes are counted out into the tuples."""
+    """Gather by tuples of indices; batch axes are added to the tuples."""
     x, indices = context.value(0), context.value(1)
     batch = context.attribute("batch_dims", 0)
     sizes = x.shape[batch:]
@@ -55,7 +55,7 @@ def gather_nd(context: NodeContext) -> Value:
 
 @operator("Compress", attributes=("axis",), since=9, restrictions=("constant condition",))
 def compress(context: NodeContext) -> Value:
-    """The places where the condition holds, of one axis or of all values in a row."""
+    """Keep the places where the condition holds, on one axis or among all values in a row."""
     x = context.value(0)
     places = np.flatnonzero(context.constant(1)).astype(np.int32)
     name = context.builder.constant(f"{context.name}/indices", places)
@@ -70,7 +70,7 @@ def compress(context: NodeContext) -> Value:
 
 @operator("OneHot", attributes=("axis",), since=9, restrictions=("constant depth",))
 def one_hot(context: NodeContext) -> Value:
-    """TF.js puts the new axis last; where ONNX wants it is a matter of layout."""
+    """Write OneHot; TF.js adds the new axis at the end, and the layout says where ONNX has it."""
     indices = context.value(0)
     depth = int(context.constant(1).reshape(-1)[0])
     values = context.value(2)
@@ -87,7 +87,7 @@ def one_hot(context: NodeContext) -> Value:
 
 @operator("TopK", attributes=("axis", "largest", "sorted"), since=10, restrictions=("constant k",))
 def top_k(context: NodeContext) -> tuple[Value, ...]:
-    """On the last axis of TensorFlow's tensor; the smallest are the largest of the negatives."""
+    """Find the largest along the last axis of TensorFlow's tensor; the smallest are the largest of the negatives."""
     x = context.value(0)
     axis = context.axis(x, -1)
     count = int(context.constant(1).reshape(-1)[0])
@@ -104,7 +104,7 @@ def top_k(context: NodeContext) -> tuple[Value, ...]:
 
 @operator("ArgMax", "ArgMin", attributes=("axis", "keepdims", "select_last_index"))
 def arg_extreme(context: NodeContext) -> Value:
-    """The first index, or the last: then the axis is read backwards."""
+    """Return the first index of the largest or smallest, or the last by reading the axis backwards."""
     x = context.value(0)
     axis = context.axis(x)
     place = x.axis(axis)
@@ -129,7 +129,7 @@ def arg_extreme(context: NodeContext) -> Value:
 
 
 def _positive(context: NodeContext, indices: Value, size: int | None) -> str:
-    """Indices counted from the front; TF.js's gather takes no others."""
+    """Return indices counted from the front, since TF.js's gather takes no others."""
     if indices.constant is not None:
         if (indices.constant >= 0).all():
             return context.builder.read(indices)
@@ -142,13 +142,13 @@ def _positive(context: NodeContext, indices: Value, size: int | None) -> str:
 
 
 def _modulo(context: NodeContext, tensor: str, size: int) -> str:
-    """Adds the size where an index counts from the end, and leaves what lies outside outside."""
+    """Add the size where an index counts from the end; an index outside the axis stays outside."""
     below = cast(context, context.tf("Less", tensor, 0, dtype=BOOL), INT32)
     return context.tf("AddV2", tensor, context.tf("Mul", below, size))
 
 
 def positive_tuples(context: NodeContext, indices: Value, sizes: tuple[int | None, ...]) -> str:
-    """[.., axes] in ONNX's order, each counted from the front where the sizes of those axes are known."""
+    """Return tuples [.., axes] in ONNX's order, counted from the front where the sizes of those axes are known."""
     tensor = context.builder.read(indices, identity(indices.rank))
     count = indices.shape[-1] or 0
     if indices.constant is not None and (indices.constant >= 0).all():
@@ -162,7 +162,7 @@ def positive_tuples(context: NodeContext, indices: Value, sizes: tuple[int | Non
 
 
 def full_indices(context: NodeContext, x: Value, indices: Value) -> str:
-    """[*shape, rank]: for every place of `indices`, where it points to in `x`."""
+    """Return [*shape, rank]: for each place of `indices`, the full position in `x` that it refers to."""
     shape = known(context, indices)
     axis = context.axis(x)
     tensor = _modulo(context, context.builder.read(indices, identity(indices.rank)), known(context, x)[axis])
@@ -175,7 +175,7 @@ def full_indices(context: NodeContext, x: Value, indices: Value) -> str:
 
 
 def known(context: NodeContext, value: Value) -> list[int]:
-    """The sizes of a value none of which may be free."""
+    """Return the sizes of a value, none of which may be free."""
     if None in value.shape:
         context.fail(f"a free size in {list(value.shape)}")
     return [size or 0 for size in value.shape]

@@ -1,4 +1,4 @@
-"""Concatenation and splitting along one axis, in whatever layout the values have."""
+"""This module converts concatenation and splitting along one axis, in the layout that the values have."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from fer_export.tfgraph.registry import operator
 
 @operator("Concat", attributes=("axis",), since=4)
 def concat(context: NodeContext) -> Value:
-    """In the layout of the first input that is not a constant."""
+    """Concatenate in the layout of the first input that is not a constant."""
     values = [context.value(index) for index in range(len(context.inputs))]
-    # Parts without values have no say, and no kernel either.
+    # Empty parts are left out: they do not change the result, and TF.js has no kernel for them.
     values = [value for value in values if 0 not in value.shape] or values[:1]
     if len(values) == 1:
         return values[0]
@@ -28,7 +28,7 @@ def concat(context: NodeContext) -> Value:
 
 @operator("Split", attributes=("axis", "split", "num_outputs"), since=2, restrictions=("constant sizes",))
 def split(context: NodeContext) -> tuple[Value, ...]:
-    """Into equal parts, parts of given sizes, or `num_outputs` parts of which the last may be smaller."""
+    """Split into equal parts, parts of given sizes, or `num_outputs` parts of which the last may be smaller."""
     x = context.value(0)
     axis = context.axis(x)
     count = len(context.node.output)
@@ -45,7 +45,7 @@ def split(context: NodeContext) -> tuple[Value, ...]:
 
 
 def pieces(context: NodeContext, x: Value, axis: int, sizes: list[int]) -> tuple[Value, ...]:
-    """A value cut along an ONNX axis into parts of these sizes."""
+    """Cut a value along an ONNX axis into parts of these sizes."""
     shapes = [(*x.shape[:axis], size, *x.shape[axis + 1 :]) for size in sizes]
     if len(sizes) == 1:
         return (x,)

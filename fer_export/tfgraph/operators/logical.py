@@ -1,7 +1,7 @@
-"""Comparisons and logic.
+"""This module converts comparisons and logic.
 
-Of TF.js's bitwise operators there is BitwiseAnd alone, and it fails: its table names the inputs x and
-y, its executor asks for a and b.
+TF.js has only one bitwise operator, BitwiseAnd, and it fails: its table names the inputs x and
+y, but its executor asks for a and b.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _COMPARISONS = {
 
 @operator(*_COMPARISONS, since=7)
 def compare(context: NodeContext) -> Value:
-    """Of two inputs that broadcast."""
+    """Compare two inputs that broadcast."""
     tensors, layout = aligned(context, [context.value(0), context.value(1)])
     if context.node.op_type in ("Equal", "Xor"):
-        # TF.js's wasm kernels compare numbers.
+        # TF.js's wasm kernels compare numbers only.
         tensors = [
             cast(context, tensor, INT32) if context.builder.dtype(tensor) == BOOL else tensor for tensor in tensors
         ]
@@ -39,18 +39,18 @@ def compare(context: NodeContext) -> Value:
 
 @operator("Not")
 def negate(context: NodeContext) -> Value:
-    """Of booleans."""
+    """Negate booleans."""
     return pointwise(context, lambda x: context.tf("LogicalNot", x, dtype=BOOL))
 
 
 @operator("Where", since=9)
 def where(context: NodeContext) -> Value:
-    """All three inputs broadcast."""
+    """Choose between two inputs by a condition; all three broadcast."""
     tensors, layout = aligned(context, [context.value(0), context.value(1), context.value(2)])
     return context.emit("SelectV2", tensors, layout, dtype=context.builder.dtype(tensors[1]))
 
 
 @operator("BitwiseNot", since=18, restrictions=("int32",))
 def bitwise_not(context: NodeContext) -> Value:
-    """-1 - a, in two's complement."""
+    """Compute -1 - a, which is the bitwise complement."""
     return pointwise(context, lambda x: context.tf("Sub", context.builder.scalar(-1, INT32), x))

@@ -1,4 +1,4 @@
-"""Matrix products."""
+"""This module converts matrix products."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fer_export.tfgraph.registry import operator
 
 @operator("Gemm", attributes=("alpha", "beta", "transA", "transB"), since=7)
 def gemm(context: NodeContext) -> Value:
-    """alpha · A · B + beta · C; the factors go into the constants where B and C are some."""
+    """Compute alpha · A · B + beta · C; constant B and C take the factors in."""
     alpha, beta = float(context.attribute("alpha", 1.0)), float(context.attribute("beta", 1.0))
     weights, bias = context.value(1), context.optional(2)
     if weights.constant is None or context.attribute("transA", 0):
@@ -32,11 +32,11 @@ def gemm(context: NodeContext) -> Value:
 
 @operator("MatMul", restrictions=("batch axes: at most one free size",))
 def matmul(context: NodeContext) -> Value:
-    """Matrices, stacks of them, and vectors, as numpy.matmul has it.
+    """Multiply matrices, stacks of matrices, and vectors, as numpy.matmul does.
 
-    1. [N, K] or [.., K] times a constant [K, M]: the axes before K become one, so that TF.js takes
+    1. [N, K] or [.., K] times a constant [K, M]: the axes before K are merged into one, so that TF.js takes
        its fast kernel, and bias and activation can be fused.
-    2. Stacks: the last two axes of either may stand the other way round in memory, which costs
+    2. Stacks: the last two axes of either input may be swapped in memory, which costs
        nothing; batch axes are in ONNX's order.
     """
     left, right = context.raw(0), context.value(1)
@@ -56,7 +56,7 @@ def matmul(context: NodeContext) -> Value:
 
 
 def stacked(context: NodeContext, left: Value, right: Value, shape: Shape) -> Value:
-    """Rule 2 of MatMul: [.., M, K] · [.., K, N]."""
+    """Apply rule 2 of MatMul: [.., M, K] · [.., K, N]."""
     left, right = _same_stacks(context, left, right)
     (a, flip_a), (b, flip_b) = _operand(context, left), _operand(context, right)
     op, flags = ("MatMul", ("transpose_a", "transpose_b")) if len(shape) == 2 else ("BatchMatMulV2", ("adj_x", "adj_y"))
@@ -89,10 +89,10 @@ def _plus(context: NodeContext, product: Value, bias: Value, beta: float) -> Val
 
 
 def _by_constant(context: NodeContext, x: Value, weights: Array) -> Value:
-    """[.., K] times a constant [K, M]."""
+    """Multiply [.., K] by a constant [K, M]."""
     name = context.node.input[1]
     if x.columns is not None:
-        # The flatten left TensorFlow's order in the columns: put the rows in that order instead.
+        # The flatten left the columns in TensorFlow's order, so the weights' rows take that order.
         tensor, weights = context.builder.read(x), weights[x.columns]
     elif x.rank == 2:
         tensor = context.builder.read(x, (0, 1))
@@ -103,7 +103,7 @@ def _by_constant(context: NodeContext, x: Value, weights: Array) -> Value:
 
 
 def _rows(context: NodeContext, x: Value, weights: Array) -> Value:
-    """The axes before the last may stand in any order: they only have to come back in it."""
+    """Merge the axes before the last in any order; the result is split again in the same order."""
     last = x.rank - 1
     layout = (*(axis for axis in x.permutation if axis != last), last)
     tensor = context.builder.read(x, layout)
@@ -125,7 +125,7 @@ def _operand(context: NodeContext, x: Value) -> tuple[str, bool]:
 
 
 def _same_stacks(context: NodeContext, left: Value, right: Value) -> tuple[Value, Value]:
-    """TF.js's kernel repeats a stack of one, and takes others as if they were alike: repeat them here."""
+    """Repeat stacks that differ; TF.js's kernel repeats a stack of one only."""
     one, two = left.shape[:-2], right.shape[:-2]
     if one == two or all(size == 1 for size in one) or all(size == 1 for size in two) or None in (*one, *two):
         return left, right

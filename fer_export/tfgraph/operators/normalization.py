@@ -1,4 +1,4 @@
-"""Normalizations."""
+"""This module converts normalizations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fer_export.tfgraph.registry import operator
     since=7,
 )
 def batch_normalization(context: NodeContext) -> Value | tuple[Value, ...]:
-    """In inference: one multiplication and one addition, with constants computed here where all is known."""
+    """Write one multiplication and one addition, with constants computed here where all parameters are known."""
     x = context.value(0)
     layout = channels_last(x.rank)
     tensor = context.builder.read(x, layout)
@@ -41,7 +41,7 @@ def batch_normalization(context: NodeContext) -> Value | tuple[Value, ...]:
 
 @operator("LayerNormalization", attributes=("axis", "epsilon", "stash_type"), since=17)
 def layer_normalization(context: NodeContext) -> Value | tuple[Value, ...]:
-    """Over the axes from `axis` on, wherever they lie in the tensor (https://arxiv.org/abs/1607.06450)."""
+    """Normalize over the axes from `axis` on (https://arxiv.org/abs/1607.06450)."""
     x = context.value(0)
     first = context.axis(x, -1)
     tensor = context.builder.read(x)
@@ -58,7 +58,7 @@ def layer_normalization(context: NodeContext) -> Value | tuple[Value, ...]:
 
 @operator("RMSNormalization", attributes=("axis", "epsilon", "stash_type"), since=23)
 def rms_normalization(context: NodeContext) -> Value:
-    """By the root of the mean square, without a mean taken off (https://arxiv.org/abs/1910.07467)."""
+    """Divide by the root of the mean square, without subtracting the mean (https://arxiv.org/abs/1910.07467)."""
     x = context.value(0)
     first = context.axis(x, -1)
     tensor = context.builder.read(x)
@@ -71,7 +71,7 @@ def rms_normalization(context: NodeContext) -> Value:
 
 @operator("InstanceNormalization", attributes=("epsilon",), since=6)
 def instance_normalization(context: NodeContext) -> Value:
-    """Over the spatial axes of each channel of each picture (https://arxiv.org/abs/1607.08022)."""
+    """Normalize over the spatial axes of each channel of each picture (https://arxiv.org/abs/1607.08022)."""
     x = context.value(0)
     layout = channels_last(x.rank)
     tensor = context.builder.read(x, layout)
@@ -83,7 +83,7 @@ def instance_normalization(context: NodeContext) -> Value:
     "GroupNormalization", attributes=("epsilon", "num_groups", "stash_type"), since=18, restrictions=("known channels",)
 )
 def group_normalization(context: NodeContext) -> Value:
-    """Over the spatial axes and a group of channels (https://arxiv.org/abs/1803.08494)."""
+    """Normalize over the spatial axes and a group of channels (https://arxiv.org/abs/1803.08494)."""
     x = context.value(0)
     group, channels = context.attribute("num_groups", 1), x.shape[1]
     if channels is None:
@@ -96,7 +96,7 @@ def group_normalization(context: NodeContext) -> Value:
     axes = sorted(split.axis(axis) for axis in range(2, split.rank))
     result, _, _ = _normalized(context, context.builder.read(split), axes, float(context.attribute("epsilon", 1e-5)))
     if scale.shape != (channels,):
-        # Before opset 21 scale and bias belong to the groups.
+        # Before opset 21 there is one scale and one bias for each group.
         for index, op in ((1, "Mul"), (2, "AddV2")):
             part = context.value(index)
             wide = constant(context.constant(index).reshape(group, *[1] * (split.rank - 2)), part.tensor)
@@ -108,8 +108,9 @@ def group_normalization(context: NodeContext) -> Value:
 
 
 def _by_group(context: NodeContext, x: Value, group: int, channels: int) -> Value:
-    """Means over each channel's pixels, and then over the group's channels: for a free height and width, which leave no
-    Reshape room for the groups.
+    """Take means over each channel's pixels, and then over the group's channels.
+
+    This serves a free height and width, with which a Reshape cannot split the channels into groups.
     """
     layout = channels_last(x.rank)
     tensor = context.builder.read(x, layout)
@@ -131,7 +132,7 @@ def _by_group(context: NodeContext, x: Value, group: int, channels: int) -> Valu
 
 @operator("LRN", attributes=("alpha", "beta", "bias", "size"), restrictions=("rank 4", "an odd size"))
 def local_response(context: NodeContext) -> Value:
-    """TensorFlow does not divide alpha by the size of the window."""
+    """Normalize across channels; TensorFlow does not divide alpha by the window's size, so this does."""
     x, size = context.value(0), context.attribute("size", 1)
     if x.rank != 4 or size % 2 == 0:
         context.fail(f"size {size} and rank {x.rank} (only odd sizes and rank 4)")
@@ -142,7 +143,7 @@ def local_response(context: NodeContext) -> Value:
 
 
 def _normalized(context: NodeContext, tensor: str, axes: list[int], epsilon: float) -> tuple[str, str, str]:
-    """(x - mean) / sqrt(variance + epsilon), the mean, and one over the root."""
+    """Return (x - mean) / sqrt(variance + epsilon), the mean, and 1 / sqrt(variance + epsilon)."""
     over = context.builder.ints("axes", axes)
     mean = context.tf("Mean", tensor, over, keep_dims=True, Tidx=INT32)
     centred = context.tf("Sub", tensor, mean)
@@ -152,7 +153,7 @@ def _normalized(context: NodeContext, tensor: str, axes: list[int], epsilon: flo
 
 
 def _by_batch(context: NodeContext, x: Value, tensor: str, epsilon: float) -> tuple[Value, ...]:
-    """With the mean and variance of this batch, and the running ones moved towards them."""
+    """Normalize by this batch's mean and variance, and move the running ones towards them."""
     layout = channels_last(x.rank)
     result, mean, root = _normalized(context, tensor, list(range(x.rank - 1)), epsilon)
     variance = context.tf("Sub", context.tf("Reciprocal", context.tf("Square", root)), epsilon)
@@ -166,7 +167,7 @@ def _by_batch(context: NodeContext, x: Value, tensor: str, epsilon: float) -> tu
 
 
 def _scaled(context: NodeContext, tensor: str, layout: Permutation) -> Value:
-    """By a scale and a bias of each channel, which is the last axis."""
+    """Apply a scale and a bias for each channel, on the last axis."""
     for index, op in ((1, "Mul"), (2, "AddV2")):
         tensor = context.tf(op, tensor, context.builder.read(context.value(index)))
     return context.result(tensor, layout)

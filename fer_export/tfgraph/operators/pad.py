@@ -1,4 +1,4 @@
-"""Padding by a number, by reflection, by the edge, and around."""
+"""This module converts padding with a number, by reflection, with the edge, and around."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fer_export.tfgraph.registry import operator
     restrictions=("constant pads", "edge and wrap: known sizes of what is padded"),
 )
 def pad(context: NodeContext) -> Value:
-    """Pads below zero cut. Where TensorFlow has no mode for it, indices say what comes where."""
+    """Pad; pads below zero cut, and a mode that TensorFlow lacks is written as a gather by indices."""
     x = context.value(0)
     listed = context.attribute("pads", context.attribute("paddings", None))
     listed = context.constant(1).tolist() if listed is None else list(listed)
@@ -58,7 +58,7 @@ def _by_number(context: NodeContext, x: Value, pads: dict[int, tuple[int, int]])
     if context.opset >= 11:
         number = 0.0 if given is None else context.constant(2).reshape(-1)[0].item()
     if x.dtype == FLOAT:
-        # TF.js reads the number as JSON would: nothing infinite.
+        # TF.js reads the number as JSON, which has nothing infinite.
         number = float(np.clip(number, np.finfo(np.float32).min, np.finfo(np.float32).max))
     name = context.builder.constant(f"{context.name}/pads", np.array(table, np.int32))
     inputs = (context.builder.read(x), name, context.builder.scalar(number, x.dtype))

@@ -1,4 +1,4 @@
-"""Pools. TensorFlow pads them by VALID or SAME only; anything else is padded before."""
+"""This module converts pools; TensorFlow pads them by VALID or SAME only, and other padding goes before them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _Window(NamedTuple):
     kernel: list[int]
     strides: list[int]
     dilations: list[int]
-    #: As written, and with what ceil_mode adds.
+    #: The pads as written, and with what ceil_mode adds.
     own_pads: list[tuple[int, int]]
     pads: list[tuple[int, int]]
     padding: str | None
@@ -41,7 +41,7 @@ class _Window(NamedTuple):
     ),
 )
 def max_pool(context: NodeContext) -> Value | tuple[Value, ...]:
-    """Padding counts as the lowest value there is. A dilated one is the largest of shifted slices."""
+    """Take maxima; padding counts as the lowest number, and a dilated pool takes the largest of shifted slices."""
     x, window = _window(context)
     if context.wants(1):
         return _with_indices(context, x, window)
@@ -58,10 +58,10 @@ def max_pool(context: NodeContext) -> Value | tuple[Value, ...]:
     restrictions=("one to three spatial axes", "free sizes: pads that VALID or SAME make"),
 )
 def average_pool(context: NodeContext) -> Value:
-    """TensorFlow's SAME leaves the padding out of the mean, as count_include_pad 0 does.
+    """Take means; TensorFlow's SAME leaves the padding out of them, as count_include_pad 0 does.
 
     Where the padding is not SAME's, zeros are padded and counted, and a constant corrects each mean
-    by how many values ONNX counts in its window.
+    by the number of values that ONNX counts in its window.
     """
     x, window = _window(context)
     include = bool(context.attribute("count_include_pad", 0))
@@ -73,7 +73,7 @@ def average_pool(context: NodeContext) -> Value:
 
 @operator("LpPool", attributes=(*_ATTRIBUTES, "p"), since=2, restrictions=("known sizes where they are padded",))
 def lp_pool(context: NodeContext) -> Value:
-    """The p-th root of the sum of p-th powers: a mean times the number of values."""
+    """Compute the p-th root of the sum of p-th powers: the mean times the number of values."""
     x, window = _window(context)
     p = float(context.attribute("p", 2))
     tensor = context.tf("Pow", context.tf("Abs", context.builder.read(x, channels_last(x.rank))), p)
@@ -105,7 +105,7 @@ def _window(context: NodeContext) -> tuple[Value, _Window]:
         longer = ceil_pads(own, spans, strides, sizes)
         if longer is not None:
             pads, padding = longer, scheme(longer, spans, strides, sizes)
-        # Windows that neither overlap nor leave gaps: ceil(size / stride) of them, which is SAME.
+        # Windows that neither overlap nor leave gaps: there are ceil(size / stride), as SAME makes them.
         elif kernel == strides and max(kernel) <= 2 and all(pad == (0, 0) for pad in own):
             padding = "SAME"
         else:
@@ -151,7 +151,7 @@ def _corrected_mean(context: NodeContext, x: Value, window: _Window, include: bo
         mean = _pool(context, "AvgPool", x, explicit, 0.0)
     elif x.rank == 5:
         total = _over_volume(context, x, explicit, 0.0, "AddV2", "AvgPool")
-        # Where a plane or the depth was sliced it was summed, where not it was averaged.
+        # Sliced planes and depths were summed, the others averaged, and the factor depends on which.
         kernel, dilations = window.kernel, window.dilations
         count = prod(kernel[1:]) if max(dilations[1:]) > 1 else 1
         count *= kernel[0] if dilations[0] > 1 else 1
@@ -177,9 +177,9 @@ def _explicit(window: _Window) -> _Window:
 
 
 def _over_volume(context: NodeContext, x: Value, window: _Window, filling: float, op: str, pool: str) -> Value:
-    """Three axes as two pools: height and width of each plane, then depth of all its pixels.
+    """Pool three axes as two pools: height and width of each plane, then the depth of every pixel.
 
-    TF.js's MaxPool3D starts from a number above most negative ones, and neither of its pools dilates.
+    TF.js's MaxPool3D starts from a number above most negative ones, and neither of its 3-D pools dilates.
     """
     n, c = x.shape[:2]
     depth, *_ = sizes = [(size or 0) + sum(pad) for size, pad in zip(x.shape[2:], window.pads, strict=True)]
@@ -211,7 +211,7 @@ def _plane(
 
 
 def _by_slices(context: NodeContext, x: Value, window: _Window, filling: float, op: str, factor: float) -> Value:
-    """Two axes, with dilations: the largest, or the sum, of slices that start at each place of the kernel."""
+    """Pool two dilated axes: take the largest, or the sum, of slices that start at each place of the kernel."""
     if None in window.sizes:
         context.fail(f"dilations {window.dilations} of a free size")
     tensor = context.builder.read(x, channels_last(4))
@@ -237,7 +237,9 @@ def _sliced(context: NodeContext, tensor: str, parts: tuple[list[int], ...], tar
 
 
 def _with_indices(context: NodeContext, x: Value, window: _Window) -> tuple[Value, ...]:
-    """TensorFlow counts a place as [N, H, W, C], ONNX as [N, C, H, W], or with W before H."""
+    """Return maxima with their indices; TensorFlow counts a place as [N, H, W, C], ONNX as [N, C, H, W] or with
+    W before H.
+    """
     n, channels, height, width = _known(context, x)
     if x.rank != 4 or len(context.shapes[0]) != 4 or window.padding is None or max(window.dilations) > 1:
         context.fail("its output Indices with these pads, dilations or axes")
@@ -245,7 +247,7 @@ def _with_indices(context: NodeContext, x: Value, window: _Window) -> tuple[Valu
     pooled = context.tf("MaxPoolWithArgmax", context.builder.read(x, layout), ksize=(1, *window.kernel, 1),
                      strides=(1, *window.strides, 1), padding=window.padding, include_batch_in_index=True,
                      Targmax=INT32)  # fmt: skip
-    # The values of the index of each place, laid out as TensorFlow counts them.
+    # For each place, ONNX's index of it, in the order in which TensorFlow counts places.
     table = np.arange(n * channels * height * width, dtype=np.int32).reshape(n, channels, height, width)
     if context.attribute("storage_order", 0):
         maps = np.arange(height * width, dtype=np.int32).reshape(width, height).T

@@ -1,4 +1,4 @@
-"""Reductions over axes, and sums that run along one."""
+"""This module converts reductions over axes, and sums that run along one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _IDENTITY = {"ReduceMax": -np.inf, "ReduceMin": np.inf, "ReduceProd": 1.0, "Redu
 
 @operator(*_REDUCTIONS, attributes=("axes", "keepdims", "noop_with_empty_axes"), restrictions=("constant axes",))
 def reduce(context: NodeContext) -> Value:
-    """Axes come as an attribute or, in later opsets, as a constant input; none means all."""
+    """Reduce over axes, which are an attribute or, in later opsets, a constant input; none means all."""
     x, name = context.value(0), context.node.op_type
     listed = context.attribute("axes", None)
     if listed is None and context.optional(1) is not None:
@@ -52,7 +52,7 @@ def reduce(context: NodeContext) -> Value:
 
 @operator("CumSum", "CumProd", attributes=("axis", "exclusive", "reverse"), since=11, restrictions=("constant axis",))
 def cumulate(context: NodeContext) -> Value:
-    """From the front or from the end, with or without the value itself."""
+    """Add or multiply along an axis, from the front or from the end, with or without the value itself."""
     x = context.value(0)
     axis = int(context.constant(1).reshape(-1)[0]) % x.rank
     flags = {name: bool(context.attribute(name, 0)) for name in ("exclusive", "reverse")}
@@ -63,7 +63,7 @@ def cumulate(context: NodeContext) -> Value:
 
 @operator("LpNormalization", attributes=("axis", "p"), since=1)
 def lp_normalization(context: NodeContext) -> Value:
-    """Divided by the norm along one axis; where that is 0, 0."""
+    """Divide by the norm along one axis; a norm of 0 gives 0."""
     x = context.value(0)
     tensor = context.builder.read(x)
     axes = context.builder.ints("axes", [x.axis(context.axis(x, -1))])
@@ -95,7 +95,7 @@ def _reduced(context: NodeContext, tensor: str, axes: list[int], keep: bool) -> 
 
 
 def _log_sum_exp(context: NodeContext, tensor: str, axes: list[int], keep: bool) -> str:
-    """With the largest taken out first, so that nothing overflows."""
+    """Subtract the largest value first, so that nothing overflows."""
     if not axes:
         return tensor
     over = context.builder.ints("axes", axes)

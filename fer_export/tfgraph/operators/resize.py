@@ -1,4 +1,4 @@
-"""Resizing. TF.js's two kernels where they count as ONNX does, else indices or matrices for each axis."""
+"""This module converts resizing: to a TF.js kernel where its coordinates are ONNX's, else to gathers or products."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fer_export.tfgraph.layout import Value, channels_last
 from fer_export.tfgraph.node_context import NodeContext
 from fer_export.tfgraph.registry import operator
 
-#: align_corners and half_pixel_centers of TF.js's kernels, by ONNX's name for it.
+#: TF.js's (align_corners, half_pixel_centers) for each of ONNX's coordinate modes.
 _FLAGS = {"align_corners": (True, False), "half_pixel": (False, True), "asymmetric": (False, False)}
 
 
@@ -30,12 +30,12 @@ _FLAGS = {"align_corners": (True, False), "half_pixel": (False, True), "asymmetr
     ),
 )  # fmt: skip
 def resize(context: NodeContext) -> Value:
-    """Nearest, linear or cubic.
+    """Resize by nearest, linear or cubic interpolation.
 
-    1. Height and width of rank 4, by ResizeNearestNeighbor or ResizeBilinear, where their coordinates
-       are the same for every pixel.
-    2. Nearest otherwise: one Gather for each axis.
-    3. Linear and cubic otherwise: one product with a constant matrix for each axis.
+    1. Height and width of rank 4 use ResizeNearestNeighbor or ResizeBilinear, where their coordinates
+       equal ONNX's for every pixel.
+    2. Other nearest resizing is one Gather for each axis.
+    3. Other linear and cubic resizing is one product with a constant matrix for each axis.
     """
     x = context.value(0)
     mode = context.attribute("mode", "nearest")
@@ -60,7 +60,7 @@ def resize(context: NodeContext) -> Value:
 
 
 def _axes(context: NodeContext, x: Value) -> dict[int, Axis] | None:
-    """The axes that change, by number; None where a size of one of them is free."""
+    """Return the axes that change, by number; None where a size of one of them is free."""
     sizes, scales = _targets(context, x)
     regions = _regions(context, x)
     result: dict[int, Axis] = {}
@@ -94,7 +94,7 @@ def _targets(context: NodeContext, x: Value) -> tuple[dict[int, int], dict[int, 
     given = context.optional(3)
     policy = context.attribute("keep_aspect_ratio_policy", "stretch")
     if given is not None and given.constant is None and policy == "stretch" and None not in context.shapes[0][1:]:
-        # Computed, since the batch is free; what the output's shape says is known all the same.
+        # The sizes are computed because the batch is free, but the output's shape has all the others.
         return {axis: context.shapes[0][axis] or 0 for axis in axes if axis}, {}
     sizes = dict(zip(axes, (int(value) for value in context.constant(3).tolist()), strict=True))
     if policy == "stretch":
@@ -142,7 +142,7 @@ def _kernel(context: NodeContext, x: Value, op: str, size: str, flags: tuple[boo
 
 
 def _theirs(axis: Axis, flags: tuple[bool, bool]) -> Array:
-    """The indices that TF.js's ResizeNearestNeighbor takes."""
+    """Return the indices that TF.js's ResizeNearestNeighbor takes."""
     corners, half = flags
     if corners and axis.target > 1:
         scale, shift = np.float32((axis.size - 1) / (axis.target - 1)), 0.0
@@ -155,7 +155,7 @@ def _theirs(axis: Axis, flags: tuple[bool, bool]) -> Array:
 
 
 def _own(axis: Axis, mode: str) -> Array:
-    """The coordinates of TF.js's ResizeBilinear, whose scale is target / size whatever the model's is."""
+    """Return the coordinates of TF.js's ResizeBilinear, whose scale is always target / size."""
     return coordinates(Axis(axis.size, axis.target, axis.target / axis.size), mode)
 
 
@@ -180,7 +180,7 @@ def _by_matrices(context: NodeContext, x: Value, found: dict[int, Axis], kernel:
 
 
 def _times(context: NodeContext, x: Value, index: int, matrix: Array) -> Value:
-    """[.., size] · [size, target] on one axis, which is brought to the end."""
+    """Multiply [.., size] · [size, target] on one axis, which is brought to the end."""
     layout = (*(axis for axis in x.permutation if axis != index), index)
     target, size = matrix.shape
     tensor = context.builder.read(x, layout)
@@ -192,7 +192,7 @@ def _times(context: NodeContext, x: Value, index: int, matrix: Array) -> Value:
 
 
 def _free(context: NodeContext, x: Value, mode: str, way: str) -> Value:
-    """Whole factors of height and width that only the run knows."""
+    """Resize a free height and width by whole factors."""
     _, scales = _targets(context, x)
     factors = [scales.get(axis, 0.0) for axis in range(x.rank)]
     whole = x.rank == 4 and factors[:2] == [1.0, 1.0] and all(f == int(f) and f >= 1 for f in factors[2:])

@@ -1,4 +1,4 @@
-"""Values put at indices."""
+"""This module converts operators that put values at indices."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fer_export.tfgraph.registry import operator
 
 @operator("ScatterND", attributes=("reduction",), since=11, restrictions=("reduction mul, max, min: constant indices",))
 def scatter_nd(context: NodeContext) -> Value:
-    """Values put at tuples of indices."""
+    """Put values at tuples of indices."""
     if context.attribute("reduction", "none") != "none":
         return _reduced(context, context.value(1), positive_tuples(context, context.value(1), context.value(0).shape))
     x, indices, updates = (context.value(index) for index in range(3))
@@ -29,7 +29,7 @@ def scatter_nd(context: NodeContext) -> Value:
     restrictions=("known sizes", "reduction mul, max, min: constant indices"),
 )
 def scatter_elements(context: NodeContext) -> Value:
-    """One index for each value of the updates."""
+    """Put one value at each index."""
     x, indices, updates = (context.value(index) for index in range(3))
     full = full_indices(context, x, indices)
     if context.attribute("reduction", "none") != "none":
@@ -41,7 +41,7 @@ def scatter_elements(context: NodeContext) -> Value:
 
 
 def _reduced(context: NodeContext, indices: Value, tuples: str) -> Value:
-    """`add`: what falls on one place is summed by ScatterNd, then added. Others: see `_in_rounds`."""
+    """Reduce values that meet in one place: `add` sums them by ScatterNd; for others see `_in_rounds`."""
     x, updates = context.value(0), context.value(2)
     if context.attribute("reduction", "none") != "add":
         return _in_rounds(context, x, updates)
@@ -55,7 +55,7 @@ def _reduced(context: NodeContext, indices: Value, tuples: str) -> Value:
 
 
 def _in_rounds(context: NodeContext, x: Value, updates: Value) -> Value:
-    """Constant indices: each round takes one update for every place, so that none is met twice."""
+    """Apply the updates at constant indices in rounds with at most one for each place, so that none collide."""
     op = {"mul": "Mul", "max": "Maximum", "min": "Minimum"}[context.attribute("reduction", "none")]
     indices, shape = context.constant(1), known(context, x)
     if context.node.op_type == "ScatterND":

@@ -1,4 +1,4 @@
-"""Operators that change how values are counted, not the values."""
+"""This module converts operators that change the shape of a value and not its numbers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fer_export.tfgraph.reshaping import groups, in_place
 
 @operator("Transpose", attributes=("perm",))
 def transpose(context: NodeContext) -> Value:
-    """Costs nothing: the same tensor, with another account of its axes."""
+    """Keep the tensor and permute the record of its axes, which costs nothing."""
     x = context.value(0)
     order = list(context.attribute("perm", range(x.rank)[::-1]))
     if x.constant is not None:
@@ -25,13 +25,13 @@ def transpose(context: NodeContext) -> Value:
 
 @operator("Flatten", attributes=("axis",))
 def flatten(context: NodeContext) -> Value:
-    """To two axes."""
+    """Reshape to two axes."""
     return reshaped(context, context.raw(0), context.shapes[0])
 
 
 @operator("Reshape", attributes=("allowzero",), since=5, restrictions=("a computed target: no zeros in it",))
 def reshape(context: NodeContext) -> Value:
-    """To a constant shape, or to one that is computed in the graph."""
+    """Reshape to a constant shape, or to one that is computed in the graph."""
     target = context.value(1)
     shape = context.shapes[0]
     if target.constant is None and shape.count(None) > 1:
@@ -41,7 +41,7 @@ def reshape(context: NodeContext) -> Value:
 
 @operator("Squeeze", "Unsqueeze", attributes=("axes",))
 def squeeze(context: NodeContext) -> Value:
-    """Axes of size 1 go or come; where several sizes are free, by TensorFlow's own operators."""
+    """Remove or add axes of size 1; where several sizes are free, by TensorFlow's own operators."""
     x, shape = context.raw(0), context.shapes[0]
     if shape.count(None) <= 1 and x.shape.count(None) <= 1:
         return reshaped(context, x, shape)
@@ -65,7 +65,7 @@ def squeeze(context: NodeContext) -> Value:
 
 @operator("Expand", since=8)
 def expand(context: NodeContext) -> Value:
-    """Broadcasting to a shape, which may be computed in the graph."""
+    """Broadcast to a shape, which may be computed in the graph."""
     x, target = context.value(0), context.value(1)
     shape = context.shapes[0]
     if x.shape == shape and None not in shape:
@@ -73,7 +73,7 @@ def expand(context: NodeContext) -> Value:
     rank = len(shape)
     missing = rank - x.rank
     if target.constant is None:
-        # The target counts in ONNX's order; sizes of 1 in it leave the input's own.
+        # The target is in ONNX's order; a size of 1 in it keeps the input's own.
         here = context.tf("Shape", context.builder.read(x, identity(x.rank)), dtype=INT32)
         both = context.tf("BroadcastArgs", here, context.builder.read(target))
         return context.emit(
@@ -90,7 +90,7 @@ def expand(context: NodeContext) -> Value:
 
 @operator("Tile", since=6)
 def tile(context: NodeContext) -> Value:
-    """A constant number of times along each axis, or one computed in the graph."""
+    """Repeat along each axis, a constant number of times or one computed in the graph."""
     x, repeats = context.value(0), context.value(1)
     if repeats.constant is None:
         tensor = context.builder.read(x, identity(x.rank))
@@ -102,7 +102,7 @@ def tile(context: NodeContext) -> Value:
 
 @operator("Shape", attributes=("start", "end"))
 def shape_of(context: NodeContext) -> Value:
-    """Sizes in ONNX's order, at run time where one is free."""
+    """Return the sizes in ONNX's order; they are read at run time where one is free."""
     x = context.value(0)
     sizes = context.tf("Shape", context.builder.read(x), dtype=INT32, out_type=INT32)
     start, end = context.attribute("start", 0), context.attribute("end", x.rank)
@@ -115,13 +115,13 @@ def shape_of(context: NodeContext) -> Value:
 
 @operator("Size")
 def size_of(context: NodeContext) -> Value:
-    """The number of values."""
+    """Return the number of values."""
     return context.emit("Size", (context.builder.read(context.value(0)),), (), dtype=INT32, out_type=INT32)
 
 
 @operator("DepthToSpace", attributes=("blocksize", "mode"), restrictions=("one free size at most",))
 def depth_to_space(context: NodeContext) -> Value:
-    """Channels become blocks of pixels: `DCR` is TensorFlow's own order, `CRD` a transpose of five axes."""
+    """Turn channels into blocks of pixels: `DCR` is TensorFlow's own order, `CRD` needs a transpose of five axes."""
     x, block = context.value(0), context.attribute("blocksize", 1)
     layout = (0, 2, 3, 1)
     if context.attribute("mode", "DCR") == "DCR" and block > 1:
@@ -134,7 +134,7 @@ def depth_to_space(context: NodeContext) -> Value:
 
 @operator("SpaceToDepth", attributes=("blocksize", "mode"), restrictions=("one free size at most",))
 def space_to_depth(context: NodeContext) -> Value:
-    """Blocks of pixels become channels; TF.js has no operator of its own for it."""
+    """Turn blocks of pixels into channels, by reshapes and a transpose, since TF.js has no such operator."""
     x, block = context.value(0), context.attribute("blocksize", 1)
     n, c, h, w = x.shape
     if h is None or w is None:
@@ -144,14 +144,14 @@ def space_to_depth(context: NodeContext) -> Value:
 
 
 def reshaped(context: NodeContext, x: Value, shape: Shape) -> Value:
-    """A value in another shape, with one free size at most.
+    """Return a value in another shape, with at most one free size.
 
     1. A constant is reshaped here.
-    2. A flatten to [N, K] of a tensor in another order keeps TensorFlow's order and says so in
+    2. A flatten to [N, K] of a tensor in another order keeps TensorFlow's order and records it in
        `columns`, so that a matrix product can take it as it is.
-    3. Axes that are merged or split are brought next to each other in ONNX's order, where they are
-       not already; all others keep their place (`reshaping`).
-    4. Where free sizes hide which axes belong together, the value is brought into ONNX's order.
+    3. Axes that are merged or split are brought next to each other in ONNX's order where they are
+       not so already; all others keep their place (`reshaping`).
+    4. Where free sizes hide which axes belong together, the value is first brought into ONNX's order.
     """
     if shape == x.shape and shape.count(None) <= 1:
         return x
@@ -185,7 +185,7 @@ def _computed(context: NodeContext, x: Value, target: Value) -> Value:
 
 
 def _repeated(context: NodeContext, x: Value, target: Value) -> Value:
-    """A constant target and free sizes of the input: only axes of size 1 are repeated."""
+    """Repeat axes of size 1 to reach a constant target where the input has free sizes."""
     assert target.constant is not None
     missing = len(context.shapes[0]) - x.rank
     layout = (*range(missing), *(axis + missing for axis in x.permutation))

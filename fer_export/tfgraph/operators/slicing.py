@@ -1,4 +1,4 @@
-"""Slices: parts of a value by ranges of indices."""
+"""This module converts slices: parts of a value by ranges of indices."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _END = 2**31 - 1
     restrictions=("starts and ends that are computed: constant axes and positive steps",),
 )
 def slices(context: NodeContext) -> Value:
-    """Ranges along some axes; the steps may be negative."""
+    """Take ranges along some axes; the steps may be negative."""
     x = context.value(0)
     if context.opset >= 10 and any(
         context.optional(index) is not None and _computed(context, index) for index in (1, 2)
@@ -34,7 +34,7 @@ def slices(context: NodeContext) -> Value:
 
 
 def cut(context: NodeContext, x: Value, axis: int, start: int, end: int, step: int) -> Value:
-    """One axis of a value, as Python slices it."""
+    """Take a range of one axis of a value, as Python slices it."""
     size = x.shape[axis]
     if size is None:
         return _cut_free(context, x, axis, start, end, step)
@@ -51,7 +51,7 @@ def cut(context: NodeContext, x: Value, axis: int, start: int, end: int, step: i
     elif found == range(size)[::-1]:
         tensor = context.tf("ReverseV2", context.builder.read(x), context.builder.ints("axes", [place]), Tidx=INT32)
     else:
-        # TF.js's StridedSlice is for float32 alone.
+        # TF.js's StridedSlice takes float32 only.
         picks = context.builder.constant(f"{context.name}/indices", np.array(found, np.int32))
         inputs = (context.builder.read(x), picks, context.builder.scalar(place, INT32))
         tensor = context.builder.emit(context.name, "GatherV2", inputs, {"batch_dims": 0})
@@ -91,7 +91,7 @@ def _computed(context: NodeContext, index: int) -> bool:
 
 
 def _by_computed(context: NodeContext, x: Value) -> Value:
-    """Bounds that come out of the graph, by TensorFlow's StridedSlice in ONNX's order."""
+    """Slice by bounds that are computed in the graph, with TensorFlow's StridedSlice in ONNX's order."""
     starts, ends = context.value(1), context.value(2)
     count = starts.shape[0] or ends.shape[0] or 1
     axes = [axis % x.rank for axis in context.constant(3, np.arange(count)).tolist()]
@@ -99,7 +99,7 @@ def _by_computed(context: NodeContext, x: Value) -> Value:
     if any(step < 0 for step in steps) or (x.dtype != FLOAT and any(step != 1 for step in steps)):
         context.constant(1)
         context.constant(2)
-    # For axes that are not cut, any bound will do: the masks say so.
+    # The masks ignore the bounds of axes that are not cut, so any number will do there.
     picks = context.builder.ints("axes", [axes.index(axis) if axis in axes else 0 for axis in range(x.rank)])
     whole = sum(1 << axis for axis in range(x.rank) if axis not in axes)
     bounds = []

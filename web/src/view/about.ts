@@ -7,7 +7,7 @@ const NOT_HASHED = "not held against their hashes: browsers compute those only f
 
 type Row = readonly [name: string, value: string];
 
-/** Where the model comes from, what was measured, and what this browser made of it. */
+/** Show where the model comes from, what was measured, and what this browser made of it. */
 export function showAbout({ classifier, detector, parity, hashed, passedOver }: Ready): void {
   const rows: Row[] = [
     ["Model", summary(classifier)],
