@@ -199,21 +199,3 @@ def epoch_of(path: Path) -> int:
             f"{path} is not the state of a run: {first_line(error)}",
             hint="start again without --resume and with another -o",
         ) from error
-
-
-class WarmAverage:
-    """Exponential moving average whose decay rises from 0.1 with the steps taken: min(decay, (1 + n) / (10 + n)).
-
-    Without the rise the average holds on to the first random weights for some 1 / (1 - decay) steps.
-    """
-
-    def __init__(self, decay: float) -> None:
-        self.decay = decay
-
-    def __call__(self, averaged: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
-        """The average after one more step; `count` steps were taken before."""
-        if not averaged.is_floating_point():
-            # The count of batches that batch norm keeps.
-            return current
-        steps = float(count)
-        return averaged.lerp(current, 1 - min(self.decay, (1 + steps) / (10 + steps)))
