@@ -1,4 +1,4 @@
-"""`python -m training`: see `--help`."""
+"""This module is the command line of `python -m training`; see `--help`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ALIASES = {"reinforce": "distil"}
 
 
 class Commands(lazy("training.cli", COMMANDS)):  # type: ignore[misc]
-    """The commands, found under their old names too; the one place where a missing package becomes an error line."""
+    """This group finds the commands, under their old names too, and turns a missing package into one error line."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command of this name."""
@@ -59,7 +59,7 @@ def main() -> None:
     """Train face-emotion nets into checkpoints that carry their contract.
 
     \b
-    The road:
+    From data to ONNX:
       python -m training data inspect ../shared/data    counts, copies, conflicts
       python -m training fit --recipe fernet --data ../shared/data
       python -m training evaluate --ckpt runs/fernet/best.safetensors \\
@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def _plainly(message: Warning | str, *_: object, **__: object) -> str:
-    """A warning is for whoever calls the command, not for who wrote it."""
+    """Format a warning as one line without file and line number, for the person who calls the command."""
     return f"warning: {message}\n"
 
 

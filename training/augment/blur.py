@@ -1,4 +1,4 @@
-"""Gaussian blur: a lens out of focus, a picture enlarged."""
+"""This module blurs pictures with a Gaussian, as a lens out of focus or an enlarged picture looks."""
 
 from __future__ import annotations
 
