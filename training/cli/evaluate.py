@@ -1,4 +1,4 @@
-"""`python -m training evaluate`."""
+"""This module is the command `python -m training evaluate`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def main(
     without_copies: bool,
     folder: Path | None,
 ) -> None:
-    """Measure a checkpoint: one view, float32, no augmentation.
+    """Measure a checkpoint on one view of each picture, in float32, without augmentation.
 
     \b
     Examples:
