@@ -333,7 +333,10 @@ def _faces(
 
 
 def _match(overlap: npt.NDArray[np.float64], row: int) -> int | None:
-    """Return the face that overlaps box `row` best, by IoU [boxes, faces]; None if another box overlaps it better."""
+    """Return the face that overlaps box `row` best, by IoU [boxes, faces].
+
+    None is returned where that is less than `MIN_IOU`, or another box overlaps the face better.
+    """
     if overlap.shape[1] == 0:
         return None
     face = int(overlap[row].argmax())

@@ -1,4 +1,4 @@
-"""Callbacks that write what a run leaves: checkpoints with their contract, and the history."""
+"""This module has the callbacks that write what a run leaves: checkpoints with their contract, and the history."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ WHOLE = "net-"
 
 
 class Keeper(Callback):
-    """Writes `last.*` after each epoch and `best.*` when the check is the best so far; a second head's below.
+    """Write `last.*` after each epoch and `best.*` when the check is the best so far.
 
-    Stands before the weight averaging in the list, so that it sees the averaged weights.
+    The files of a second head go into a folder of its own. This callback must stand before the weight averaging in
+    the list, so that it sees the averaged weights.
     """
 
     def __init__(self, folder: Path, recipe: Recipe, split: Split, heads: tuple[Head, ...], *, note: str) -> None:
@@ -39,21 +40,21 @@ class Keeper(Callback):
         self.state: dict[str, Tensor] = {}
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed run must know."""
+        """Return what a resumed run must know: the best score of each head."""
         return {"best": self.best}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """The other way."""
+        """Take the best scores from the state of the run that is resumed."""
         self.best = state_dict["best"]
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take the weights while the averaged ones are in place."""
+        """Copy the weights while the averaged ones are in place."""
         net = pl_module.net
         assert isinstance(net, torch.nn.Module)
         self.state = {name: value.detach().clone().contiguous() for name, value in net.state_dict().items()}
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The figures are in: write."""
+        """Write the checkpoints, now that the metrics of this check are known."""
         figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
         for head in self.heads:
             prefix = head.prefix
@@ -97,12 +98,12 @@ class Keeper(Callback):
 
 
 class History(Callback):
-    """One row of `metrics.csv` an epoch, over all stages; a resumed run writes on.
+    """Write one row of `metrics.csv` for each epoch, over all stages; a resumed run appends.
 
     Args:
-        path: of the file.
-        stage: name for its column.
-        prefix: of the head's figures.
+        path: the file.
+        stage: name of the stage, for its column.
+        prefix: prefix of the head's metrics in the log.
     """
 
     def __init__(self, path: Path, stage: str, prefix: str = "") -> None:
@@ -110,7 +111,7 @@ class History(Callback):
         self.began = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take out epochs that are run again: the run was stopped before their state was written."""
+        """Remove epochs that will be run again because the run was stopped before their state was written."""
         if not trainer.is_global_zero or not self.path.is_file():
             return
         with self.path.open(newline="", encoding="utf-8") as text:
@@ -127,7 +128,7 @@ class History(Callback):
         self.began = time.monotonic()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Training and check of this epoch are done."""
+        """Write the row, now that training and check of this epoch are done."""
         if not trainer.is_global_zero:
             return
         figures = {name: f"{float(value):.6g}" for name, value in trainer.callback_metrics.items()}
@@ -151,17 +152,17 @@ class History(Callback):
 
 
 class State(LightningCheckpoint):
-    """Writes what a resumed run needs after each epoch, and never leaves half of it.
+    """Write what a resumed run needs after each epoch, and never leave a half-written file.
 
-    Lightning's own ModelCheckpoint writes in place, and at the end again, when the averaged weights have
-    already taken the place of the current ones.
+    Lightning's own ModelCheckpoint writes in place, and once more at the end, when the averaged weights have
+    already replaced the current ones.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Called last of all callbacks, in every process."""
+        """Save the state. Lightning calls this last of all callbacks, in every process."""
         temporary = self.path.with_name(f".{self.path.name}.new")
         trainer.save_checkpoint(temporary)
         if trainer.is_global_zero:
@@ -169,18 +170,18 @@ class State(LightningCheckpoint):
 
 
 class WarmAverage:
-    """Exponential moving average whose decay rises from 0.1 with the steps taken: min(decay, (1 + n) / (10 + n)).
+    """Compute an exponential moving average whose decay rises with the steps n: min(decay, (1 + n) / (10 + n)).
 
-    Without the rise the average holds on to the first random weights for some 1 / (1 - decay) steps.
+    With a constant decay the first random weights would dominate the average for about 1 / (1 - decay) steps.
     """
 
     def __init__(self, decay: float) -> None:
         self.decay = decay
 
     def __call__(self, averaged: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
-        """The average after one more step; `count` steps were taken before."""
+        """Return the average after one more step; `count` steps were taken before."""
         if not averaged.is_floating_point():
-            # The count of batches that batch norm keeps.
+            # This is the number of batches that batch norm counts.
             return current
         steps = float(count)
         return averaged.lerp(current, 1 - min(self.decay, (1 + steps) / (10 + steps)))
