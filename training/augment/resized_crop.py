@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 from training.augment import draws
 from training.augment.warp import scaling, warp
 
-#: Boxes that are drawn before the whole picture is taken, as in torchvision.
+#: How many boxes are drawn before the whole picture is taken, as in torchvision.
 _TRIES = 10
 #: Log of the most extreme ratio of width to height, 4:3.
 _RATIO = math.log(4 / 3)

@@ -29,7 +29,7 @@ _STEP = 0.3
 _ICON = 32
 _ENDINGS = {"jpeg": (".jpg", ".jpeg"), "png": (".png",), "webp": (".webp",)}
 _GATHER = Path(__file__).with_name("gallery.js").read_text(encoding="utf-8")
-#: Moves the window and every scrolling box one view down; answers whether all were at their end before.
+#: Script that moves the window and every scrolling box one view down; returns whether all were at their end before.
 _SCROLL = """
 const boxes = [...document.querySelectorAll('body *')].filter((box) =>
   box.clientHeight > 200 && box.scrollHeight > box.clientHeight + 20 &&
@@ -139,7 +139,7 @@ class Gallery:
 
 
 def _start(browser: str, driver: str, sandbox: bool, scratch: str) -> webdriver.Chrome:
-    # With the driver's path given, selenium-manager is not called; these keep it silent if that ever changes.
+    # The driver's path is given, so selenium-manager is not called; these variables keep it offline if that changes.
     os.environ.update(SE_OFFLINE="true", SE_AVOID_STATS="true")
     options = webdriver.ChromeOptions()
     options.binary_location = browser
@@ -147,12 +147,12 @@ def _start(browser: str, driver: str, sandbox: bool, scratch: str) -> webdriver.
     options.unhandled_prompt_behavior = "dismiss"
     options.add_experimental_option("prefs", {"download_restrictions": 3})
     root = hasattr(os, "geteuid") and os.geteuid() == 0
-    # Strangers' pages run in here: the sandbox stays on where it can.
+    # Strangers' pages run in this browser, so the sandbox stays on where it can.
     flags = [flag for flag in chromium.ARGUMENTS if flag != "--no-sandbox" or root or not sandbox]
     for flag in (*flags, "--headless", "--disable-dev-shm-usage", "--blink-settings=imagesEnabled=false"):
         options.add_argument(flag)
     options.add_argument("--window-size=1280,1600")
-    # A session of its own: Ctrl-C in a terminal reaches us alone, and we close the browser.
+    # The driver gets a session of its own, so that Ctrl-C in a terminal reaches us alone and we close the browser.
     service = Service(
         executable_path=driver, env={**os.environ, "TMPDIR": scratch}, popen_kw={"start_new_session": True}
     )

@@ -22,9 +22,9 @@ _ALIASES = {
 }
 _KNOWN = {alias: name for name, aliases in _ALIASES.items() for alias in (name, *aliases)}
 
-#: "0_angry", "3. Happy", "07-fear": a number, a separator, the name.
+#: Matches the number and separator in front of a name: "0_angry", "3. Happy", "07-fear".
 _NUMBER_BEFORE = re.compile(r"^\d+[\s_.\-]+")
-#: "happy1", "happy_2", "sad (3)".
+#: Matches the number behind a name: "happy1", "happy_2", "sad (3)".
 _NUMBER_AFTER = re.compile(r"[\s_.\-]*(\d+|\(\d+\))$")
 
 

@@ -15,7 +15,7 @@ from fer_export.files import replacing
 _MARGIN, _GAP = 16, 8
 _TITLE, _TEXT = 17, 12
 _INK, _PALE, _PAPER = (20, 20, 20), (110, 110, 110), (255, 255, 255)
-#: The side of a cell, in pixels; smaller pictures are enlarged by whole numbers.
+#: The side of a cell, in pixels; pictures are resized to fit.
 _CELL = 72
 _NAME = 118
 

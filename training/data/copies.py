@@ -21,11 +21,11 @@ from training.data.faces import Faces
 THRESHOLD = 0.93
 #: The side of the pictures that are compared, and of the thumbnails that find candidates.
 _SIDE, _THUMBNAIL = 48, 12
-#: The least correlation of thumbnails. Lower, since a copy that is moved by a pixel loses more here.
+#: The least correlation of thumbnails. It is lower, since a copy that is moved by a pixel loses more here.
 _CANDIDATE = 0.88
 #: By how many pixels (of 48) a copy may be shifted.
 _SHIFT = 2
-#: Thumbnails in one product, and pairs that are confirmed at once.
+#: How many thumbnails are in one matrix product, and how many pairs are confirmed at once.
 _BLOCK, _PAIRS = 2048, 256
 
 

@@ -19,7 +19,7 @@ from training.data.fer2013 import find, places
 
 #: The eight emotions in the order of the file's columns.
 LABELS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
-#: How votes become targets → what the contract says of it.
+#: Protocol by which votes become targets → what the contract says of it.
 PROTOCOLS = {
     "majority": "FER+ majority: single votes dropped, more than half of what is left, neither unknown nor NF",
     "argmax": "FER+ argmax: the class with most votes, the first of the file's order on ties, neither unknown nor NF",

@@ -11,7 +11,7 @@ from training.data.contact_sheet import Row, Section
 from training.data.faces import Faces
 from training.data.inspection import Inspection, label_of
 
-#: Pictures of each class, and rows of pairs, that are shown.
+#: How many pictures of each class are shown; how many rows of pairs; and how many pictures are in such a row.
 _EACH, _PAIRS, _BESIDE = 10, 4, 10
 
 

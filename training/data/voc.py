@@ -34,7 +34,7 @@ from training.data.aliases import canonical, in_order
 from training.data.faces import TRAINING, Faces, one_hot
 from training.data.pictures import SkippedWarning
 
-#: A found face belongs to a labelled box from this intersection over union on.
+#: The least intersection over union at which a found face belongs to a labelled box.
 MIN_IOU = 0.3
 #: The largest XML file that is read; annotations of a photo take a few kilobytes.
 _MAX_BYTES = 1_000_000
@@ -61,7 +61,7 @@ class Annotation:
     objects: tuple[Object, ...]
 
 
-#: What to do about an error: raise it, or list it and go on.
+#: A function that takes an error, and raises it or records it so that reading goes on.
 Refuse = Callable[[InvalidInputError], None]
 
 

@@ -33,7 +33,7 @@ _TORCHVISION = {
 }
 #: The address that facenet-pytorch's `load_weights` downloads from; used in messages only.
 _VGGFACE2 = "https://github.com/timesler/facenet-pytorch/releases/download/v2.2.9/20180402-114759-vggface2.pt"
-#: Auxiliary heads in the files of googlenet and inception_v3, which our nets leave out.
+#: Prefixes of the auxiliary heads in the files of googlenet and inception_v3, which our nets leave out.
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 _LOCAL = "give a local file: --weights FILE"
 
@@ -202,7 +202,7 @@ def _put(net: nn.Module, state: Mapping[str, Tensor], head: str, *, where: str, 
     first, own_first = given.get("conv1.weight"), wanted.get("conv1.weight")
     if first is not None and own_first is not None and first.shape[1:2] == (3,) and own_first.shape[1] == 1:
         given["conv1.weight"] = first.mean(1, keepdim=True)
-    # Files from before PyTorch 0.4.1 do not count batches.
+    # Files from before PyTorch 0.4.1 lack `num_batches_tracked`.
     missing = [key for key in wanted if key not in given and not key.endswith("num_batches_tracked")]
     unexpected = [key for key in given if key not in wanted]
     reshaped = [

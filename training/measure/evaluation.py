@@ -19,7 +19,7 @@ MOST_VIEWS = 10
 #: The largest shift of a view as a share of the side, and its largest change of size.
 SHIFT, ZOOM = 0.04, 0.06
 _BATCH = 256
-#: Larger pictures go in smaller batches, so that activations stay in memory.
+#: The most pixels in a batch; larger pictures come in smaller batches, so that activations fit into memory.
 _BATCH_PIXELS = _BATCH * 64 * 64
 
 Progress = Callable[[int], object]

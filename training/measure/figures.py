@@ -14,7 +14,7 @@ from torchmetrics.functional.classification import (
     multiclass_recall,
 )
 
-#: Bins of confidence, of equal width.
+#: How many bins of confidence there are, of equal width.
 BINS = 15
 
 

@@ -21,7 +21,7 @@ _COLUMNS = 4
 _FIRST, _REST = 20, 12
 #: In inches: a tile, the space between the two of a pair, and a line with its captions.
 _TILE, _AIR, _LINE = 0.8, 0.05, 1.5
-#: Characters of a caption.
+#: The most characters of a caption.
 _WIDE = 34
 
 
