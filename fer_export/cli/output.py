@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from fer_export.errors import FerExportError
+from fer_export.errors import FerExportError, MissingDependencyError
 
 if TYPE_CHECKING:
     from fer_export.parity import Figures
@@ -100,6 +100,11 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             function(output, *args, **kwargs)
         except FerExportError as error:
             fail(error, output)
+        except ModuleNotFoundError as error:
+            if not error.name or error.name.startswith("fer_export"):
+                raise
+            package = error.name.partition(".")[0]
+            fail(MissingDependencyError(f"{package} is not installed", hint="pip install fer-export"), output)
         output.close()
 
     return wrapped
