@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import pickle
 import time
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,9 @@ from lightning.pytorch.callbacks import Checkpoint as LightningCheckpoint
 from safetensors.torch import save_file
 from torch import Tensor
 
+from fer_export.errors import InvalidInputError, first_line
 from fer_export.files import replacing
-from fer_export.formats.checkpoint import Checkpoint, save, weights_sha256
+from fer_export.formats.checkpoint import DAMAGED, Checkpoint, save, weights_sha256
 from training.data.sources import Split
 from training.fit.multi_head import Head, cut
 from training.provenance import contract_for, metrics_of
@@ -27,15 +30,18 @@ COLUMNS = ("epoch", "stage", "loss", "val_loss", "accuracy", "macro_f1", "learni
 WHOLE = "net-"
 
 
-class Keeper(Callback):
+class CheckpointWriter(Callback):
     """Write `last.*` after each epoch and `best.*` when the check is the best so far.
 
     The files of a second head go into a folder of its own. This callback must stand before the weight averaging in
     the list, so that it sees the averaged weights.
     """
 
-    def __init__(self, folder: Path, recipe: Recipe, split: Split, heads: tuple[Head, ...], *, note: str) -> None:
+    def __init__(
+        self, folder: Path, recipe: Recipe, split: Split, heads: tuple[Head, ...], *, note: str, synthetic: bool
+    ) -> None:
         self.folder, self.recipe, self.split, self.heads, self.note = folder, recipe, split, heads, note
+        self.synthetic = synthetic
         self.best = dict.fromkeys((head.name for head in heads), float("-inf"))
         self.state: dict[str, Tensor] = {}
 
@@ -80,7 +86,7 @@ class Keeper(Callback):
             state = cut(self.recipe.architecture, self.recipe.arguments, state, head, width=self.heads[-1].stop)
         if head.start:
             split = replace(split, train=split.train.by_other(), check=split.check.by_other().labelled())
-        contract = contract_for(self.recipe, split, note=self.note)
+        contract = contract_for(self.recipe, split, note=self.note, synthetic=self.synthetic)
         training = contract.training
         assert training is not None
         other = f"; beside {self.heads[1 - self.heads.index(head)].name}" if len(self.heads) > 1 else ""
@@ -151,7 +157,7 @@ class History(Callback):
             writer.writerow(row)
 
 
-class State(LightningCheckpoint):
+class ResumeState(LightningCheckpoint):
     """Write what a resumed run needs after each epoch, and never leave a half-written file.
 
     Lightning's own ModelCheckpoint writes in place, and once more at the end, when the averaged weights have
@@ -167,6 +173,33 @@ class State(LightningCheckpoint):
         trainer.save_checkpoint(temporary)
         if trainer.is_global_zero:
             temporary.replace(self.path)
+
+
+def epoch_of(path: Path) -> int:
+    """Return the epoch, from 0, after which the state of a run was written.
+
+    The state holds tensors, numbers and names only. A file with anything else is not opened, since loading it could
+    run code.
+
+    Raises:
+        InvalidInputError: the file is damaged, unsafe, or not the state of a run.
+    """
+    try:
+        with warnings.catch_warnings():
+            # torch warns of what it is about to refuse.
+            warnings.simplefilter("ignore")
+            state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        return int(state["epoch"])
+    except pickle.UnpicklingError as error:
+        raise InvalidInputError(
+            f"{path} is damaged or holds more than the state of a run, and is not opened: loading it could run code",
+            hint="start again without --resume and with another -o",
+        ) from error
+    except DAMAGED as error:
+        raise InvalidInputError(
+            f"{path} is not the state of a run: {first_line(error)}",
+            hint="start again without --resume and with another -o",
+        ) from error
 
 
 class WarmAverage:

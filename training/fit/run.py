@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import signal
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer, seed_everything
@@ -25,12 +25,14 @@ from fer_export.formats.checkpoint import Checkpoint
 from training.data import classes, sources
 from training.data.sources import Split
 from training.fit import pretrained, stored_views
-from training.fit.checkpointing import WHOLE, History, Keeper, State, WarmAverage
+from training.fit.checkpointing import WHOLE, CheckpointWriter, History, ResumeState, WarmAverage, epoch_of
 from training.fit.dataloader import InMemory, Rows, loader
+from training.fit.epoch_bar import EpochBar
+from training.fit.errors import InterruptedRunError
 from training.fit.initial_net import initial_net
 from training.fit.lightning_module import Fitting
 from training.fit.multi_head import heads, targets
-from training.provenance import started_from, write_environment
+from training.provenance import only_drawn, started_from, write_environment
 from training.recipe import Data, Recipe, Stage, as_yaml, read_recipe
 
 #: How many rows are checked at a time, over all processes.
@@ -151,6 +153,7 @@ def _fit_stage(recipe: Recipe, stage: Stage, net: nn.Module, split: Split, run: 
     )
     class_weights = classes.class_weights(train.targets, train.labels) if stage.loss.weighted else None
     both = heads(recipe.data_of(stage), stage, train, class_weights)
+    written = run.folder if stage is recipe.stages[-1] else place
     module = Fitting(
         net.train(),
         recipe,
@@ -158,9 +161,10 @@ def _fit_stage(recipe: Recipe, stage: Stage, net: nn.Module, split: Split, run: 
         steps=len(training) * stage.epochs,
         heads=both,
         teacher=_teacher(recipe, run) if stage.loss.name == "embedding" else None,
+        kept=written / "last.safetensors",
     )
     last = place / "last.ckpt"
-    final = stage is recipe.stages[-1]
+    shown = run.progress and rank == 0
     trainer = Trainer(
         max_epochs=stage.epochs,
         accelerator="auto",
@@ -172,24 +176,48 @@ def _fit_stage(recipe: Recipe, stage: Stage, net: nn.Module, split: Split, run: 
         logger=TensorBoardLogger(run.folder, name="tensorboard", version=stage.name),
         callbacks=[
             # This callback stands before the averaging, so that it sees the averaged weights.
-            Keeper(run.folder if final else place, recipe, split, both, note=note),
+            CheckpointWriter(
+                written,
+                recipe,
+                split,
+                both,
+                note=note,
+                synthetic=only_drawn(recipe, recipe.stages.index(stage), run.init),
+            ),
             *([WeightAveraging(avg_fn=WarmAverage(stage.ema))] if stage.ema else []),
             *(History(run.folder / head.place / "metrics.csv", stage.name, head.prefix) for head in both),
             *([EarlyStopping("val_loss", patience=stage.stop)] if stage.stop else []),
+            *([EpochBar()] if shown else []),
             *run.callbacks,
-            State(last),
+            ResumeState(last),
         ],
         use_distributed_sampler=False,
-        enable_progress_bar=run.progress and rank == 0,
+        enable_progress_bar=shown,
         enable_model_summary=False,
         num_sanity_val_steps=0,
         log_every_n_steps=20,
     )
-    state: Any = last if run.resume and last.is_file() else None
+    state = last if run.resume and last.is_file() else None
     if state:
         # Lightning fetches the first batch before it tells the sampler which epoch it is.
-        rows.set_epoch(torch.load(state, map_location="cpu", weights_only=False)["epoch"] + 1)
-    trainer.fit(module, training, checking, ckpt_path=state, weights_only=False)
+        rows.set_epoch(epoch_of(state) + 1)
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(module, training, checking, ckpt_path=state, weights_only=True)
+    except SystemExit as end:
+        # Lightning turns Ctrl-C into an exit and leaves the signal ignored.
+        if not isinstance(end.__context__, KeyboardInterrupt):
+            raise
+        signal.signal(signal.SIGINT, before)
+        raise _interrupted(run, last) from None
+
+
+def _interrupted(run: Run, last: Path) -> InterruptedRunError:
+    if not last.is_file():
+        return InterruptedRunError("stopped before the first epoch was finished: nothing is kept", "the same command")
+    return InterruptedRunError(
+        f"stopped; {epoch_of(last) + 1} finished epoch(s) are in {run.folder}", "the same command with --resume"
+    )
 
 
 def _teacher(recipe: Recipe, run: Run) -> nn.Module:
