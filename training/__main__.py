@@ -72,12 +72,13 @@ def main() -> None:
       fer-export onnx --ckpt runs/fernet/best.safetensors
 
     \b
-    Exit codes: 0 ok, 2 usage, 3 missing dependency, 4 invalid input.
+    Exit codes: 0 ok, 1 parity or quality, 2 usage, 3 missing dependency,
+    4 invalid or unsafe input, 130 interrupted.
     """
 
 
 def _stopped(stop: KeyboardInterrupt, as_json: bool) -> NoReturn:
-    """Say what Ctrl-C has ended and how it goes on, and exit as shells expect it: 128 + SIGINT."""
+    """Say what Ctrl-C has stopped and how to go on, and exit as shells expect it, with 128 + SIGINT."""
     reason, hint = getattr(stop, "reason", "stopped"), getattr(stop, "hint", None)
     if as_json:
         record = {"ok": False, "interrupted": True, "error": reason, "hint": hint, "exit_code": _INTERRUPTED}

@@ -1,4 +1,4 @@
-"""`fer-export bench-convert`."""
+"""This module is the command `fer-export bench-convert`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fer_export.errors import ParityError
 
 _HEADINGS = ("s", "convert", "CPU s", "MB RAM", "nodes", "MB", "difference")
 _WIDTHS = (9, 9, 9, 9, 8, 9, 13)
-#: In the order of the headings.
+#: Key of a ratio → its name, in the order of the headings.
 _RATIOS = {"time": "time", "time_without_imports": "time without imports", "cpu": "CPU time", "memory": "memory"}
 
 
@@ -26,8 +26,8 @@ def main(output: Output, names: tuple[str, ...], turns: int) -> None:
     """Convert ONNX files to TF.js by two routes in turn: the direct writer, and onnx2tf with
     tensorflowjs_converter.
 
-    Each conversion is a process of its own, timed from its start until the model is on disk: imports
-    are in it, checks are not. Exits 1 when the direct writer fails, has more nodes, or differs more
+    Each conversion is a process of its own, timed from its start until the model is on disk, with
+    imports and without checks. Exits 1 when the direct writer fails, has more nodes, or differs more
     from onnxruntime than rounding explains; never because of a time.
 
     \b
@@ -62,7 +62,7 @@ def main(output: Output, names: tuple[str, ...], turns: int) -> None:
 
 
 def _show_model(output: Output, record: dict[str, Any], size: str) -> None:
-    """As soon as it is measured."""
+    """Print one model's times as soon as they are measured."""
     output.text(f"{record['model']}, {size}")
     _row(output, "", _HEADINGS)
     for route in ("direct", "official"):
