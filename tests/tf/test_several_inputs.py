@@ -14,7 +14,7 @@ from fer_export.cli.tf import main as tf
 from fer_export.convert import litert, onnx, saved_model, tensorflowjs
 from fer_export.formats.onnx import load_onnx
 from fer_export.importing.architecture import resolve
-from fer_export.importing.assemble import Told, assemble
+from fer_export.importing.assemble import ModelSpec, assemble
 from fer_export.importing.options import parse_input
 from fer_export.parity import comparing, samples
 from fer_export.runtimes.registry import Resources, open_runtime
@@ -71,7 +71,7 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     torch.manual_seed(2)
     net, _ = resolve(f"{folder / 'net.py'}:{request.param}", {}, state={}, classes=None, channels=1)
     torch.save(net.state_dict(), folder / "x.pth")
-    told = Told(inputs=tuple(parse_input(each) for each in INPUTS[request.param]))
+    told = ModelSpec(inputs=tuple(parse_input(each) for each in INPUTS[request.param]))
     made = assemble(folder / "x.pth", f"{folder / 'net.py'}:{request.param}", told)
     onnx.export(made.module(), made.checkpoint.contract, folder / "x.onnx")
     return folder
