@@ -200,21 +200,3 @@ def epoch_of(path: Path) -> int:
             f"{path} is not the state of a run: {first_line(error)}",
             hint="start again without --resume and with another -o",
         ) from error
-
-
-class WarmAverage:
-    """Compute an exponential moving average whose decay rises with the steps n: min(decay, (1 + n) / (10 + n)).
-
-    With a constant decay the first random weights would dominate the average for about 1 / (1 - decay) steps.
-    """
-
-    def __init__(self, decay: float) -> None:
-        self.decay = decay
-
-    def __call__(self, averaged: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
-        """Return the average after one more step; `count` steps were taken before."""
-        if not averaged.is_floating_point():
-            # This is the number of batches that batch norm counts.
-            return current
-        steps = float(count)
-        return averaged.lerp(current, 1 - min(self.decay, (1 + steps) / (10 + steps)))

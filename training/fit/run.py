@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 from lightning.pytorch import Callback, Trainer, seed_everything
-from lightning.pytorch.callbacks import EarlyStopping, WeightAveraging
+from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
 from safetensors.torch import load_file
 from torch import nn
@@ -24,17 +24,20 @@ from fer_export.formats import checkpoint as checkpoints
 from fer_export.formats.checkpoint import Checkpoint
 from training.data import classes, sources
 from training.data.sources import Split
+from training.device import bfloat16_pays, device_named
 from training.fit import pretrained, stored_views
-from training.fit.checkpointing import WHOLE, CheckpointWriter, History, ResumeState, WarmAverage, epoch_of
+from training.fit.checkpointing import WHOLE, CheckpointWriter, History, ResumeState, epoch_of
 from training.fit.dataloader import InMemory, Rows, loader
 from training.fit.epoch_bar import EpochBar
 from training.fit.errors import InterruptedRunError
 from training.fit.initial_net import initial_net
 from training.fit.lightning_module import Fitting
 from training.fit.multi_head import heads, targets
+from training.fit.weight_average import MovingAverage
 from training.provenance import only_drawn, started_from, write_environment
 from training.recipe import Data, Recipe, Stage, as_yaml, read_recipe
 
+_IN_FLOAT32 = "training in float32: this device computes faster in it than in bfloat16 (no AMX, no CUDA from Ampere on)"
 #: How many rows are checked at a time, over all processes.
 CHECKED = 512
 
@@ -85,6 +88,8 @@ def fit(recipe: Recipe, run: Run) -> Path:
         "ignore", message=".*num_workers.*|.*treespec.*|.*log_every_n_steps.*|.*lr_scheduler.step.*"
     )
     split = _load(recipe, recipe.stages[0], run)
+    if is_first() and recipe.precision == "bf16" and not bfloat16_pays(device_named()):
+        warnings.warn(_IN_FLOAT32, stacklevel=2)
     if is_first():
         run.folder.mkdir(parents=True, exist_ok=True)
         with replacing(run.folder / "recipe.yaml") as temporary:
@@ -171,7 +176,9 @@ def _fit_stage(recipe: Recipe, stage: Stage, net: nn.Module, split: Split, run: 
         strategy="ddp" if world > 1 else "auto",
         devices=world // nodes,
         num_nodes=nodes,
-        precision="bf16-mixed" if recipe.precision == "bf16" else "32-true",
+        precision="bf16-mixed" if recipe.precision == "bf16" and bfloat16_pays(device_named()) else "32-true",
+        # All pictures of a run have one size, so cuDNN searches the fastest convolution only once.
+        benchmark=torch.cuda.is_available(),
         gradient_clip_val=stage.clip or None,
         logger=TensorBoardLogger(run.folder, name="tensorboard", version=stage.name),
         callbacks=[
@@ -184,7 +191,7 @@ def _fit_stage(recipe: Recipe, stage: Stage, net: nn.Module, split: Split, run: 
                 note=note,
                 synthetic=only_drawn(recipe, recipe.stages.index(stage), run.init),
             ),
-            *([WeightAveraging(avg_fn=WarmAverage(stage.ema))] if stage.ema else []),
+            *([MovingAverage(stage.ema)] if stage.ema else []),
             *(History(run.folder / head.place / "metrics.csv", stage.name, head.prefix) for head in both),
             *([EarlyStopping("val_loss", patience=stage.stop)] if stage.stop else []),
             *([EpochBar()] if shown else []),

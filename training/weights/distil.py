@@ -52,7 +52,7 @@ def make_views(
         views: how many views the folder shall hold.
         seed: seed of the draws.
         mirrored: whether the teachers answer for mirrored views too, as in `answers`.
-        device: what the teachers run on, as in `training.device.device_named`.
+        device: device that the teachers run on, as in `training.device.device_named`.
         progress: called with the number of pictures that were just done.
 
     Returns:
