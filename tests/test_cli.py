@@ -239,6 +239,18 @@ def test_info_reads_every_format(road: Path, cli: Call) -> None:
         assert json.loads(out)["contract"]["labels"][1] == "happiness"
 
 
+def test_tables_are_folded_on_a_narrow_terminal(cli: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    _, out, _ = cli("info")
+    assert max(map(len, out.splitlines())) <= 60
+    words = " ".join(out.split())
+    assert "labels neutral, happiness, surprise, sadness, anger, disgust, fear, contempt" in words
+    assert "outputs probabilities, logits" in words
+    _, out, _ = cli("env", "list")
+    assert max(map(len, out.splitlines())) <= 60
+    assert re.search(r"^tf +\w+", out, re.MULTILINE) and re.search(r"^onnx-tf +\w+", out, re.MULTILINE)
+
+
 # From here on commands run in this process: their errors come before any browser is opened.
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from fer_export.errors import FerExportError, MissingDependencyError
 
@@ -39,6 +40,27 @@ class Output:
         """Print a line, unless the output is JSON."""
         if not self.as_json:
             self.console.print(line, markup=False, soft_wrap=True)
+
+    def table(
+        self,
+        rows: Iterable[Sequence[str]],
+        headings: Sequence[str] = (),
+        *,
+        title: str | None = None,
+        right: bool = False,
+    ) -> None:
+        """Print a table, unless the output is JSON.
+
+        The first column keeps its width, and the others are folded where the terminal is narrow.
+
+        Args:
+            rows: rows of the same number of cells.
+            headings: headings of the columns; none where empty.
+            title: title above the table.
+            right: align all columns but the first to the right, for numbers.
+        """
+        if not self.as_json:
+            self.console.print(table(rows, headings, title=title, right=right))
 
     def next(self, command: str) -> None:
         """Print the command to run next."""
@@ -87,6 +109,21 @@ class Output:
         """Write the JSON document, if the output is JSON."""
         if self.as_json:
             click.echo(json.dumps({"ok": True, **self.document}, indent=1))
+
+
+def table(
+    rows: Iterable[Sequence[str]], headings: Sequence[str] = (), *, title: str | None = None, right: bool = False
+) -> Table:
+    """Return the table that `Output.table` prints."""
+    cells = [[Text(cell) for cell in row] for row in rows]
+    bold = None if title is None else Text(title, "bold")
+    made = Table(title=bold, title_justify="left", show_header=bool(headings), box=None, pad_edge=False)
+    for place in range(max(map(len, cells), default=len(headings))):
+        heading = headings[place] if headings else ""
+        made.add_column(heading, justify="right" if right and place else "left", no_wrap=not place, overflow="fold")
+    for row in cells:
+        made.add_row(*row)
+    return made
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
