@@ -1,4 +1,4 @@
-"""The command line: what it says, its exit codes, and that a failed run loses nothing."""
+"""These tests check the command line: its output, its exit codes, and that a failed run loses nothing."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def road(small: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the whole road was gone, by the installed command."""
+    """Return a folder in which the installed command made every conversion, from checkpoint to TF.js."""
     folder = tmp_path_factory.mktemp("road")
     checkpoint.save(small, folder / "best.pth")
     steps = [
@@ -209,7 +209,7 @@ def test_a_browser_that_does_not_start_is_a_missing_dependency(tmp_path: Path) -
 
 
 def test_passes_of_the_converter_can_be_left_out(road: Path, tmp_path: Path) -> None:
-    """The numbers hold without them, and the model tells."""
+    """Without the passes the numbers still agree, and the contract says what was left out."""
     off = [word for name in PASSES for word in ("--without", name)]
     done = run("tfjs", "--from", road / "fer.onnx", "-o", tmp_path / "bare", *off, "--json")
     assert done.returncode == 0, done.stderr
@@ -251,7 +251,7 @@ def test_tables_are_folded_on_a_narrow_terminal(cli: Call, monkeypatch: pytest.M
     assert re.search(r"^tf +\w+", out, re.MULTILINE) and re.search(r"^onnx-tf +\w+", out, re.MULTILINE)
 
 
-# In this process from here: errors that come before any browser.
+# From here on commands run in this process: their errors come before any browser is opened.
 
 
 def one_error(result: tuple[int, str, str], code: int, says: str) -> None:

@@ -1,4 +1,4 @@
-"""What `verify` holds against what, where nobody says."""
+"""These tests check what `verify` compares with what, where no option says it."""
 
 from __future__ import annotations
 

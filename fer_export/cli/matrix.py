@@ -1,4 +1,4 @@
-"""`fer-export matrix`."""
+"""This module is the command `fer-export matrix`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fer_export.convert.routes import ROUTES
 from fer_export.errors import ParityError, UsageError
 from fer_export.runtimes.registry import names as registered
 
-#: torch is the reference.
+#: All runtimes but torch, which is the reference.
 RUNTIMES = tuple(name for name in registered() if name != "torch")
 
 
@@ -36,11 +36,11 @@ def main(
     path: Path | None,
     keep: Path | None,
 ) -> None:
-    """Go every route with every model, and run what is at its end in every runtime for it.
+    """Convert every model by every route, and run the result in every runtime for it.
 
-    A cell is the largest difference from torch on any output of any picture, or why there is none:
-    the error that the route or the runtime really raised. Exits 1 when a difference is over
-    tolerance. All of it takes hours: --keep, and go on another day.
+    A cell is the largest difference from torch on any output of any picture, or the error that the
+    route or the runtime raised. Exits 1 when a difference is over tolerance. The whole matrix takes
+    hours; with --keep it can be stopped and continued.
 
     \b
     Routes:
@@ -73,12 +73,12 @@ def main(
 
         kept = cells.Kept(keep)
         wanted = [route for route in ROUTES if route in routes or not routes]
-        # All of them first, so that a name that is none is not found out after an hour.
+        # All models are built first, so that a wrong name is reported at once and not after an hour.
         say("building the models")
         loaded = {name: nets.named(name, small=True) for name in names or (*checkpoint.packaged(), *models.names())}
         filled: list[cells.Cell] = []
         for name, one in loaded.items():
-            # A browser for each: what one model leaves in it is not the next one's burden.
+            # Each model gets its own browser, so that memory one model leaves behind does not affect the next.
             with Browser() as browser:
                 found = fill_cells(
                     name, one, browser=browser, wanted=wanted, runtimes=runtimes or None, kept=kept, started=say

@@ -1,4 +1,4 @@
-"""Random numbers for a batch, one for each picture."""
+"""This module draws random numbers for a batch, one for each picture; without a generator, from torch's global one."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from torch import Generator, Tensor
 
 
 def uniform(count: int, amount: float, generator: Generator | None) -> Tensor:
-    """float32 [N] in ± `amount`; torch's global generator where none is given."""
+    """Draw numbers uniformly from -amount to amount: float32 [N]."""
     return (torch.rand(count, generator=generator) * 2 - 1) * amount
 
 
 def chosen(count: int, probability: float, generator: Generator | None) -> Tensor:
-    """bool [N]."""
+    """Choose each picture with this probability: bool [N]."""
     return torch.rand(count, generator=generator) < probability
 
 
 def whole(limits: Tensor, generator: Generator | None) -> Tensor:
-    """int64 like `limits`: whole numbers from 0 to each limit, both included."""
+    """Draw whole numbers from 0 to each limit, both included: int64, shaped like `limits`."""
     return (torch.rand(limits.shape, generator=generator) * (limits + 1)).long().minimum(limits.long())
