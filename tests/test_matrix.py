@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,9 +12,11 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from rich.console import Console
 
 from fer_export import models
 from fer_export.cli import matrix as command
+from fer_export.cli.output import table
 from fer_export.contract import Contract
 from fer_export.convert import onnx, tfjs
 from fer_export.convert.routes import ROUTES
@@ -291,10 +294,14 @@ def some() -> list[Cell]:
     ]
 
 
-def test_a_block_fits_80_columns_and_leaves_nothing_out() -> None:
-    text = show.block("fernet, 1×48×48", some())
-    assert max(map(len, text.splitlines())) < 80
-    words = " ".join(text.split())
+def test_a_table_fits_the_terminal_and_leaves_nothing_out() -> None:
+    def drawn(width: int) -> str:
+        console = Console(width=width, file=io.StringIO(), highlight=False)
+        console.print(table(show.rows(some()), ("route", "runtime", "difference"), title="fernet, 1×48×48"))
+        return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+    assert max(map(len, drawn(60).splitlines())) <= 60
+    words = " ".join(drawn(80).split())
     assert "onnx onnxruntime 1.2e-06" in words
     assert "tfjs-webgpu 2.0e-01 OVER" in words
     assert f"refused: {' '.join(str(some()[2].refusal).split())}" in words

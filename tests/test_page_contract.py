@@ -133,7 +133,7 @@ class Answering:
         self.name = name
         self.rows = rows
 
-    def __call__(self, _: Any) -> dict[str, np.ndarray]:
+    def __call__(self, inputs: Any) -> dict[str, np.ndarray]:
         return self.rows
 
 
@@ -157,7 +157,7 @@ def with_golden(contract: Contract, dtype: WeightsDType) -> Contract:
         )
         for index in range(2)
     )
-    return contract.stored_as(dtype).but(golden=golden)
+    return contract.but(weights_dtype=dtype, golden=golden)
 
 
 REPLAY = """({ contract, answers }) => {
@@ -190,7 +190,7 @@ def test_both_sides_hold_to_the_same_limit(page: Page, dtype: WeightsDType, outp
     answers = {name: rows.copy() for name, rows in WANTED.items()}
     # Not of the top class, and away from it: that is held to a limit of its own.
     answers[output][1, 0] -= np.float32(tolerance.value * scale * share)
-    batches = [Batch(("0", "1"), {"pixels": np.zeros((2, 48, 48, 1), np.uint8)})]
+    batches = [Batch(("0", "1"), {"pixels": {"pixels": np.zeros((2, 48, 48, 1), np.uint8)}})]
     figures = measuring.measure(Answering("a", WANTED), Answering("b", answers), batches, contract)
     [test] = replay(page, contract, answers)["models"]
     assert [entry["output"] for entry in test["outputs"]] == [figure.output for figure in figures]

@@ -310,3 +310,28 @@ def test_smoothing_follows_each_face(page: Page) -> None:
     assert second == [[pytest.approx(0.65), "happy"]], "one frame does not turn the label over"
     assert third == [[pytest.approx(0.4225), "sad"], [0, "sad"]], "a new face starts with its own"
     assert other == [[pytest.approx(0.35), "sad"]]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+@pytest.mark.parametrize("batch", [1, 2, 4])
+def test_a_fixed_batch_answers_any_number_of_pictures(page: Page, count: int, batch: int) -> None:
+    """The net gives each of two pixels and the two in the other order, and takes no other number of pictures."""
+    both, turned_round = on_page(
+        page,
+        """(() => {
+          const net = (pixels, [rows, height, width, channels]) => {
+            if (rows !== v.batch || pixels.length !== 2 * rows) throw new Error(`${rows} pictures`);
+            const data = Float32Array.from(pixels);
+            const other = data.map((_, index) => data[index ^ 1]);
+            return { both: { data, shape: [rows, height, width, channels] }, other: { data: other, shape: [rows, 2] } };
+          };
+          const pixels = Float32Array.from({ length: 2 * v.count }, (_, index) => index + 1);
+          const { both, other } = t.anyNumber(net, v.batch)(pixels, [v.count, 1, 2, 1]);
+          return [both, other].map(({ data, shape }) => ({ data: [...data], shape }));
+        })()""",
+        count=count,
+        batch=batch,
+    )
+    wanted = np.arange(1, 2 * count + 1).reshape(count, 2)
+    assert both == {"data": wanted.ravel().tolist(), "shape": [count, 1, 2, 1]}
+    assert turned_round == {"data": wanted[:, ::-1].ravel().tolist(), "shape": [count, 2]}

@@ -11,11 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from pages import FROM_DISK, WEB, Visit, chromium_with
+from PIL import Image
 from playwright.sync_api import Browser
 
 from fer_export.contract import KEY, Contract, Training
 
+PORTRAIT = ROOT / "fer_export" / "portrait" / "portrait.png"
 FOLDERS = {"classifier": ".", "pnet": "detector/pnet", "rnet": "detector/rnet", "onet": "detector/onet"}
 REAL = Training(data="pictures", protocol="by votes", recipe="fernet", seed=0, epochs=1)
 
@@ -50,6 +53,17 @@ class Copy:
         content = json.loads(path.read_text())
         content["userDefinedMetadata"][KEY] = change(content["userDefinedMetadata"][KEY])
         path.write_text(json.dumps(content))
+
+    def fix_batch(self, model: str, batch: int) -> None:
+        """Let a model's graph take exactly so many pictures, as TF.js checks it, and its contract say so."""
+        path = self.models / FOLDERS[model] / "model.json"
+        content = json.loads(path.read_text())
+        [placeholder] = [node for node in content["modelTopology"]["node"] if node["op"] == "Placeholder"]
+        placeholder["attr"]["shape"]["shape"]["dim"][0]["size"] = str(batch)
+        path.write_text(json.dumps(content))
+        self.change_contract(
+            model, lambda contract: Contract.from_object(contract, where="the copy").but(batch=batch).to_object()
+        )
 
     def train_on(self, training: Training | None) -> None:
         """Let the classifier's contract say what it was trained on."""
@@ -148,6 +162,19 @@ def test_a_contract_that_was_edited_is_refused(browser: Browser, copy: Copy) -> 
     assert visit.said("#summary") == "The models could not be loaded"
     assert visit.said("#alert") == ("the classifier's contract was edited after it was written: export the model again")
     assert not visit.page.is_enabled("#start")
+
+
+def test_a_model_with_a_fixed_batch_reads_any_number_of_faces(browser: Browser, copy: Copy) -> None:
+    """Three faces by two: TF.js refuses any other number of pictures than the graph's own."""
+    copy.fix_batch("classifier", 2)
+    photo = np.asarray(Image.open(PORTRAIT).convert("RGB"))
+    Image.fromarray(np.concatenate([photo] * 3, axis=1)).save(copy.folder / "three.png")
+    visit = copy.visit(browser)
+    assert visit.fer("parity.ok") is True
+    visit.page.set_input_files("#file", copy.folder / "three.png")
+    visit.until("fer.frames === 1 || fer.error")
+    assert visit.fer("error") is None
+    assert [face["label"] for face in visit.fer("faces")] == ["happiness"] * 3
 
 
 @pytest.mark.parametrize(

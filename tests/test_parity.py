@@ -178,7 +178,7 @@ def test_the_limit_is_absolute_for_small_values_and_a_share_of_large_ones(
     small: checkpoint.Checkpoint, weights: WeightsDType, largest: float, limit: float
 ) -> None:
     outputs = (Output(name="values", shape=(2,), meaning="two"),)
-    contract = small.contract.stored_as(weights).but(labels=(), outputs=outputs)
+    contract = small.contract.but(weights_dtype=weights, labels=(), outputs=outputs)
     batches = batches_of(small.contract)
     # The smaller value is what differs: the limit is that of the whole output.
     for apart, holds in ((0.9 * limit, True), (1.1 * limit, False)):

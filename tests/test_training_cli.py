@@ -83,15 +83,15 @@ runpy.run_module("training", run_name="__main__", alter_sys=True)
         ("matplotlib", "train", ("robustness", "--kind", "drawn")),
         ("jinja2", "train", ("card", "--ckpt", "x", "--data", "y", "-o", "z")),
         ("optuna", "train", ("tune", "--recipe", "drawn")),
-        ("sqlalchemy", "train", ("tune", "--recipe", "drawn")),
+        ("sqlalchemy", "train", ("tune", "--recipe", "drawn", "-o", "{tmp}/tune")),
         ("selenium", "collect", ("collect", "--url", "https://a.test/{query}", "--query", "x", "-o", "photos")),
         ("pandas", "dev", ("data", "parse-time", "x.csv")),
     ],
 )
 def test_a_missing_package_is_one_line_that_names_what_to_install(
-    package: str, extra: str, arguments: tuple[str, ...]
+    package: str, extra: str, arguments: tuple[str, ...], tmp_path: Path
 ) -> None:
-    done = hidden(package, *arguments)
+    done = hidden(package, *(argument.replace("{tmp}", str(tmp_path)) for argument in arguments))
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr == f"error: {package} is not installed: pip install -e '.[{extra}]'\n"
 

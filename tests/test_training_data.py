@@ -421,3 +421,14 @@ def test_parse_time_compares_on_the_same_file(tmp_path: Path) -> None:
     found = json.loads(text)
     assert found["rows"] == 20
     assert found["pandas_to_parse"] == pytest.approx(found["pandas"] / found["parse"])
+
+
+def test_a_csv_with_a_column_a_pixel_is_one_short_line(tmp_path: Path) -> None:
+    header = ",".join(["emotion", *(f"pixel{number}" for number in range(48 * 48))])
+    (tmp_path / "fer2013.csv").write_text(f"{header}\n")
+    with pytest.raises(InvalidInputError) as caught:
+        sources.load_faces("fer2013", tmp_path)
+    assert len(caught.value.reason) < 300
+    assert "emotion, pixel0, pixel1, pixel2, pixel3 and 2,300 more" in caught.value.reason
+    hint = caught.value.hint or ""
+    assert "competitions/challenges-in-representation-learning-facial-expression-recognition-challenge" in hint

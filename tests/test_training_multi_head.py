@@ -130,12 +130,12 @@ def test_the_figures_are_each_sets_own(run: Path, split: sources.Split) -> None:
 
 
 def test_a_resumed_run_of_two_heads_equals_an_unbroken_one(run: Path, folder: Path, tmp_path: Path) -> None:
-    from training.fit.checkpointing import State
+    from training.fit.checkpointing import ResumeState
 
     class Stop(Exception):
         pass
 
-    class Killed(State):
+    class Killed(ResumeState):
         def on_train_epoch_end(self, trainer, pl_module):  # type: ignore[no-untyped-def]
             if trainer.current_epoch == 1:
                 raise Stop

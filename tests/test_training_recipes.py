@@ -13,9 +13,9 @@ from fer_export.errors import InvalidInputError
 from fer_export.formats import checkpoint
 from training import recipe
 from training.fit import losses, optimization
-from training.fit.checkpointing import WarmAverage
 from training.fit.dataloader import InMemory, Rows, loader
 from training.fit.run import Run, fit
+from training.fit.weight_average import move, rising_decay
 from training.recipe import Loss, Optimizer, Schedule, Stage
 
 SGD = Optimizer(name="sgd", learning_rate=0.1, weight_decay=0.01)
@@ -218,11 +218,12 @@ def test_schedules() -> None:
 
 
 def test_the_average_forgets_its_first_weights() -> None:
-    average = WarmAverage(0.999)
-    value = torch.zeros(1)
+    value, count = torch.zeros(1), torch.tensor(0)
     for step in range(1, 200):
-        value = average(value, torch.ones(1), torch.tensor(step))
+        move([value, count], [torch.ones(1), torch.tensor(step)], 1 - rising_decay(0.999, step))
     assert value.item() > 0.99
+    assert count.item() == 199
+    assert rising_decay(0.999, 10**6) == 0.999
 
 
 # The order of rows

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import sys
 import warnings
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -30,6 +32,7 @@ COMMANDS = {
 }
 
 
+_INTERRUPTED = 130
 #: Old name of a command → its present one. Not listed; to be removed after the next release.
 ALIASES = {"reinforce": "distil"}
 
@@ -52,6 +55,8 @@ class Commands(lazy("training.cli", COMMANDS)):  # type: ignore[misc]
             if missing is None:
                 raise
             fail(missing, Output(as_json))
+        except KeyboardInterrupt as stop:
+            _stopped(stop, as_json)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -69,6 +74,17 @@ def main() -> None:
     \b
     Exit codes: 0 ok, 2 usage, 3 missing dependency, 4 invalid input.
     """
+
+
+def _stopped(stop: KeyboardInterrupt, as_json: bool) -> NoReturn:
+    """Say what Ctrl-C has ended and how it goes on, and exit as shells expect it: 128 + SIGINT."""
+    reason, hint = getattr(stop, "reason", "stopped"), getattr(stop, "hint", None)
+    if as_json:
+        record = {"ok": False, "interrupted": True, "error": reason, "hint": hint, "exit_code": _INTERRUPTED}
+        click.echo(json.dumps(record, indent=1))
+    else:
+        click.echo(f"{reason}; to go on: {hint}" if hint else reason, err=True)
+    sys.exit(_INTERRUPTED)
 
 
 def _plainly(message: Warning | str, *_: object, **__: object) -> str:

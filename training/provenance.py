@@ -34,17 +34,17 @@ from training.recipe import Recipe
 _PACKAGES = ("torch", "torchvision", "lightning", "numpy", "facenet-pytorch")
 
 
-def contract_for(recipe: Recipe, split: Split, *, note: str = "") -> Contract:
-    """The contract of a net that is about to be trained; hash and figures come later.
+def contract_for(recipe: Recipe, split: Split, *, note: str = "", synthetic: bool) -> Contract:
+    """Return the contract of a net that is about to be trained; hash and figures come later.
 
     Args:
         recipe: of the run.
         split: what the stage is fed.
         note: on the weights it starts from; sentences that end in "; ".
+        synthetic: whether all that it was ever trained on is drawn, see `only_drawn`.
     """
     labels = split.train.labels
-    drawn = recipe.data.kind == "drawn"
-    trying_out = "for trying out, knows no real face; " if drawn else ""
+    trying_out = "for trying out, knows no real face; " if synthetic else ""
     said = "".join(f"{sentence}; " for sentence in split.notes)
     return Contract(
         architecture=architecture_of(recipe, len(labels)),
@@ -70,12 +70,25 @@ def contract_for(recipe: Recipe, split: Split, *, note: str = "") -> Contract:
             seed=recipe.seed,
             epochs=sum(stage.epochs for stage in recipe.stages),
             note=trying_out + said + note,
-            synthetic=drawn,
+            synthetic=synthetic,
         ),
-        license="MIT" if drawn else "MIT (weights; the pictures they were trained on have terms of their own)",
+        license="MIT" if synthetic else "MIT (weights; the pictures they were trained on have terms of their own)",
         weights_sha256="0" * 64,
         tools={"torch": torch.__version__.partition("+")[0], "fer-export": __version__},
     )
+
+
+def only_drawn(recipe: Recipe, stage: int, init: Checkpoint | None) -> bool:
+    """Whether a net knows faces that a program drew, and no other.
+
+    Args:
+        recipe: of the run.
+        stage: index of the stage that trains it; the stages before count too.
+        init: the checkpoint that the run started from.
+    """
+    kinds = {recipe.data_of(each).kind for each in recipe.stages[: stage + 1]}
+    before = init is None or (init.contract.training is not None and init.contract.training.synthetic)
+    return kinds == {"drawn"} and before
 
 
 def architecture_of(recipe: Recipe, classes: int) -> Architecture:

@@ -12,16 +12,18 @@ import optuna
 import yaml
 from lightning.pytorch import Callback, LightningModule, Trainer
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
-from optuna.study import MaxTrialsCallback
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from fer_export.errors import InvalidInputError, MissingDependencyError
 from fer_export.files import replacing
 from fer_export.formats import checkpoint
+from training.fit.errors import InterruptedRunError
 from training.fit.run import Run, fit
 from training.recipe import Range, Recipe, as_yaml, read_recipe
 
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
+#: States of the trials that are not more than were asked for.
+COUNTED = (*ENDED, TrialState.RUNNING)
 #: Seconds between signs of life of a worker, and after how many of silence its trial is started again.
 HEARTBEAT, SILENCE = 30, 120
 
@@ -49,6 +51,10 @@ class Search:
     epochs: int | None = None
     limit: int = 0
     progress: bool = True
+
+
+class _SurplusTrialError(Exception):
+    """A trial that another worker's made one too many."""
 
 
 class Pruning(Callback):
@@ -85,6 +91,9 @@ def tune(search: Search) -> optuna.Study:
     study = _study(search)
 
     def objective(trial: Trial) -> float:
+        # Workers look and begin at the same time; whose trial is one too many gives it up before anything is trained.
+        if _before(study, trial.number) >= search.trials:
+            raise _SurplusTrialError
         chosen = [f"{name}={_choose(trial, name, range_)!s}" for name, range_ in recipe.search.items()]
         changed = read_recipe(search.recipe, changes=[*search.changes, *chosen], epochs=search.epochs)
         run = Run(
@@ -97,9 +106,14 @@ def tune(search: Search) -> optuna.Study:
         best = fit(changed, run)
         return next(metric.value for metric in checkpoint.load(best).contract.metrics if metric.name == "accuracy")
 
-    study.optimize(objective, callbacks=[MaxTrialsCallback(search.trials, states=ENDED)]) if _left(
-        study, search
-    ) else None
+    try:
+        while _left(study, search):
+            study.optimize(objective, n_trials=1, catch=(_SurplusTrialError,))
+    except KeyboardInterrupt:
+        _write(study, search)
+        raise InterruptedRunError(
+            f"stopped; {_ended(study)} of {search.trials} trials are done, in {search.folder}", "the same command"
+        ) from None
     _write(study, search)
     return study
 
@@ -116,7 +130,7 @@ def _study(search: Search) -> optuna.Study:
             search.storage,
             heartbeat_interval=HEARTBEAT,
             grace_period=SILENCE,
-            failed_trial_callback=RetryHeartbeatStaleTrialCallback(),
+            heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(),
         )
         return optuna.create_study(
             storage=storage,
@@ -152,12 +166,23 @@ def _choose(trial: Trial, name: str, range_: Range) -> object:
 
 
 def _left(study: optuna.Study, search: Search) -> bool:
-    return len(study.get_trials(deepcopy=False, states=ENDED)) < search.trials
+    """Whether another trial is to be begun. Those that other workers are at count; those of dead workers do not."""
+    optuna.storages.fail_stale_trials(study)
+    return len(study.get_trials(deepcopy=False, states=COUNTED)) < search.trials
+
+
+def _ended(study: optuna.Study) -> int:
+    return len(study.get_trials(deepcopy=False, states=ENDED))
+
+
+def _before(study: optuna.Study, number: int) -> int:
+    """How many trials that count have a smaller number."""
+    return sum(trial.number < number for trial in study.get_trials(deepcopy=False, states=COUNTED))
 
 
 def _write(study: optuna.Study, search: Search) -> None:
     """The table of trials, and the best recipe as YAML that `fit` takes."""
-    trials = study.get_trials(deepcopy=False)
+    trials = [trial for trial in study.get_trials(deepcopy=False) if trial.params or trial.state in COUNTED]
     names = sorted({name for trial in trials for name in trial.params})
     with replacing(search.folder / "trials.csv") as temporary, temporary.open("w", newline="") as text:
         writer = csv.writer(text)

@@ -137,28 +137,28 @@ def _show(
     notes: dict[str, str],
     page: dict[str, Any] | None,
 ) -> None:
-    from rich.table import Table
-
     versions = ", ".join(f"{name} {computer[name]}" for name in ("python", "torch", "tfjs") if computer.get(name))
     output.text(f"{computer['processor']}, {computer['cores']} cores; load before: {computer['load']}")
     output.text(versions)
     output.text("")
+    rows = []
     for side, one in sides.items():
-        output.text(f"{side:<11}{one['name']}: {one['cost'] or 'cost unknown'}")
-        if one["weights_bytes"]:
-            files = ", ".join(f"{count / 1e6:.2f} MB as {kind}" for kind, count in one["weights_bytes"].items())
-            output.text(f"{'':<11}weight files of TF.js: {files}")
+        files = ", ".join(f"{count / 1e6:.2f} MB as {kind}" for kind, count in one["weights_bytes"].items())
+        weights = f"\nweight files of TF.js: {files}" if files else ""
+        rows.append((side, f"{one['name']}: {one['cost'] or 'cost unknown'}{weights}"))
+    output.table(rows)
     output.text("")
-    times = Table(box=None, pad_edge=False)
-    for heading in ("runtime", "batch", "model ms", "reference ms", "ratio"):
-        if heading in ("runtime", "batch", "model ms") or len(sides) == 2:
-            times.add_column(heading, justify="left" if heading == "runtime" else "right", overflow="fold")
-    for record in records:
-        own = [_spread(record[name], ("q1", "q3")) for name in ("model", "reference") if name in record]
-        ratio = [_spread(record["ratio"], ("low", "high"))] if "ratio" in record else []
-        times.add_row(record["runtime"], str(record["batch"]), *own, *ratio)
-    if not output.as_json:
-        output.console.print(times)
+    names = [name for name in ("model", "reference") if name in sides]
+    headings = ["runtime", "batch", *(f"{name} ms" for name in names), *(["ratio"] if len(sides) == 2 else [])]
+    times = [
+        [
+            *(record["runtime"], str(record["batch"])),
+            *(_spread(record[name], ("q1", "q3")) for name in names),
+            *([_spread(record["ratio"], ("low", "high"))] if "ratio" in record else []),
+        ]
+        for record in records
+    ]
+    output.table(times, headings, right=True)
     output.text("")
     output.text("ms: median of all calls (quartiles). One thread, read-back included.")
     if len(sides) == 2:

@@ -44,9 +44,11 @@ def list_(output: Output) -> None:
         for one in ENVIRONMENTS.values()
     ]
     output.add(environments=records)
-    for record in records:
-        output.text(f"{record['name']:<9}{record['state']:<10}{record['purpose']} ({record['size']})")
-        output.text(f"{'':<9}{record['folder']}")
+    rows = [
+        (record["name"], record["state"], f"{record['purpose']} ({record['size']})\n{record['folder']}")
+        for record in records
+    ]
+    output.table(rows, ("name", "state", "purpose (size) and folder"))
 
 
 @main.command("create")

@@ -59,15 +59,16 @@ def main(output: Output, path: Path | None) -> None:
         else "",
         "tools": ", ".join(f"{name} {version}" for name, version in contract.tools.items()),
     }
-    for name, value in lines.items():
-        if value:
-            output.text(f"{name:<13}{value}")
-    for metric in contract.metrics:
-        output.text(f"{metric.name:<13}{metric.value:.4f}  {metric.split}, n = {metric.samples}: {metric.protocol}")
-    for record in contract.parity:
-        output.text(
-            f"{'parity':<13}{record.runtime}, {record.output}: max abs {record.max_abs:.1e} over {record.samples}"
-        )
+    rows = [(name, value) for name, value in lines.items() if value]
+    rows += [
+        (metric.name, f"{metric.value:.4f}  {metric.split}, n = {metric.samples}: {metric.protocol}")
+        for metric in contract.metrics
+    ]
+    rows += [
+        ("parity", f"{record.runtime}, {record.output}: max abs {record.max_abs:.1e} over {record.samples}")
+        for record in contract.parity
+    ]
+    output.table(rows)
 
 
 def _conversion(contract: Contract) -> str:

@@ -83,7 +83,9 @@ def main(
                 found = fill_cells(
                     name, one, browser=browser, wanted=wanted, runtimes=runtimes or None, kept=kept, started=say
                 )
-            output.text(f"{show.block(f'{name}, {nets.described(one)}', found)}\n")
+            headings = ("route", "runtime", "difference")
+            output.table(show.rows(found), headings, title=f"{name}, {nets.described(one)}")
+            output.text("")
             filled += found
         if path is not None:
             with replacing(path) as temporary:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from fer_export.errors import FerExportError
+from fer_export.errors import FerExportError, MissingDependencyError
 
 if TYPE_CHECKING:
     from fer_export.parity import Figures
@@ -39,6 +40,25 @@ class Output:
         """A line for people."""
         if not self.as_json:
             self.console.print(line, markup=False, soft_wrap=True)
+
+    def table(
+        self,
+        rows: Iterable[Sequence[str]],
+        headings: Sequence[str] = (),
+        *,
+        title: str | None = None,
+        right: bool = False,
+    ) -> None:
+        """A table for people: its first column keeps its width, and the others are folded where the terminal is narrow.
+
+        Args:
+            rows: as many cells each.
+            headings: of the columns; none where empty.
+            title: above it.
+            right: all columns but the first are numbers.
+        """
+        if not self.as_json:
+            self.console.print(table(rows, headings, title=title, right=right))
 
     def next(self, command: str) -> None:
         """What to run next."""
@@ -89,6 +109,21 @@ class Output:
             click.echo(json.dumps({"ok": True, **self.document}, indent=1))
 
 
+def table(
+    rows: Iterable[Sequence[str]], headings: Sequence[str] = (), *, title: str | None = None, right: bool = False
+) -> Table:
+    """What `Output.table` prints."""
+    cells = [[Text(cell) for cell in row] for row in rows]
+    bold = None if title is None else Text(title, "bold")
+    made = Table(title=bold, title_justify="left", show_header=bool(headings), box=None, pad_edge=False)
+    for place in range(max(map(len, cells), default=len(headings))):
+        heading = headings[place] if headings else ""
+        made.add_column(heading, justify="right" if right and place else "left", no_wrap=not place, overflow="fold")
+    for row in cells:
+        made.add_row(*row)
+    return made
+
+
 def command(function: Callable[..., None]) -> Callable[..., None]:
     """Wrap a command: adds --json, hands over an `Output`, turns known errors into one line."""
 
@@ -100,6 +135,11 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             function(output, *args, **kwargs)
         except FerExportError as error:
             fail(error, output)
+        except ModuleNotFoundError as error:
+            if not error.name or error.name.startswith("fer_export"):
+                raise
+            package = error.name.partition(".")[0]
+            fail(MissingDependencyError(f"{package} is not installed", hint="pip install fer-export"), output)
         output.close()
 
     return wrapped

@@ -31,6 +31,10 @@ SIZE = 48
 LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 #: Names under which the file is distributed, the most complete first.
 FILES = ("fer2013.csv", "icml_face_data.csv", "train.csv")
+#: Where the CSV is to be had; other pages of Kaggle have the pictures alone.
+SOURCE = (
+    "https://www.kaggle.com/competitions/challenges-in-representation-learning-facial-expression-recognition-challenge"
+)
 _PACKED: dict[str, Callable[[Path], Any]] = {".xz": lzma.LZMAFile, ".gz": gzip.GzipFile, ".bz2": bz2.BZ2File}
 _DAMAGE = (OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, UnicodeDecodeError, csv.Error)
 _BLOCK = 1 << 20
@@ -89,7 +93,7 @@ def read(path: Path, *, usage: str | None = None, limit: int | None = None, skip
             file and row.
     """
     if not path.is_file():
-        raise InvalidInputError(f"no file {path}", hint="FER2013: https://www.kaggle.com/datasets/msambare/fer2013")
+        raise InvalidInputError(f"no file {path}", hint=f"fer2013.csv is in {SOURCE}")
     kept = _cache_path(path)
     rows = _cached(kept)
     if rows is not None:
@@ -271,7 +275,12 @@ def _pixels(text: str, place: str) -> npt.NDArray[np.uint8]:
 
 def _columns(header: list[str], path: Path) -> dict[str, int]:
     if "pixels" not in header:
-        raise InvalidInputError(f"{path}: no column 'pixels' (found: {', '.join(header) or 'nothing'})")
+        found = ", ".join(name[:40] for name in header[:5]) or "nothing"
+        more = f" and {len(header) - 5:,} more" if len(header) > 5 else ""
+        raise InvalidInputError(
+            f"{path}: no column 'pixels' (found: {found}{more})",
+            hint=f"a row has all pixels of its picture in one column, as in the file of {SOURCE}",
+        )
     return {name: header.index(name) for name in ("pixels", "emotion", "usage") if name in header}
 
 

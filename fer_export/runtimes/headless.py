@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import numpy as np
 
-from fer_export.errors import MissingDependencyError
+from fer_export.errors import MissingDependencyError, first_line
 from fer_export.runtimes import Array, Outputs, chromium, driver, typed
 
 #: `_serve` answers this address from files; no socket is opened, and every other address is blocked.
@@ -74,7 +74,15 @@ class Headless:
                 self._playwright = driver.acquire()
             path = chromium.find()
             flags = [*chromium.ARGUMENTS, *_FLAGS]
-            self._chromium = self._playwright.chromium.launch(executable_path=path, args=flags)
+            from playwright.sync_api import Error
+
+            try:
+                self._chromium = self._playwright.chromium.launch(executable_path=path, args=flags)
+            except Error as error:
+                raise MissingDependencyError(
+                    f"{path} does not start as a browser: {first_line(error)}",
+                    hint=f"fer-export browser --install, or set {chromium.VARIABLE} to another browser's path",
+                ) from error
         return self._chromium
 
     def _serve(self, route: Any) -> None:

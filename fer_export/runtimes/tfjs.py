@@ -48,7 +48,10 @@ class Browser(Headless):
 
         if backend not in self._ready:
             # Where a backend fails, TF.js silently takes another one.
-            active = page.evaluate("([b, w]) => harness.setup(b, w)", [backend, ASSETS_URL])
+            try:
+                active = page.evaluate("([b, w]) => harness.setup(b, w)", [backend, ASSETS_URL])
+            except Error as error:
+                raise MissingDependencyError(f"tfjs-{backend} cannot be had here: {first_line(error)}") from error
             if active != backend:
                 raise MissingDependencyError(
                     f"tfjs-{backend} cannot be had here: this browser's TF.js falls back to {active or 'nothing'}"

@@ -10,6 +10,7 @@ from fer_export.cli import options
 from fer_export.cli.output import Output, command
 from fer_export.errors import UsageError
 from training.cli import rows
+from training.cli.options import device as device_option
 from training.cli.options import made_of
 
 
@@ -27,6 +28,7 @@ from training.cli.options import made_of
     help="Checkpoint to write; otherwise CKPT-calibrated, in this folder for a packaged model.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the five parts.")
+@device_option
 @command
 def main(
     output: Output,
@@ -37,6 +39,7 @@ def main(
     split: str | None,
     path: Path | None,
     seed: int,
+    device: str,
 ) -> None:
     """Fit a temperature on rows that were not trained on, and write it into the contract.
 
@@ -65,7 +68,7 @@ def main(
             hint="give it a folder with train/ and val/, or add --split all if these are other pictures",
         )
     with rows.bar(output, len(faces.labelled())) as progress:
-        done = calibrate(loaded, faces, seed=seed, progress=progress)
+        done = calibrate(loaded, faces, seed=seed, progress=progress, device=device)
     path = path or made_of(source, "calibrated")
     checkpoint.save(done, path)
     found = done.contract.calibration

@@ -12,6 +12,7 @@ from fer_export.cli import options
 from fer_export.cli.output import Output, command
 from fer_export.errors import UsageError
 from training.cli import rows
+from training.cli.options import device as device_option
 
 
 @click.command("evaluate")
@@ -29,6 +30,7 @@ from training.cli import rows
 @click.option("--views", type=click.IntRange(1, 10), default=1, show_default=True, help="Measure their average too.")
 @click.option("--without-copies", is_flag=True, help="Leave out rows whose picture is in Training too.")
 @click.option("-o", "--output", "folder", type=options.FilePath, help="Write the report there: pictures and a page.")
+@device_option
 @command
 def main(
     output: Output,
@@ -42,6 +44,7 @@ def main(
     views: int,
     without_copies: bool,
     folder: Path | None,
+    device: str,
 ) -> None:
     """Measure a checkpoint: one view, float32, no augmentation.
 
@@ -78,7 +81,7 @@ def main(
             loaded.contract, data, kind, split, run=run, protocol=protocol, merged=merged, without_copies=without_copies
         )
     with rows.bar(output, int((faces.classes >= 0).sum()) * views) as progress:
-        measured = evaluate(loaded, faces, views=views, progress=progress)
+        measured = evaluate(loaded, faces, views=views, progress=progress, device=device)
     if private:
         test_set_ledger.record_look(
             run,

@@ -13,9 +13,10 @@ from fer_export.cli.output import Output, command
 from training.cli import options
 
 _NO_DATA = """\
-No --data given. For a model of real faces get FER2013 (fer2013.csv, Kaggle: "Challenges in Representation
-Learning: Facial Expression Recognition Challenge") and Microsoft's FER+ votes (fer2013new.csv, from
-github.com/microsoft/FERPlus), put both into one folder, then: make train DATA=folder RECIPE=fernet
+No --data given. For a model of real faces get FER2013 (fer2013.csv, Kaggle's competition
+challenges-in-representation-learning-facial-expression-recognition-challenge) and Microsoft's FER+
+votes (fer2013new.csv, from github.com/microsoft/FERPlus), put both into one folder, then:
+make train DATA=folder RECIPE=fernet
 Training on drawn faces meanwhile: the checkpoint goes down the whole road but knows no real face.
 """
 

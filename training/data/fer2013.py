@@ -11,7 +11,7 @@ from fer_export.errors import InvalidInputError
 from training.data.faces import Faces, one_hot
 
 LABELS = fer2013.LABELS
-HINT = "FER2013: https://www.kaggle.com/datasets/msambare/fer2013 or the ICML 2013 challenge page"
+HINT = f"fer2013.csv is in {fer2013.SOURCE}"
 
 
 def find(path: Path) -> Path:

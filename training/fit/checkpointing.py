@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import pickle
 import time
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,9 @@ from lightning.pytorch.callbacks import Checkpoint as LightningCheckpoint
 from safetensors.torch import save_file
 from torch import Tensor
 
+from fer_export.errors import InvalidInputError, first_line
 from fer_export.files import replacing
-from fer_export.formats.checkpoint import Checkpoint, save, weights_sha256
+from fer_export.formats.checkpoint import DAMAGED, Checkpoint, save, weights_sha256
 from training.data.sources import Split
 from training.fit.multi_head import Head, cut
 from training.provenance import contract_for, metrics_of
@@ -27,14 +30,17 @@ COLUMNS = ("epoch", "stage", "loss", "val_loss", "accuracy", "macro_f1", "learni
 WHOLE = "net-"
 
 
-class Keeper(Callback):
+class CheckpointWriter(Callback):
     """Writes `last.*` after each epoch and `best.*` when the check is the best so far; a second head's below.
 
     Stands before the weight averaging in the list, so that it sees the averaged weights.
     """
 
-    def __init__(self, folder: Path, recipe: Recipe, split: Split, heads: tuple[Head, ...], *, note: str) -> None:
+    def __init__(
+        self, folder: Path, recipe: Recipe, split: Split, heads: tuple[Head, ...], *, note: str, synthetic: bool
+    ) -> None:
         self.folder, self.recipe, self.split, self.heads, self.note = folder, recipe, split, heads, note
+        self.synthetic = synthetic
         self.best = dict.fromkeys((head.name for head in heads), float("-inf"))
         self.state: dict[str, Tensor] = {}
 
@@ -79,7 +85,7 @@ class Keeper(Callback):
             state = cut(self.recipe.architecture, self.recipe.arguments, state, head, width=self.heads[-1].stop)
         if head.start:
             split = replace(split, train=split.train.by_other(), check=split.check.by_other().labelled())
-        contract = contract_for(self.recipe, split, note=self.note)
+        contract = contract_for(self.recipe, split, note=self.note, synthetic=self.synthetic)
         training = contract.training
         assert training is not None
         other = f"; beside {self.heads[1 - self.heads.index(head)].name}" if len(self.heads) > 1 else ""
@@ -150,7 +156,7 @@ class History(Callback):
             writer.writerow(row)
 
 
-class State(LightningCheckpoint):
+class ResumeState(LightningCheckpoint):
     """Writes what a resumed run needs after each epoch, and never leaves half of it.
 
     Lightning's own ModelCheckpoint writes in place, and at the end again, when the averaged weights have
@@ -168,19 +174,28 @@ class State(LightningCheckpoint):
             temporary.replace(self.path)
 
 
-class WarmAverage:
-    """Exponential moving average whose decay rises from 0.1 with the steps taken: min(decay, (1 + n) / (10 + n)).
+def epoch_of(path: Path) -> int:
+    """Return the epoch, from 0, after which the state of a run was written.
 
-    Without the rise the average holds on to the first random weights for some 1 / (1 - decay) steps.
+    The state is data: tensors, numbers and names. A file that holds anything else is not opened, since loading it
+    could run code.
+
+    Raises:
+        InvalidInputError: the file is damaged, unsafe, or no such state.
     """
-
-    def __init__(self, decay: float) -> None:
-        self.decay = decay
-
-    def __call__(self, averaged: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
-        """The average after one more step; `count` steps were taken before."""
-        if not averaged.is_floating_point():
-            # The count of batches that batch norm keeps.
-            return current
-        steps = float(count)
-        return averaged.lerp(current, 1 - min(self.decay, (1 + steps) / (10 + steps)))
+    try:
+        with warnings.catch_warnings():
+            # It warns of what it is about to refuse.
+            warnings.simplefilter("ignore")
+            state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        return int(state["epoch"])
+    except pickle.UnpicklingError as error:
+        raise InvalidInputError(
+            f"{path} is damaged or holds more than the state of a run, and is not opened: loading it could run code",
+            hint="start again without --resume and with another -o",
+        ) from error
+    except DAMAGED as error:
+        raise InvalidInputError(
+            f"{path} is not the state of a run: {first_line(error)}",
+            hint="start again without --resume and with another -o",
+        ) from error

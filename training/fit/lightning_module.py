@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from fer_export.contract import Normalization
 from fer_export.models.classifier import Normalize
 from training.augment import augment, mixup
 from training.fit import optimization
+from training.fit.loss_watch import LossWatch
 from training.fit.multi_head import Head
 from training.recipe import OFF, Recipe, Stage
 
@@ -30,6 +32,7 @@ class Fitting(LightningModule):
         recipe, stage: what to do.
         steps: of the whole stage.
         heads: which answers are held against which targets; one, or two for two sets of labels.
+        kept: the last checkpoint that the run has written, or will write; named should the loss not be finite.
         teacher: for the loss `embedding`: normalised RGB pictures → embeddings, as `net.embed` answers.
     """
 
@@ -42,6 +45,7 @@ class Fitting(LightningModule):
         steps: int,
         heads: tuple[Head, ...],
         teacher: nn.Module | None = None,
+        kept: Path | None = None,
     ) -> None:
         super().__init__()
         self.net = net.to(memory_format=torch.channels_last)
@@ -49,6 +53,7 @@ class Fitting(LightningModule):
         self.recipe, self.stage, self.steps, self.heads = recipe, stage, steps, heads
         # In a list, so that it is no part of what is trained, averaged and saved.
         self.teacher = [Normalize(IMAGENET), teacher] if teacher is not None else []
+        self._watch = LossWatch(kept)
         self.answers: list[tuple[Tensor, Tensor, Tensor]] = []
         optimization.freeze(self.net, stage)
 
@@ -69,6 +74,7 @@ class Fitting(LightningModule):
             if self.stage.mixup:
                 changed, targets = mixup(changed, targets, self.stage.mixup)
         loss = self._losses(changed, targets).mean()
+        self._watch.see(loss, self.current_epoch, self.global_step)
         self.log("loss", loss, prog_bar=True, on_step=True, on_epoch=True, batch_size=len(pixels))
         return loss
 
@@ -93,6 +99,9 @@ class Fitting(LightningModule):
         parts = [part for share in shares for part in share]
         self.answers = []
         rows, logits, targets = (torch.cat(part).cpu() for part in zip(*parts, strict=True))
+        self._watch.done()
+        if not rows.isfinite().all():
+            raise self._watch.diverged(self.current_epoch, self.global_step, "the loss of the checked rows")
         self.log("val_loss", rows.mean(), prog_bar=True)
         for head in self.heads if not self.teacher else ():
             wanted = head.of(targets)

@@ -54,11 +54,13 @@ def optimizer(net: nn.Module, stage: Stage) -> Optimizer:
         }
         for (factor, decayed), parameters in groups.items()
     ]
+    # One kernel for all parameters of a step, where they are on a GPU.
+    fused = all(parameter.is_cuda for parameters in groups.values() for parameter in parameters) or None
     if settings.name == "sgd":
         momentum = settings.momentum
-        return torch.optim.SGD(listed, lr=settings.learning_rate, momentum=momentum, nesterov=momentum > 0)
+        return torch.optim.SGD(listed, lr=settings.learning_rate, momentum=momentum, nesterov=momentum > 0, fused=fused)
     kind = torch.optim.Adam if settings.name == "adam" else torch.optim.AdamW
-    return kind(listed, lr=settings.learning_rate)
+    return kind(listed, lr=settings.learning_rate, fused=fused)
 
 
 def schedule(optimizer: Optimizer, settings: Schedule, steps: int, epochs: int) -> dict[str, Any] | None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import signal
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer, seed_everything
-from lightning.pytorch.callbacks import EarlyStopping, WeightAveraging
+from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
 from safetensors.torch import load_file
 from torch import nn
@@ -24,15 +24,20 @@ from fer_export.formats import checkpoint as checkpoints
 from fer_export.formats.checkpoint import Checkpoint
 from training.data import classes, sources
 from training.data.sources import Split
+from training.device import bfloat16_pays, device_named
 from training.fit import pretrained, stored_views
-from training.fit.checkpointing import WHOLE, History, Keeper, State, WarmAverage
+from training.fit.checkpointing import WHOLE, CheckpointWriter, History, ResumeState, epoch_of
 from training.fit.dataloader import InMemory, Rows, loader
+from training.fit.epoch_bar import EpochBar
+from training.fit.errors import InterruptedRunError
 from training.fit.initial_net import initial_net
 from training.fit.lightning_module import Fitting
 from training.fit.multi_head import heads, targets
-from training.provenance import started_from, write_environment
+from training.fit.weight_average import MovingAverage
+from training.provenance import only_drawn, started_from, write_environment
 from training.recipe import Data, Recipe, Stage, as_yaml, read_recipe
 
+_IN_FLOAT32 = "training in float32: this device computes faster in it than in bfloat16 (no AMX, no CUDA from Ampere on)"
 #: Rows that are checked at a time, over all processes.
 CHECKED = 512
 
@@ -83,6 +88,8 @@ def fit(recipe: Recipe, run: Run) -> Path:
         "ignore", message=".*num_workers.*|.*treespec.*|.*log_every_n_steps.*|.*lr_scheduler.step.*"
     )
     split = _load(recipe, recipe.stages[0], run)
+    if is_first() and recipe.precision == "bf16" and not bfloat16_pays(device_named()):
+        warnings.warn(_IN_FLOAT32, stacklevel=2)
     if is_first():
         run.folder.mkdir(parents=True, exist_ok=True)
         with replacing(run.folder / "recipe.yaml") as temporary:
@@ -151,6 +158,7 @@ def _fit_stage(recipe: Recipe, stage: Stage, net: nn.Module, split: Split, run: 
     )
     class_weights = classes.class_weights(train.targets, train.labels) if stage.loss.weighted else None
     both = heads(recipe.data_of(stage), stage, train, class_weights)
+    written = run.folder if stage is recipe.stages[-1] else place
     module = Fitting(
         net.train(),
         recipe,
@@ -158,38 +166,65 @@ def _fit_stage(recipe: Recipe, stage: Stage, net: nn.Module, split: Split, run: 
         steps=len(training) * stage.epochs,
         heads=both,
         teacher=_teacher(recipe, run) if stage.loss.name == "embedding" else None,
+        kept=written / "last.safetensors",
     )
     last = place / "last.ckpt"
-    final = stage is recipe.stages[-1]
+    shown = run.progress and rank == 0
     trainer = Trainer(
         max_epochs=stage.epochs,
         accelerator="auto",
         strategy="ddp" if world > 1 else "auto",
         devices=world // nodes,
         num_nodes=nodes,
-        precision="bf16-mixed" if recipe.precision == "bf16" else "32-true",
+        precision="bf16-mixed" if recipe.precision == "bf16" and bfloat16_pays(device_named()) else "32-true",
+        # Pictures of a run have one size: the fastest convolution is looked for once.
+        benchmark=torch.cuda.is_available(),
         gradient_clip_val=stage.clip or None,
         logger=TensorBoardLogger(run.folder, name="tensorboard", version=stage.name),
         callbacks=[
             # Before the averaging, so that it sees the averaged weights.
-            Keeper(run.folder if final else place, recipe, split, both, note=note),
-            *([WeightAveraging(avg_fn=WarmAverage(stage.ema))] if stage.ema else []),
+            CheckpointWriter(
+                written,
+                recipe,
+                split,
+                both,
+                note=note,
+                synthetic=only_drawn(recipe, recipe.stages.index(stage), run.init),
+            ),
+            *([MovingAverage(stage.ema)] if stage.ema else []),
             *(History(run.folder / head.place / "metrics.csv", stage.name, head.prefix) for head in both),
             *([EarlyStopping("val_loss", patience=stage.stop)] if stage.stop else []),
+            *([EpochBar()] if shown else []),
             *run.callbacks,
-            State(last),
+            ResumeState(last),
         ],
         use_distributed_sampler=False,
-        enable_progress_bar=run.progress and rank == 0,
+        enable_progress_bar=shown,
         enable_model_summary=False,
         num_sanity_val_steps=0,
         log_every_n_steps=20,
     )
-    state: Any = last if run.resume and last.is_file() else None
+    state = last if run.resume and last.is_file() else None
     if state:
         # Lightning fetches the first batch before it tells the sampler which epoch it is.
-        rows.set_epoch(torch.load(state, map_location="cpu", weights_only=False)["epoch"] + 1)
-    trainer.fit(module, training, checking, ckpt_path=state, weights_only=False)
+        rows.set_epoch(epoch_of(state) + 1)
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(module, training, checking, ckpt_path=state, weights_only=True)
+    except SystemExit as end:
+        # Lightning turns Ctrl-C into an exit and leaves the signal ignored.
+        if not isinstance(end.__context__, KeyboardInterrupt):
+            raise
+        signal.signal(signal.SIGINT, before)
+        raise _interrupted(run, last) from None
+
+
+def _interrupted(run: Run, last: Path) -> InterruptedRunError:
+    if not last.is_file():
+        return InterruptedRunError("stopped before the first epoch was finished: nothing is kept", "the same command")
+    return InterruptedRunError(
+        f"stopped; {epoch_of(last) + 1} finished epoch(s) are in {run.folder}", "the same command with --resume"
+    )
 
 
 def _teacher(recipe: Recipe, run: Run) -> nn.Module:

@@ -14,10 +14,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fer_export import checkpoint as checkpoints
 from fer_export import models
 from fer_export.contract import Normalization
 from fer_export.errors import InvalidInputError
+from fer_export.formats import checkpoint as checkpoints
 from fer_export.models.classifier import Normalize
 from training import device as devices
 from training.data.aliases import matched
@@ -141,7 +141,7 @@ def _of_two_heads(run: Path, faces: Faces, which: str) -> Teacher:
 def _of_checkpoint(path: Path, faces: Faces) -> Teacher:
     loaded = checkpoints.load(path)
     contract = loaded.contract
-    spec = contract.input
+    spec = contract.picture
     if spec.color != "gray":
         raise InvalidInputError(f"{path} takes {spec.color} pictures, and a teacher is shown gray ones")
     parts = []
@@ -152,7 +152,7 @@ def _of_checkpoint(path: Path, faces: Faces) -> Teacher:
     if not parts:
         sets = "; ".join(", ".join(labels) for _, _, labels in _sets(faces))
         raise InvalidInputError(f"{path} answers {', '.join(contract.labels)}, and the labels here are {sets}")
-    whole = nn.Sequential(Normalize(contract.normalization), loaded.module().net)
+    whole = nn.Sequential(Normalize(spec.normalization), loaded.module().net)
     size = None if spec.height is None or spec.width is None else (spec.height, spec.width)
     about = {
         "recipe": contract.training.recipe if contract.training else contract.architecture.name,

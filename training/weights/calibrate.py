@@ -46,7 +46,12 @@ def fit_temperature(logits: Tensor, classes: Tensor) -> float:
 
 
 def calibrate(
-    checkpoint: Checkpoint, faces: Faces, *, seed: int = 0, progress: Callable[[int], object] | None = None
+    checkpoint: Checkpoint,
+    faces: Faces,
+    *,
+    seed: int = 0,
+    progress: Callable[[int], object] | None = None,
+    device: str = "cpu",
 ) -> Checkpoint:
     """The checkpoint with a temperature fitted on labelled rows, and its figures on them.
 
@@ -58,12 +63,13 @@ def calibrate(
         faces: with its labels; never the rows it was trained on.
         seed: of the parts.
         progress: called with the number of pictures that were just done.
+        device: what the net runs on, as in `training.device.device_named`.
 
     Raises:
         InvalidInputError: other labels, or too few rows to be cut.
     """
     plain = Checkpoint(checkpoint.contract.but(calibration=None), checkpoint.state)
-    measured = evaluation.evaluate(plain, faces, progress=progress)
+    measured = evaluation.evaluate(plain, faces, progress=progress, device=device)
     if measured.samples < 10 * FOLDS:
         raise InvalidInputError(f"{measured.samples} labelled rows are too few for a temperature")
     logits = measured.probabilities.double().clamp_min(1e-300).log()

@@ -47,7 +47,13 @@ def average(
     names = ", ".join(f"{each.contract.weights_sha256[:12]}…" for each in checkpoints)
     note = f"mean of {len(checkpoints)} nets ({names})"
     state = _measured(Checkpoint(first.contract, state), pictures, progress)
-    return remade(first, state, lambda before: f"{note}; the first: {before}".rstrip(": "))
+    made = remade(first, state, lambda before: f"{note}; the first: {before}".rstrip(": "))
+    trained = [each.contract.training for each in checkpoints]
+    if made.contract.training is None or any(each is None for each in trained):
+        return made
+    synthetic = all(each is not None and each.synthetic for each in trained)
+    training = made.contract.training.model_copy(update={"synthetic": synthetic})
+    return Checkpoint(made.contract.but(training=training), made.state)
 
 
 def _mean(values: Sequence[Tensor]) -> Tensor:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 
 from fer_export.diagnose.matrix.cells import Cell
 
-_INDENT = 43
-_WIDTH = 79
 
-
-def block(title: str, cells: Sequence[Cell]) -> str:
-    """Write one model's cells, one on each line of at most 79 columns; long refusals continue below."""
-    lines = [title]
+def rows(cells: Sequence[Cell]) -> list[tuple[str, str, str]]:
+    """Return one model's cells as a table: route, runtime, and the difference or why there is none."""
+    found = []
     before: Cell | None = None
     for cell in cells:
         same = before is not None and before.route == cell.route
@@ -21,12 +17,9 @@ def block(title: str, cells: Sequence[Cell]) -> str:
         if cell.refusal:
             repeated = same and before is not None and before.refusal == cell.refusal
             told = f"{_refused(cell)}: {'as above' if repeated else cell.refusal}"
-        start = f"  {'' if same else cell.route:<22} {cell.runtime:<18}"
-        lines += textwrap.wrap(
-            told, _WIDTH, initial_indent=start.ljust(_INDENT), subsequent_indent=" " * _INDENT, break_on_hyphens=False
-        )
+        found.append(("" if same else cell.route, cell.runtime, told))
         before = cell
-    return "\n".join(lines)
+    return found
 
 
 def markdown(cells: Sequence[Cell]) -> str:

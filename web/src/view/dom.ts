@@ -21,3 +21,8 @@ export function make<K extends keyof HTMLElementTagNameMap>(tag: K, className = 
 export function percent(share: number): string {
   return `${Math.round(share * 100)} %`;
 }
+
+/** A number by its order of magnitude; with a minus sign, since lines break after a hyphen. */
+export function scientific(value: number, digits = 0): string {
+  return value.toExponential(digits).replace("-", "−");
+}

@@ -1,6 +1,6 @@
 import type { SelfTest } from "../worker/protocol";
 import type { PublicFace } from "../state";
-import { byId } from "./dom";
+import { byId, scientific } from "./dom";
 
 /** The summary line, the three figures, and the place for errors. */
 export class Status {
@@ -29,7 +29,7 @@ export class Status {
   /** Show the backend and whether its results match PyTorch's; a mismatch is an alarm that stays. */
   ready(backend: string, { ok, maxAbs, models }: SelfTest): void {
     this.#backend.textContent = backend;
-    this.#parity.textContent = ok ? `matches (${maxAbs.toExponential(0)})` : `differs (${maxAbs.toExponential(0)})`;
+    this.#parity.textContent = ok ? `matches (${scientific(maxAbs)})` : `differs (${scientific(maxAbs)})`;
     this.#parity.dataset["ok"] = String(ok);
     this.#parity.title = "The models' golden pictures, replayed here and compared with PyTorch's answers";
     const wrong = models.filter((model) => !model.ok).map(({ model }) => model);

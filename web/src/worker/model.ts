@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 
 import type { Contract } from "../contract";
 import { readContract } from "../model-contract";
+import { anyNumber } from "../vision/batches";
 import type { Answer, Net } from "../vision/net";
 
 export interface Model {
@@ -41,7 +42,8 @@ export async function loadModel(inlined: { json: string; weights: string }, name
       signature: json.signature,
     }),
   );
-  return { contract, hashed, run: runner(graph, json.signature, name) };
+  const run = runner(graph, json.signature, name);
+  return { contract, hashed, run: contract.batch === "dynamic" ? run : anyNumber(run, contract.batch) };
 }
 
 function runner(graph: GraphModel, signature: ModelJson["signature"], name: string): Net {

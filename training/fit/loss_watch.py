@@ -1,0 +1,76 @@
+"""Notices at once when a loss is not finite, without making a GPU wait for it."""
+
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from training.fit.errors import DivergedError
+
+#: Steps of a GPU that may be under way before the host looks at the loss of the first of them.
+AHEAD = 8
+
+
+class LossWatch:
+    """Looks at the loss of each step, and ends the run when it is infinite or not a number.
+
+    On a CPU at that very step. On a GPU the loss is copied to the host while the next steps are computed, and looked
+    at once the copy is done, `AHEAD` steps later at most.
+
+    Args:
+        kept: the run's last checkpoint, which need not be there yet.
+    """
+
+    def __init__(self, kept: Path | None = None) -> None:
+        self.kept = kept
+        self.waiting: deque[tuple[Tensor, torch.cuda.Event, int, int]] = deque()
+
+    def see(self, loss: Tensor, epoch: int, step: int) -> None:
+        """Take the loss of one step.
+
+        Args:
+            loss: a scalar.
+            epoch, step: from 0; the step counts over all epochs.
+
+        Raises:
+            DivergedError: this loss, or that of an earlier step, is not finite.
+        """
+        if not loss.is_cuda:
+            self._hold(loss.detach(), epoch, step)
+            return
+        copy = torch.empty((), dtype=loss.dtype, pin_memory=True)
+        copy.copy_(loss.detach(), non_blocking=True)
+        event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        event.record()
+        self.waiting.append((copy, event, epoch, step))
+        while self.waiting and (len(self.waiting) > AHEAD or self.waiting[0][1].query()):  # type: ignore[no-untyped-call]
+            self._next()
+
+    def done(self) -> None:
+        """Look at the losses that are still under way.
+
+        Raises:
+            DivergedError: one of them is not finite.
+        """
+        while self.waiting:
+            self._next()
+
+    def diverged(self, epoch: int, step: int, what: str = "the loss") -> DivergedError:
+        """Return the error for a loss that is not finite; epoch and step from 0."""
+        kept = f"the last good checkpoint: {self.kept}" if self.kept and self.kept.is_file() else "no checkpoint yet"
+        return DivergedError(
+            f"{what} is not finite in epoch {epoch + 1}, step {step + 1}; {kept}",
+            hint="a smaller rate: --set stages.0.optimizer.learning_rate=…, or clipping: --set stages.0.clip=1",
+        )
+
+    def _next(self) -> None:
+        copy, event, epoch, step = self.waiting.popleft()
+        event.synchronize()
+        self._hold(copy, epoch, step)
+
+    def _hold(self, loss: Tensor, epoch: int, step: int) -> None:
+        if not bool(loss.isfinite()):
+            raise self.diverged(epoch, step)
