@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +23,12 @@ from fer_export.convert.routes import ROUTES
 from fer_export.diagnose.matrix import cells, nets, show
 from fer_export.diagnose.matrix.cells import Cell, Kept
 from fer_export.diagnose.matrix.fill import fill_cells
-from fer_export.errors import InvalidInputError, MissingDependencyError, UsageError
+from fer_export.errors import InvalidInputError, MissingDependencyError, UsageError, reason
 from fer_export.formats import checkpoint
 from fer_export.formats.checkpoint import Checkpoint
 from fer_export.models.building import build_architecture
 from fer_export.parity.samples import samples_for
-from fer_export.runtimes import Inputs, Outputs, onnxruntime, registry
+from fer_export.runtimes import Inputs, Outputs, registry
 from fer_export.runtimes.onnxruntime import OnnxRuntime
 from fer_export.runtimes.registry import names
 from fer_export.runtimes.tfjs import Browser, _opener
@@ -168,7 +169,7 @@ def no_environments(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytes
 @pytest.mark.usefixtures("no_environments")
 def test_without_its_environment_a_road_says_what_to_run(small: Checkpoint, browser: Browser) -> None:
     found = fill_cells("small", small, browser=browser, wanted=("tf", "frozen", "onnx-tf", "onnx2tf-tensorflowjs"),
-                         runtimes=("tensorflow", "tfjs-wasm"))  # fmt: skip
+                         runtimes=("tensorflow", "tf-frozen", "tfjs-wasm"))  # fmt: skip
     refusals = {cell.route: cell.refusal for cell in found}
     assert refusals["tf"] is not None
     assert refusals["tf"].startswith("the environment tf")
@@ -193,6 +194,7 @@ def test_an_operator_that_the_writer_lacks_is_named(
 def test_a_runtime_that_fails_is_a_refusal_and_no_difference(
     small: Checkpoint, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    registry.engines()
     monkeypatch.setitem(registry._ENGINES, "tfjs-webnn", registry.Engine("tfjs-webnn", "tfjs", _opener("webnn"), -1))
     found = fill_cells("small", small, browser=browser, wanted=("tfjs",), runtimes=("tfjs-webnn", "tfjs-wasm"))
     assert "webnn" in str(found[0].refusal)
@@ -200,8 +202,19 @@ def test_a_runtime_that_fails_is_a_refusal_and_no_difference(
     assert found[1].difference is not None
 
 
+def answer_wrongly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what opens ONNX files be a little off, and leave the exporter's own check as it is."""
+
+    @contextmanager
+    def open_wrong(path: Path, _: registry.Resources) -> Iterator[Wrong]:
+        yield Wrong(path)
+
+    registry.engines()
+    monkeypatch.setitem(registry._ENGINES, "onnxruntime", registry.Engine("onnxruntime", "onnx", open_wrong))
+
+
 def test_what_is_wrong_is_over(small: Checkpoint, monkeypatch: pytest.MonkeyPatch, browser: Browser) -> None:
-    monkeypatch.setattr(onnxruntime, "OnnxRuntime", Wrong)
+    answer_wrongly(monkeypatch)
     monkeypatch.setattr(tfjs, "OnnxRuntime", Wrong)
     found = fill_cells("small", small, browser=browser, wanted=("onnx", "tfjs"), runtimes=("onnxruntime", "tfjs-wasm"))
     assert all(cell.over for cell in found)
@@ -211,8 +224,8 @@ def test_what_is_wrong_is_over(small: Checkpoint, monkeypatch: pytest.MonkeyPatc
 
 def test_a_reason_is_one_line_without_the_workers_task() -> None:
     error = InvalidInputError("run_onnx_tf.convert: BackendIsNotSupposedToImplementIt: Unsqueeze\nversion 13")
-    assert cells.reason(error) == "BackendIsNotSupposedToImplementIt: Unsqueeze version 13"
-    assert cells.reason(MissingDependencyError("no Chromium", hint="install it")) == "no Chromium: install it"
+    assert reason(error) == "BackendIsNotSupposedToImplementIt: Unsqueeze version 13"
+    assert reason(MissingDependencyError("no Chromium", hint="install it")) == "no Chromium: install it"
 
 
 # ---- going on
@@ -241,6 +254,14 @@ def test_what_may_be_installed_by_now_is_tried_again(tmp_path: Path) -> None:
     kept = Kept(tmp_path)
     assert kept.get(lasting.key) == lasting
     assert kept.get(missing.key) is None
+
+
+def test_cells_that_were_kept_when_routes_were_roads_are_read(tmp_path: Path) -> None:
+    cell = Cell("m", WEIGHTS, "tfjs", "tfjs-wasm", 1e-6)
+    Kept(tmp_path).add([cell])
+    path = tmp_path / "cells.json"
+    path.write_text(path.read_text().replace('"route"', '"road"'))
+    assert Kept(tmp_path).get(cell.key) == cell
 
 
 def test_cells_of_other_versions_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -328,7 +349,7 @@ def test_the_command_prints_writes_and_keeps(tmp_path: Path) -> None:
 
 
 def test_over_tolerance_exits_1(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(onnxruntime, "OnnxRuntime", Wrong)
+    answer_wrongly(monkeypatch)
     code, out, err = call("--model", "plain_cnn", "--route", "onnx", "--runtime", "onnxruntime")
     assert code == 1
     assert "1.0e-02 OVER" in out

@@ -171,7 +171,8 @@ def test_verify_finds_a_wrong_artefact_and_the_operator(
 ) -> None:
     monkeypatch.setattr(reconvert.Reconversion, "make", once)
     path = wrong(error) / route
-    refused(run("verify", path, "--against", good / "net.onnx", "--runtime", "tfjs-wasm"), f"{ROUTES[route]} {route}")
+    arguments = ("verify", path, "--against", good / "net.onnx", "--runtime", ROUTES[route])
+    refused(run(*arguments), f"{ROUTES[route]} {route}")
     finding = explain(path)
     assert finding.value is not None
     assert finding.value.operator is not None, finding.text()
