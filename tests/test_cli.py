@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -163,6 +164,7 @@ def test_every_command_asks_before_it_replaces(
         (("tfjs", "--operators", "-o", "x"), "-o changes nothing"),
         (("bench", "--runtime", "torch", "--backend", "webgl"), "--backend is of TF.js"),
         (("matrix", "--route", "onnx", "--runtime", "tfjs-cpu"), "tfjs-cpu runs nothing"),
+        (("matrix", "-o", ROOT / "README.md"), "is no table of fer-export matrix"),
         (("onnx", "--save", "x.pth"), "--save is for a checkpoint without a contract"),
         (("onnx", "--ckpt", CONTRACT1 / "plain.pth", "--arch", "x.py:X", "--input", "1x8x8", "--bgr"), "--bgr is for"),
     ],
@@ -378,6 +380,31 @@ def test_every_command_has_help_with_examples(cli: Call, name: str) -> None:
     assert f"fer-export {name}" in out
     assert "--json" in out
     assert all(len(line) <= 80 for line in out.splitlines())
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_the_examples_are_calls_that_can_be_made(name: str) -> None:
+    """Each is parsed by the command itself: options, their values and arguments."""
+    from click import Context, Group
+
+    from fer_export.cli.main import main
+
+    command = main.get_command(Context(main), name)
+    assert command is not None
+    asked = [(command, [name])]
+    if isinstance(command, Group):
+        asked += [(each, [name, sub]) for sub, each in command.commands.items()]
+    found = 0
+    for each, words in asked:
+        text = (each.help or "").replace("\\\n", " ")
+        for line in re.findall(r"^\s*(fer-export .*)$", text, re.MULTILINE):
+            example = shlex.split(line)[1:]
+            target, rest = (each, example[len(words) :]) if example[: len(words)] == words else (main, example)
+            if isinstance(target, Group):
+                target, rest = next((one, example[len(other) :]) for one, other in asked[1:] if example[:2] == other)
+            target.make_context("fer-export", list(rest))
+            found += 1
+    assert found
 
 
 @pytest.mark.parametrize("name", list(COMMANDS))

@@ -358,6 +358,8 @@ def test_more_than_the_net_has_is_refused_unless_it_is_ignored(code: Path, tmp_p
     assert error.hint.endswith("--ignore attention")
     made = assemble(tmp_path / "x.pth", f"{code}:Net", told(labels=LABELS), ignore=("attention",))
     assert any("--ignore" in note for note in made.assumed)
+    with pytest.raises(UsageError, match="--ignore atention: no tensor"):
+        assemble(tmp_path / "x.pth", f"{code}:Net", told(labels=LABELS), ignore=("attention", "atention"))
 
 
 def test_the_registered_architecture_is_suggested(code: Path, tmp_path: Path) -> None:

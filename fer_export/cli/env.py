@@ -9,6 +9,7 @@ import click
 
 from fer_export.cli import options
 from fer_export.cli.output import Output, command
+from fer_export.errors import UsageError
 
 NAME = click.argument("name")
 
@@ -68,6 +69,8 @@ def create(output: Output, name: str, base: Path | None, again: bool) -> None:
     """
     from fer_export.tfenv import environments
 
+    if base is not None and not again and environments.get(name).state == "ready":
+        raise UsageError(f"{name} is there and ready, so --python changes nothing", hint="--again makes it anew")
     with output.working("looking") as say:
         # On a terminal the messages replace each other in one line; elsewhere they are a log.
         made = environments.create(name, base=base, again=again, started=say if sys.stderr.isatty() else _log)

@@ -9,6 +9,7 @@ import click
 from fer_export.cli import options
 from fer_export.cli.output import Output, command
 from fer_export.convert.routes import ROUTES
+from fer_export.diagnose.matrix.show import MARKDOWN_START
 from fer_export.errors import ParityError, UsageError
 from fer_export.runtimes.registry import names as registered
 
@@ -63,6 +64,8 @@ def main(
     idle = [name for name in runtimes if not any(name in registered(kind) for kind in kinds)]
     if idle:
         raise UsageError(f"{idle[0]} runs nothing that the routes asked for end in")
+    if path is not None:
+        _check_place(path)
     with output.working("loading torch") as say:
         from fer_export import models
         from fer_export.diagnose.matrix import cells, nets, show
@@ -98,3 +101,11 @@ def main(
         first = over[0]
         told = first.refusal or f"{first.difference:.1e} from torch"
         raise ParityError(f"{first.model}, {first.route}, {first.runtime}: {told}")
+
+
+def _check_place(path: Path) -> None:
+    """Refuse, before hours of work, to replace a file that is no table of this command."""
+    if path.is_file() and path.stat().st_size and not path.read_bytes().startswith(MARKDOWN_START.encode()):
+        raise UsageError(
+            f"{path} is there already, and is no table of fer-export matrix", hint="-o FILE.md names another"
+        )

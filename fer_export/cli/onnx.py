@@ -69,7 +69,7 @@ def main(
     \b
     Examples:
       fer-export onnx
-      fer-export onnx --ckpt runs/fernet/best.safetensors -o build/fer.onnx
+      fer-export onnx --ckpt runs/fernet/best.safetensors --force
       fer-export onnx --opset 18 --batch 1
       fer-export onnx --ckpt x.pth --arch net.py:Net --input 1x64x64 \\
         --mean 0.5 --std 0.5 --labels anger,happiness,neutral
