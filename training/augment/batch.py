@@ -25,7 +25,7 @@ def augment(
         how: how far each change may go.
         size: height and width of the result in pixels; the source's where None. Enlargement is bilinear;
             nothing is smoothed before a reduction.
-        generator: of the draws, on the CPU; torch's global one where None.
+        generator: of the draws; torch's global one where None. They are drawn where it is, or where the pictures are.
 
     Returns:
         float32 [N, C, size, size] in 0–255; the given tensor itself where nothing is to be done.

@@ -13,12 +13,12 @@ def flip_by(pixels: Tensor, mirrored: Tensor) -> Tensor:
     return torch.where(mirrored.to(pixels.device)[:, None, None, None], pixels.flip(3), pixels)
 
 
-def draw(count: int, probability: float, generator: Generator | None) -> Tensor:
+def draw(count: int, probability: float, generator: Generator | None, device: torch.device | None = None) -> Tensor:
     """bool [N]: which ones."""
-    return draws.chosen(count, probability, generator)
+    return draws.chosen(count, probability, generator, device)
 
 
 def maps(mirrored: Tensor) -> Tensor:
     """bool [N] → maps for `warp`."""
-    still = torch.zeros(len(mirrored))
+    still = torch.zeros(len(mirrored), device=mirrored.device)
     return warp.scaling(1 - 2 * mirrored.float(), 1.0, still, still)
