@@ -14,7 +14,7 @@ PY := $(BIN)/python
 #   make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 PORT ?= 8000
-# Test processes side by side, each with one thread.
+# The number of test processes that run at once, each with one thread.
 WORKERS ?= 2
 comma := ,
 
@@ -37,14 +37,29 @@ DETECTOR := web/model/detector/onet/model.json
 PAGE := web/dist/fer.js
 
 CONTRACT_TYPES = $(PY) -m fer_export.contract | $(NODE) web/build/contract-types.mjs
-EXPORT = $(BIN)/fer-export onnx -o build/fer.onnx && $(BIN)/fer-export tfjs --from build/fer.onnx -o web/model
+EXPORT = $(BIN)/fer-export onnx -o build/fer.onnx $(1) && $(BIN)/fer-export tfjs --from build/fer.onnx -o web/model $(1)
+# The sums of what make has exported: as long as they hold, new packaged weights may replace it.
+SUMS = cksum build/fer.onnx $(CLASSIFIER) 2>/dev/null
+# Fails where somebody's own model is in the place of the packaged one.
+define OWN_MODEL
+import pathlib, fer_export
+packaged = fer_export.load("ferplus").contract.weights_sha256
+for path in filter(pathlib.Path.exists, map(pathlib.Path, ("build/fer.onnx", "$(CLASSIFIER)"))):
+    try:
+        same = fer_export.load(path).contract.weights_sha256 == packaged
+    except fer_export.FerExportError:
+        same = False
+    if not same:
+        raise SystemExit(f"{path} is not the packaged model: build/ and web/model are left as they are.")
+endef
+export OWN_MODEL
 PIP_INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
 WEB_SOURCES := $(shell find web/src web/testing web/build -type f 2>/dev/null) web/build.mjs
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(PRETRAINED) $(PAGE) $(BROWSER) ## the whole road: install, export the pretrained model, show parity, build the page
+demo: $(PRETRAINED) $(PAGE) $(BROWSER) ## all of it: install, export the pretrained model, show parity, build the page; with a model of yours in build/ and web/model: that one
 	@$(BIN)/fer-export verify
 	@echo
 	@echo "The page is built. Open it from disk:"
@@ -53,20 +68,22 @@ demo: $(PRETRAINED) $(PAGE) $(BROWSER) ## the whole road: install, export the pr
 	@if [ -n "$${DISPLAY:-}$${WAYLAND_DISPLAY:-}" ] || [ "$$(uname)" = Darwin ]; then \
 		$(PY) -m webbrowser "file://$(abspath web/index.html)" >/dev/null; fi
 
-# Exit code 5 of pytest: PYTEST left one of its two calls nothing to run.
-test: $(TESTING) $(PRETRAINED) $(PAGE) $(BROWSER) $(DRIVER) check ## everything: linters, types, and all tests, browser tests among them
+# pytest exits with 5 where the options in PYTEST leave one of its two calls no test to run.
+test: $(TESTING) $(PRETRAINED) $(PAGE) $(BROWSER) $(DRIVER) check ## everything: linters, types, and all tests, browser tests included; stops where a model of yours is in build/ or web/model
+	@$(PY) -c "$$OWN_MODEL" || { echo "The page's tests are for the packaged one. Next: mv build build.mine; mv web/model model.mine; make test" >&2; exit 2; }
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not alone" $(PYTEST) || [ $$? = 5 ]
 	$(PY) -m pytest -m alone $(PYTEST) || [ $$? = 5 ]
 
-test-tf: $(TESTING) $(HARNESS) $(BROWSER) ## the TensorFlow roads: make their two environments (4.4 GB) and test them
+test-tf: $(TESTING) $(HARNESS) $(BROWSER) ## test the routes through TensorFlow; makes their two environments (4.4 GB)
 	$(BIN)/fer-export env create tf
 	$(BIN)/fer-export env create onnx-tf
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) --dist worksteal $(PYTEST) tests/tf
 
-check: $(TESTING) $(MODULES) ## linters and type checkers alone
+check: $(TESTING) $(MODULES) ## linters and type checkers only
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(CONTRACT_TYPES) --check
 	cd web && $(NODE) node_modules/typescript/bin/tsc --noEmit -p .
 
@@ -125,7 +142,7 @@ $(BROWSER): $(CORE)
 	@$(BIN)/fer-export browser --install
 	@touch $@
 
-# Collecting pictures is tested with the real driver, where one can be had.
+# Collecting pictures is tested with the real driver, where it can be installed.
 $(DRIVER): $(BROWSER)
 	@$(BIN)/fer-export browser --install --driver >/dev/null && touch $@ || echo "its tests will be skipped" >&2
 
@@ -137,14 +154,17 @@ $(MODULES): web/package.json web/package-lock.json $(CORE)
 $(HARNESS): $(wildcard web/harness/*.ts) web/build.mjs web/package-lock.json | $(MODULES)
 	@cd web && $(NODE) build.mjs harness
 
-# Demo and tests want the pretrained model, and a new one when its weights changed.
+# Demo and tests use the pretrained model; it is exported again when its weights change. A model of the user's stays.
 $(PRETRAINED): fer_export/pretrained/ferplus.safetensors | $(CORE) $(HARNESS) $(BROWSER)
-	@$(EXPORT)
-	@touch $@
+	@mkdir -p build
+	@if $(SUMS) | cmp -s - $@; then $(call EXPORT,--force) && $(SUMS) > $@; \
+	elif $(PY) -c "$$OWN_MODEL"; then $(call EXPORT,) && $(SUMS) > $@; \
+	else : > $@; fi
 
-# The page takes any model: one that the user exported is not replaced.
+# The page takes any model, so one that the user exported is not replaced.
 $(CLASSIFIER): | $(CORE) $(HARNESS) $(BROWSER)
-	@$(EXPORT)
+	@[ -f build/fer.onnx ] || $(BIN)/fer-export onnx -o build/fer.onnx
+	@$(BIN)/fer-export tfjs --from build/fer.onnx -o web/model
 
 $(DETECTOR): | $(CORE) $(HARNESS) $(BROWSER) $(CLASSIFIER)
 	@$(BIN)/fer-export detector -o web/model/detector

@@ -1,4 +1,4 @@
-"""Errors that a user can act on, each with the exit code the command line answers with."""
+"""Define the errors that a user can act on, each with the exit code of the command line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 
 class FerExportError(Exception):
-    """A failure with a one-line reason and, where there is one, the command that helps next.
+    """Report a failure in one line and, where there is one, name the command that helps next.
 
     Exit codes: 0 ok, 1 parity or quality, 2 usage, 3 missing dependency, 4 invalid or unsafe input.
     """
@@ -20,35 +20,35 @@ class FerExportError(Exception):
 
 
 class ParityError(FerExportError):
-    """Two runtimes disagree by more than the stated tolerance, or the numbers could not be shown."""
+    """Report that two runtimes differ by more than the tolerance, or that they could not be compared."""
 
     exit_code = 1
 
 
 class UsageError(FerExportError):
-    """The call itself cannot be carried out as written."""
+    """Report a call that cannot be carried out as it is written."""
 
     exit_code = 2
 
 
 class MissingDependencyError(FerExportError):
-    """Something that has to be installed is not there."""
+    """Report that something which has to be installed is missing."""
 
     exit_code = 3
 
 
 class InvalidInputError(FerExportError):
-    """A file is damaged, unsafe, or not what it says it is; or an output cannot be written."""
+    """Report a file that is damaged, unsafe or not what it claims to be, or an output that cannot be written."""
 
     exit_code = 4
 
 
 class ContractError(InvalidInputError):
-    """An artefact carries no contract, a broken one, or one that does not match its graph."""
+    """Report an artefact with no contract, a broken contract, or one that does not match its graph."""
 
 
 class UnsupportedOperatorError(InvalidInputError):
-    """The graph uses an operator or an attribute value that the converter has no function for."""
+    """Report an operator, or a value of an attribute, that the converter has no function for."""
 
     def __init__(self, operator: str, node: str, detail: str) -> None:
         super().__init__(
@@ -60,15 +60,16 @@ class UnsupportedOperatorError(InvalidInputError):
 
 
 def first_line(error: BaseException) -> str:
-    """What another library's exception says, in one line; its type where it says nothing."""
+    """Return the first line of another library's message, or the exception's type where the message is empty."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__
 
 
 def reason(error: Exception) -> str:
-    """An error in one line: without the name of the worker's task, and with the hint that mends it.
+    """Return an error in one line, without the name of the worker's task; a missing dependency keeps its hint.
 
-    `run_onnx_tf.convert: BackendIsNotSupposedToImplementIt: …` loses its first part: the road is named beside it.
+    `run_onnx_tf.convert: BackendIsNotSupposedToImplementIt: …` loses its first part, because the table that shows the
+    line names the route already.
     """
     if not isinstance(error, FerExportError):
         return f"{type(error).__name__}: {first_line(error)}"

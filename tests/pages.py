@@ -1,4 +1,4 @@
-"""How tests open and drive the page: in a real Chromium, from disk or a server, with a webcam that plays a file."""
+"""This module opens and drives the page in a real Chromium, from disk or a server, with a webcam that plays a file."""
 
 from __future__ import annotations
 
@@ -33,6 +33,11 @@ class Visit:
     def fer(self, field: str) -> Any:
         """Return a field of `window.fer`. (Playwright's own waiting needs eval, which the page's CSP forbids.)"""
         return self.page.evaluate(f"window.fer && window.fer.{field}")
+
+    def said(self, selector: str) -> str:
+        """Return an element's text, which a person has to see: `inner_text` alone gives that of hidden ones too."""
+        assert self.page.is_visible(selector), f"{selector} is not shown"
+        return self.page.inner_text(selector)
 
     def until(self, expression: str, seconds: float = 90) -> None:
         """Wait for an expression over `fer` to become true."""

@@ -1,4 +1,4 @@
-"""The bench: nets in turn, ratios by their definition, and nothing that fails because of a time."""
+"""These tests check the bench: nets timed in turn, ratios by their definition, and that no time makes it fail."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from fer_export import models
 from fer_export.cli import bench as command
 from fer_export.convert import detector
-from fer_export.diagnose import bench
 from fer_export.diagnose.bench import page, timing
+from fer_export.diagnose.bench.nets import Net, reference, yardstick
+from fer_export.diagnose.bench.time_nets import TimedNets, time_nets
 from fer_export.diagnose.bench.timing import Timing
 from fer_export.errors import InvalidInputError, MissingDependencyError
 from fer_export.faces.cascade import detect
@@ -38,15 +39,15 @@ ROUNDS, TURNS, BATCHES = 2, 3, (1, 3)
 
 
 @pytest.fixture(scope="module")
-def nets(small: Checkpoint) -> list[bench.Net]:
+def nets(small: Checkpoint) -> list[Net]:
     """A small model and the yardstick."""
-    return [bench.Net("small", small), bench.yardstick()]
+    return [Net("small", small), yardstick()]
 
 
 @pytest.fixture(scope="module")
-def measured(nets: list[bench.Net], browser: Browser) -> bench.Measured:
+def measured(nets: list[Net], browser: Browser) -> TimedNets:
     """Both on every runtime."""
-    return bench.measure(nets, browser=browser, batches=BATCHES, rounds=ROUNDS, turns=TURNS)
+    return time_nets(nets, browser=browser, batches=BATCHES, rounds=ROUNDS, turns=TURNS)
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +110,7 @@ def test_the_cost_of_a_contract() -> None:
     pretrained = costs.of(checkpoint.load(checkpoint.PRETRAINED).contract)
     assert str(pretrained) == "0.71 M parameters, 59.7 M multiply-accumulates"
     assert costs.of(detector.contract_for("rnet")) is None, "no net of the registry"
-    contract = bench.yardstick().checkpoint.contract
+    contract = yardstick().checkpoint.contract
     for size in (None, 96):
         other = contract.picture.but(height=size, width=size)
         assert str(costs.of(contract.but(inputs=(other,)))) == "0.31 M parameters", "free size, or one it cannot take"
@@ -124,7 +125,7 @@ def test_info_tells_it(cli: Call) -> None:
 
 def test_the_yardstick_is_of_54_6_mflop_and_always_the_same() -> None:
     before = torch.random.get_rng_state()
-    first, second = bench.yardstick(), bench.yardstick()
+    first, second = yardstick(), yardstick()
     assert torch.equal(torch.random.get_rng_state(), before)
     assert first.checkpoint.contract.weights_sha256 == second.checkpoint.contract.weights_sha256
     cost = costs.of(first.checkpoint.contract)
@@ -133,7 +134,7 @@ def test_the_yardstick_is_of_54_6_mflop_and_always_the_same() -> None:
     assert round(2 * cost.macs / 1e6, 1) == 54.6
 
 
-def test_pictures_are_real_and_of_each_nets_size(nets: list[bench.Net]) -> None:
+def test_pictures_are_real_and_of_each_nets_size(nets: list[Net]) -> None:
     pictures = nets[0].pictures(10)
     assert pictures.shape == (10, 48, 48, 1)
     assert pictures.dtype == np.uint8
@@ -160,7 +161,7 @@ def test_the_ratio_is_of_medians_round_by_round() -> None:
     assert "reference" not in alone
 
 
-def test_every_runtime_and_batch_is_timed(measured: bench.Measured) -> None:
+def test_every_runtime_and_batch_is_timed(measured: TimedNets) -> None:
     runtimes = ("torch", "onnxruntime", "tfjs-wasm")
     assert [(one.runtime, one.batch) for one in measured.timings] == list(itertools.product(runtimes, BATCHES))
     for one in measured.timings:
@@ -169,7 +170,7 @@ def test_every_runtime_and_batch_is_timed(measured: bench.Measured) -> None:
         assert len(one.record()["ratio"]["rounds"]) == ROUNDS
 
 
-def test_in_every_runtime_the_nets_alternate(measured: bench.Measured) -> None:
+def test_in_every_runtime_the_nets_alternate(measured: TimedNets) -> None:
     for one in measured.timings:
         calls = [
             span for model, reference in one.rounds for pair in zip(model, reference, strict=True) for span in pair
@@ -178,23 +179,21 @@ def test_in_every_runtime_the_nets_alternate(measured: bench.Measured) -> None:
         assert all(before[1] <= after[0] for before, after in itertools.pairwise(calls)), one.runtime
 
 
-def test_the_page_has_a_fine_clock_one_thread_and_lets_all_tensors_go(
-    measured: bench.Measured, browser: Browser
-) -> None:
+def test_the_page_has_a_fine_clock_one_thread_and_lets_all_tensors_go(measured: TimedNets, browser: Browser) -> None:
     assert browser._page.evaluate("crossOriginIsolated") is True
     assert browser._page.evaluate("harness.tensors()") == 0
     asked = browser._page.evaluate("performance.getEntriesByType('resource').map(entry => entry.name)")
     assert [name.rpartition("/")[2] for name in asked if name.endswith(".wasm")] == ["tfjs-backend-wasm-simd.wasm"]
 
 
-def test_half_the_weights_are_half_the_download(measured: bench.Measured) -> None:
+def test_half_the_weights_are_half_the_download(measured: TimedNets) -> None:
     small, yardstick = measured.weights
     # Tensors under 1,024 values stay float32: a large part of so small a net, next to nothing of the yardstick.
     assert 0.5 < small["float16"] / small["float32"] < 0.6
     assert 0.5 < yardstick["float16"] / yardstick["float32"] < 0.51
 
 
-def test_threads_are_given_back(nets: list[bench.Net], browser: Browser) -> None:
+def test_threads_are_given_back(nets: list[Net], browser: Browser) -> None:
     threads = torch.get_num_threads()
     seen: list[int] = []
     torch.set_num_threads(2)
@@ -202,7 +201,7 @@ def test_threads_are_given_back(nets: list[bench.Net], browser: Browser) -> None
         net = nets[0].checkpoint.module()
         net.register_forward_hook(lambda *_: seen.append(torch.get_num_threads()))
         spied = SimpleNamespace(contract=nets[0].checkpoint.contract, module=lambda: net)
-        bench.measure([bench.Net("spied", spied)], ["torch"], browser=browser, rounds=1, turns=2)  # type: ignore[arg-type]
+        time_nets([Net("spied", spied)], ["torch"], browser=browser, rounds=1, turns=2)  # type: ignore[arg-type]
         assert set(seen) == {1}
         assert torch.get_num_threads() == 2
     finally:
@@ -241,7 +240,7 @@ def test_no_figure_is_cut_off(cli: Call, saved: Path, monkeypatch: pytest.Monkey
 
 
 def test_nothing_fails_because_of_a_time(cli: Call, saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By a clock on which the model takes a thousand times as long as the plain CNN."""
+    """The clock of this test says that the model takes a thousand times as long as the plain CNN."""
     ticks = itertools.accumulate(itertools.cycle((0, 1000, 0, 1)))
     monkeypatch.setattr(timing, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
     code, out, _ = cli("bench", "--ckpt", saved, "--runtime", "torch", "--rounds", 2, "--json")
@@ -316,7 +315,7 @@ def test_the_page_is_watched() -> None:
     """In a process of its own, as the command runs it."""
     index = str(ROOT / "web" / "index.html")
     code = "import json, sys, pathlib; from fer_export.diagnose.bench import page; " \
-           "print(json.dumps(page.measure(pathlib.Path(sys.argv[1]), seconds=2)))"  # fmt: skip
+           "print(json.dumps(page.time_page(pathlib.Path(sys.argv[1]), seconds=2)))"  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code, index], capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout)
@@ -329,16 +328,16 @@ def test_the_page_is_watched() -> None:
 
 def test_a_page_that_is_not_built_is_said(tmp_path: Path) -> None:
     with pytest.raises(MissingDependencyError, match="not built") as caught:
-        page.measure(tmp_path / "index.html")
+        page.time_page(tmp_path / "index.html")
     assert caught.value.hint == "make web"
 
 
 def test_a_reference_by_name_or_path(saved: Path) -> None:
-    assert bench.reference("none") is None
+    assert reference("none") is None
     for against, name in (("plain_cnn", "plain_cnn"), (str(saved), "fernet")):
-        made = bench.reference(against)
+        made = reference(against)
         assert made is not None
         assert made.name == name
     with pytest.raises(InvalidInputError, match="nothing to time against") as caught:
-        bench.reference("plain")
+        reference("plain")
     assert "plain_cnn, none, or a checkpoint" in str(caught.value.hint)

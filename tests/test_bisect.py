@@ -1,4 +1,4 @@
-"""The bisection: which values are looked at, in which order, and what it says where it cannot name an operator."""
+"""These tests check the bisection: which values it compares, in which order, and what it says if it finds nothing."""
 
 from __future__ import annotations
 
@@ -21,27 +21,28 @@ from fer_export.diagnose.bisect import cutting, onnx_values
 from fer_export.diagnose.bisect import reference as references
 from fer_export.diagnose.bisect.finding import Finding, Statistics
 from fer_export.diagnose.bisect.onnx_values import in_onnx
-from fer_export.diagnose.bisect.reconvert import Road
-from fer_export.diagnose.bisect.scan import Limits, Reference, first
-from fer_export.diagnose.bisect.suspect import Candidate
-from fer_export.diagnose.bisect.tensor_map import held, in_onnx_order, named
+from fer_export.diagnose.bisect.reconvert import Reconversion
+from fer_export.diagnose.bisect.scan import Limits, ReferenceValues, first
+from fer_export.diagnose.bisect.suspect import Suspect
+from fer_export.diagnose.bisect.tensor_map import in_onnx_order, matching, tensor_map
 from fer_export.diagnose.bisect.torch_values import Program
 from fer_export.errors import InvalidInputError
 from fer_export.formats.onnx import embed_contract, load_onnx, onnx_sha256
 from fer_export.formats.tfjs import write_tfjs
 from fer_export.parity import Figures, samples
 from fer_export.parity.comparing import Turn
+from fer_export.runtimes import Inputs, rows
 from fer_export.runtimes.onnxruntime import OnnxRuntime
 from fer_export.runtimes.tfjs import Browser
 from fer_export.runtimes.torch import TorchRuntime
 from fer_export.tfenv.worker import Worker
 from fer_export.tfgraph import Graph, Node
-from fer_export.tfgraph.graph import Held
+from fer_export.tfgraph.graph import TensorLayout
 from fer_export.tfgraph.passes.fold_batch_norm import fold_batch_norm
 
 Model = onnx_library.ModelProto
 BATCHES = samples.samples_for(planted.checkpoint().contract)
-PIXELS = BATCHES[0].pixels
+INPUTS = BATCHES[0].inputs
 
 
 @pytest.fixture(scope="module")
@@ -78,16 +79,16 @@ def node(op: str, inputs: str, output: str) -> onnx_library.NodeProto:
     return helper.make_node(op, inputs.split(), [output], f"node_{output}")
 
 
-def reference_of(model: Model, pixels: np.ndarray, tolerance: float = 1e-4) -> Reference:
+def reference_of(model: Model, inputs: Inputs, tolerance: float = 1e-4) -> ReferenceValues:
     limits = Limits(tolerance, {entry.name: tolerance for entry in model.graph.output})
-    return Reference("onnxruntime", model, onnx_values.values(model, pixels), limits)
+    return ReferenceValues("onnxruntime", model, onnx_values.values(model, inputs), limits)
 
 
-def candidate_of(reference: Reference, pixels: np.ndarray) -> Candidate:
-    return Candidate(reference, pixels, label="candidate", picture="picture", started=lambda step: None)
+def suspect_of(reference: ReferenceValues, inputs: Inputs) -> Suspect:
+    return Suspect(reference, inputs, label="suspect", picture="picture", started=lambda step: None)
 
 
-SMALL = np.random.default_rng(2).uniform(0, 255, (1, 4, 3, 1)).astype(np.float32)
+SMALL = {"x": np.random.default_rng(2).uniform(0, 255, (1, 4, 3, 1)).astype(np.float32)}
 
 
 class TestScan:
@@ -120,7 +121,7 @@ class TestScan:
             return model_of(*nodes, factor=factor, much=100.0)
 
         reference = reference_of(model(1.001), SMALL)
-        finding = candidate_of(reference, SMALL).of_onnx(model(1.00103))
+        finding = suspect_of(reference, SMALL).of_onnx(model(1.00103))
         assert finding is not None
         assert finding.value is not None
         assert finding.value.operator is not None
@@ -132,7 +133,7 @@ class TestScan:
     @pytest.mark.parametrize("factor", [np.nan, np.inf])
     def test_what_is_not_finite_is_out_of_tolerance(self, factor: float) -> None:
         reference = reference_of(model_of(node("Mul", "x factor", "y"), factor=2.0), SMALL)
-        finding = candidate_of(reference, SMALL).of_onnx(model_of(node("Mul", "x factor", "y"), factor=factor))
+        finding = suspect_of(reference, SMALL).of_onnx(model_of(node("Mul", "x factor", "y"), factor=factor))
         assert finding is not None
         assert finding.record()["value"]["max_abs"] is None
         assert any("node_y" in line for line in finding.text())
@@ -158,11 +159,11 @@ class TestNames:
 
     def test_the_converter_says_where_every_value_is_that_is_not_fused(self, net: Path) -> None:
         model, _ = load_onnx(net)
-        assert set(held(model, passes=False)) == {
+        assert set(tensor_map(model, passes=False)) == {
             "sub", "div", "getitem", "relu", "conv2d_1", "relu_1", "view", "linear", "relu_2",
         }  # fmt: skip
         fused = {"getitem", "conv2d_1", "linear"}
-        assert set(held(model, passes=False)) - set(held(model, passes=True)) == fused
+        assert set(tensor_map(model, passes=False)) - set(tensor_map(model, passes=True)) == fused
 
     @pytest.mark.parametrize(
         ("which", "without"), [("net", ()), ("small_onnx", ()), ("net", ("fuse_bias_activation",))]
@@ -178,30 +179,37 @@ class TestNames:
     ) -> None:
         model, contract = load_onnx(request.getfixturevalue(which))
         contract = tfjs.export(model, contract, tmp_path, browser=browser, without=without).contract
-        pixels = samples.samples_for(contract)[0].pixels[:3]
-        reference = reference_of(model, pixels)
-        road = Road("tfjs", contract, worker, worker, worker, browser, "wasm")
-        entries = held(model, passes=road.passes)
-        assert without == () or len(entries) > len(held(model, passes=True))
-        places = named(entries, road.tensors(tmp_path))
+        inputs = rows(samples.samples_for(contract)[0].inputs, slice(3))
+        reference = reference_of(model, inputs)
+        reconversion = Reconversion(contract, worker, worker, worker, browser, "wasm")
+        entries = tensor_map(model, passes=reconversion.route.passes)
+        assert without == () or len(entries) > len(tensor_map(model, passes=True))
+        places = matching(entries, reconversion.tensor_names(tmp_path))
         assert len(places) == len(entries) > 5
-        _, tensors = road.read(tmp_path, pixels, [tensor for _, tensor in places])
+        _, tensors = reconversion.run(tmp_path, inputs, [tensor for _, tensor in places])
         for name, tensor in places:
             value = in_onnx_order(tensors[tensor], entries[name])
             assert value is not None
             np.testing.assert_allclose(value, reference.values[name], atol=1e-4, rtol=1e-4, err_msg=name)
-        assert candidate_of(reference, pixels).of_kept_names(road, tmp_path) is None
+        assert suspect_of(reference, inputs).of_kept_names(reconversion, tmp_path) is None
 
     def test_scopes_before_all_names_are_passed_over(self) -> None:
-        entries = {"a": Held("conv", (0,)), "b": Held("block/conv", (0,)), "c": Held("relu", (0,))}
+        entries = {
+            "a": TensorLayout("conv", (0,)),
+            "b": TensorLayout("block/conv", (0,)),
+            "c": TensorLayout("relu", (0,)),
+        }
         tensors = ["Call/Call/conv", "Call/Call/block/conv", "Call/Call/relu", "other/thing"]
-        assert named(entries, tensors) == list(zip("abc", tensors, strict=False))
-        assert named(entries, ["relu;conv/bias;conv"]) == [("a", "relu;conv/bias;conv"), ("c", "relu;conv/bias;conv")]
+        assert matching(entries, tensors) == list(zip("abc", tensors, strict=False))
+        assert matching(entries, ["relu;conv/bias;conv"]) == [
+            ("a", "relu;conv/bias;conv"),
+            ("c", "relu;conv/bias;conv"),
+        ]
 
     def test_columns_of_a_flatten_are_put_back(self) -> None:
         value = np.arange(6.0).reshape(1, 6)
         columns = np.array([0, 3, 1, 4, 2, 5])
-        entry = Held("flat", (0, 1), columns)
+        entry = TensorLayout("flat", (0, 1), columns)
         np.testing.assert_array_equal(in_onnx_order(value[:, columns], entry), value)
         assert in_onnx_order(value[:, :5], entry) is None
         assert in_onnx_order(value[0], entry) is None
@@ -213,7 +221,7 @@ class TestNames:
             Node("product", "MatMul", ("x", "w")), Node("bias", "BiasAdd", ("product", "b")),
             Node("y", "Mul", ("bias", "factor")),
         ]  # fmt: skip
-        values = {name: Held(name, (0, 1)) for name in ("product", "bias", "y")}
+        values = {name: TensorLayout(name, (0, 1)) for name in ("product", "bias", "y")}
         graph = Graph(nodes, {"x": (None, 1)}, {"y": (None, 1)}, constants, values=values)
         fold_batch_norm(graph)
         graph.prune()
@@ -221,14 +229,14 @@ class TestNames:
         assert {one.name for one in graph.nodes} >= {"product", "y"}
 
 
-class OnnxRoad:
-    """A road whose converter spoils a node, and that keeps no names."""
+class OnnxReconversion:
+    """A route whose converter spoils a node, and that keeps no names."""
 
     def __init__(self, wrong: str) -> None:
         self.wrong = wrong
         self.made = 0
 
-    def ending_in(self, output: str) -> OnnxRoad:
+    def ending_in(self, output: str) -> OnnxReconversion:
         assert output == "cut"
         return self
 
@@ -246,19 +254,19 @@ class OnnxRoad:
         (folder / "made.onnx").write_bytes(model.SerializeToString())
         return folder / "made.onnx"
 
-    def read(self, path: Path, pixels: np.ndarray) -> tuple[dict[str, Any], dict[str, Any]]:
-        return OnnxRuntime(path)(pixels), {}
+    def run(self, path: Path, inputs: Inputs) -> tuple[dict[str, Any], dict[str, Any]]:
+        return OnnxRuntime(path)(inputs), {}
 
 
 class TestCutting:
-    """Parts of the model go down the road, until an operator is found with a wrong output and right inputs."""
+    """Parts of the model go down the route, until an operator is found with a wrong output and right inputs."""
 
     @pytest.mark.parametrize("wrong", [f"v{index}" for index in range(12)])
     def test_a_chain_takes_as_many_parts_as_its_length_has_bits(self, wrong: str) -> None:
         nodes = [node("Neg", f"v{index - 1}" if index else "x", f"v{index}") for index in range(12)]
         model = model_of(*nodes, node("Neg", "v11", "y"))
-        road = OnnxRoad(f"node_{wrong}")
-        found, count = cutting.search(reference_of(model, SMALL), cast(Road, road), "y", SMALL)
+        again = OnnxReconversion(f"node_{wrong}")
+        found, count = cutting.search(reference_of(model, SMALL), cast(Reconversion, again), "y", SMALL)
         assert found is not None
         assert found.operator is not None
         assert found.operator.name == f"node_{wrong}"
@@ -271,15 +279,15 @@ class TestCutting:
             node("Neg", "x", "a"), node("Neg", "x", "b"), node("Neg", "a", "left"), node("Neg", "b", "right"),
             node("Relu", "a", "hidden"), node("Add", "left right", "sum"), node("Add", "sum hidden", "y"),
         )  # fmt: skip
-        road = OnnxRoad(f"node_{wrong}")
-        found, _ = cutting.search(reference_of(model, SMALL), cast(Road, road), "y", SMALL)
+        again = OnnxReconversion(f"node_{wrong}")
+        found, _ = cutting.search(reference_of(model, SMALL), cast(Reconversion, again), "y", SMALL)
         assert found is not None
         assert found.operator is not None
         assert found.operator.name == f"node_{wrong}"
 
-    def test_a_road_that_is_right(self) -> None:
+    def test_a_route_that_is_right(self) -> None:
         reference = reference_of(model_of(node("Neg", "x", "y")), SMALL)
-        assert cutting.search(reference, cast(Road, OnnxRoad("")), "y", SMALL) == (None, 1)
+        assert cutting.search(reference, cast(Reconversion, OnnxReconversion("")), "y", SMALL) == (None, 1)
 
     def test_a_part_ends_in_its_value(self, net: Path) -> None:
         model, _ = load_onnx(net)
@@ -287,8 +295,8 @@ class TestCutting:
         onnx_library.checker.check_model(part, full_check=True)
         assert [one.name for one in part.graph.output] == ["cut"]
         assert "net.fc.weight" not in {tensor.name for tensor in part.graph.initializer}
-        values = onnx_values.values(model, PIXELS)
-        np.testing.assert_allclose(in_onnx(OnnxRuntime(part.SerializeToString())(PIXELS)["cut"]), values["relu_1"])
+        values = onnx_values.values(model, INPUTS)
+        np.testing.assert_allclose(in_onnx(OnnxRuntime(part.SerializeToString())(INPUTS)["cut"]), values["relu_1"])
 
 
 def figures_of(model: Model, wrong: Path) -> list[Figures]:
@@ -323,7 +331,7 @@ class TestExplain:
     def test_torch_answers_under_the_names_of_onnx(self, net: Path) -> None:
         loaded = planted.checkpoint()
         program = Program(loaded.module(), loaded.contract, opset=onnx.DEFAULT_OPSET, batch=None)
-        theirs, ours = program.values(PIXELS, loaded.contract), onnx_values.values(load_onnx(net)[0], PIXELS)
+        theirs, ours = program.values(INPUTS, loaded.contract), onnx_values.values(load_onnx(net)[0], INPUTS)
         floating = {name for name, value in ours.items() if value.dtype == np.float32} - {"pixels"}
         assert floating <= set(theirs)
         for name in floating:
@@ -382,7 +390,7 @@ class TestExplain:
             model, contract = load_onnx(net)
             model = model if error is None else planted.spoiled(error, model)
             model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 5
-            embed_contract(contract.but(graph_sha256=onnx_sha256(model)), model)
+            embed_contract(contract.but(batch=5, graph_sha256=onnx_sha256(model)), model)
             (tmp_path / f"{name}.onnx").write_bytes(model.SerializeToString())
         figures = [replace(figure, max_abs=1.0, worst="noise") for figure in figures_of(load_onnx(net)[0], net)]
         finding = bisect.explain(
@@ -393,8 +401,8 @@ class TestExplain:
 
     def test_onnxruntime_web_has_the_same_values(self, net: Path, browser: Browser) -> None:
         model, _ = load_onnx(net)
-        ours = onnx_values.values(model, PIXELS)
-        theirs = onnx_values.values_in_browser(model, PIXELS, browser)
+        ours = onnx_values.values(model, INPUTS)
+        theirs = onnx_values.values_in_browser(model, INPUTS, browser)
         assert len(theirs) > 10
         for name, value in theirs.items():
             np.testing.assert_allclose(value, ours[name], atol=1e-4)

@@ -1,10 +1,11 @@
-"""The command line: what it says, its exit codes, and that a failed run loses nothing."""
+"""These tests check the command line: its output, its exit codes, and that a failed run loses nothing."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,8 +14,8 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import ROOT
+from contract_files import CONTRACT1
 
-from fer_export.cli import tfjs as tfjs_command
 from fer_export.cli.main import COMMANDS
 from fer_export.contract import Conversion
 from fer_export.convert import tfjs
@@ -41,7 +42,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def road(small: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the whole road was gone, by the installed command."""
+    """Return a folder in which the installed command made every conversion, from checkpoint to TF.js."""
     folder = tmp_path_factory.mktemp("road")
     checkpoint.save(small, folder / "best.pth")
     steps = [
@@ -92,15 +93,123 @@ def test_verify_on_a_narrow_terminal(road: Path) -> None:
     assert all(word in done.stdout for word in ("max abs", "rmse", "1-cos", "top-1", "worst"))
 
 
-def test_verify_refuses_artefacts_of_other_weights(road: Path) -> None:
-    done = run("verify", "--onnx", road / "fer.onnx", "--tfjs", road / "model")
+def test_verify_refuses_a_checkpoint_of_other_weights(road: Path) -> None:
+    done = run("verify", "--ckpt", "ferplus", "--onnx", road / "fer.onnx", "--tfjs", road / "model")
     assert done.returncode == 4
     assert "other weights" in done.stderr
 
 
+def test_without_a_checkpoint_verify_holds_the_tfjs_folder_against_the_onnx_file(road: Path) -> None:
+    done = run("verify", "--onnx", road / "fer.onnx", "--tfjs", road / "model", "--runtime", "tfjs-wasm")
+    assert done.returncode == 0, done.stderr
+    assert "reference onnxruntime" in done.stdout
+    assert f"no checkpoint of the weights of {road / 'model'} is packaged or below runs/" in done.stdout
+    assert "--ckpt FILE" in done.stdout
+
+
+def test_an_export_replaces_its_own_and_nothing_else(road: Path, tmp_path: Path, cli: Call) -> None:
+    """The folder holds a model of the same weights, then also a file of somebody else, then other weights."""
+    model = tmp_path / "model"
+    shutil.copytree(road / "model", model)
+    again = ("tfjs", "--from", road / "fer.onnx", "-o", model)
+    (model / "notes.txt").write_text("mine")
+    one_error(cli(*again), 2, r"notes\.txt, which fer-export did not write")
+    before = files(model)
+    done = run(*again, "--weights", "float16", "--force")
+    assert done.returncode == 0, done.stderr
+    after = files(model)
+    assert after.keys() == before.keys()
+    assert after["notes.txt"] == b"mine"
+    assert after["model.json"] != before["model.json"]
+    (model / "notes.txt").unlink()
+    one_error(cli("tfjs", "--from", CONTRACT1 / "tiny.onnx", "-o", model), 2, "of other weights")
+    assert files(model).keys() == before.keys() - {"notes.txt"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "place"),
+    [
+        (("onnx", "-o"), "fer.onnx"),
+        (("litert", "--from", CONTRACT1 / "saved_model", "-o"), "fer.tflite"),
+        (("tf", "--from", CONTRACT1 / "tiny.onnx", "-o"), "saved_model"),
+        (("tf", "--from", CONTRACT1 / "tiny.onnx", "-o", "new", "--frozen"), "fer.pb"),
+        (("tfjs", "--via", "tensorflowjs", "--from", CONTRACT1 / "saved_model", "-o"), "model"),
+        (("detector", "--onnx", "new", "-o"), "detector"),
+        (("detector", "-o", "new", "--onnx"), "nets"),
+    ],
+)  # fmt: skip
+def test_every_command_asks_before_it_replaces(
+    arguments: tuple[object, ...], place: str, cli: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / place
+    if path.suffix:
+        path.write_text("thesis")
+    else:
+        path.mkdir()
+        (path / "rnet.onnx").write_text("thesis")
+    before = files(tmp_path)
+    code, out, err = cli(*arguments, place)
+    assert (code, out) == (2, "")
+    assert str(place) in err
+    assert "--force" in err and f"{arguments[-1]} PATH" in err
+    assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("tf", "--ckpt", "ferplus"), "--ckpt is what --converter onnx-tf needs"),
+        (("tfjs", "--operators", "-o", "x"), "-o changes nothing"),
+        (("bench", "--runtime", "torch", "--backend", "webgl"), "--backend is of TF.js"),
+        (("matrix", "--route", "onnx", "--runtime", "tfjs-cpu"), "tfjs-cpu runs nothing"),
+        (("onnx", "--save", "x.pth"), "--save is for a checkpoint without a contract"),
+        (("onnx", "--ckpt", CONTRACT1 / "plain.pth", "--arch", "x.py:X", "--input", "1x8x8", "--bgr"), "--bgr is for"),
+    ],
+)  # fmt: skip
+def test_an_option_is_obeyed_or_refused(
+    arguments: tuple[object, ...], says: str, cli: Call, tmp_path: Path, small: Checkpoint
+) -> None:
+    torch.save(small.state, tmp_path / "plain.pth")
+    code, out, err = cli(*(tmp_path / "plain.pth" if str(each).endswith("plain.pth") else each for each in arguments))
+    assert (code, out) == (2, "")
+    assert says in err
+
+
+@pytest.mark.parametrize(
+    ("package", "arguments", "hint"),
+    [
+        ("onnxruntime", ("onnx", "-o", "new.onnx"), "pip install 'fer-export[cpu]'"),
+        ("playwright", ("tfjs", "--from", CONTRACT1 / "tiny.onnx", "-o", "new"), "pip install 'fer-export[browser]'"),
+        ("facenet_pytorch", ("detector", "-o", "new", "--onnx", "nets"), "pip install fer-export"),
+    ],
+)
+def test_a_missing_package_is_named_with_the_command(
+    package: str, arguments: tuple[object, ...], hint: str, tmp_path: Path
+) -> None:
+    code = f"import sys; sys.modules[{package!r}] = None; from fer_export.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, check=False, cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 3
+    first, second = done.stderr.splitlines()
+    assert first == f"error: {package} is not installed"
+    assert second.startswith(f"hint: {hint}")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_browser_that_does_not_start_is_a_missing_dependency(tmp_path: Path) -> None:
+    place = ("tfjs", "--from", CONTRACT1 / "tiny.onnx", "-o", tmp_path / "new")
+    done = run(*place, FER_EXPORT_CHROMIUM=sys.executable)
+    assert done.returncode == 3
+    assert "does not start as a browser" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_passes_of_the_converter_can_be_left_out(road: Path, tmp_path: Path) -> None:
-    """The numbers hold without them, and the model tells."""
-    assert set(tfjs_command.PASSES) == set(PASSES)
+    """Without the passes the numbers still agree, and the contract says what was left out."""
     off = [word for name in PASSES for word in ("--without", name)]
     done = run("tfjs", "--from", road / "fer.onnx", "-o", tmp_path / "bare", *off, "--json")
     assert done.returncode == 0, done.stderr
@@ -130,7 +239,19 @@ def test_info_reads_every_format(road: Path, cli: Call) -> None:
         assert json.loads(out)["contract"]["labels"][1] == "happiness"
 
 
-# In this process from here: errors that come before any browser.
+def test_tables_are_folded_on_a_narrow_terminal(cli: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    _, out, _ = cli("info")
+    assert max(map(len, out.splitlines())) <= 60
+    words = " ".join(out.split())
+    assert "labels neutral, happiness, surprise, sadness, anger, disgust, fear, contempt" in words
+    assert "outputs probabilities, logits" in words
+    _, out, _ = cli("env", "list")
+    assert max(map(len, out.splitlines())) <= 60
+    assert re.search(r"^tf +\w+", out, re.MULTILINE) and re.search(r"^onnx-tf +\w+", out, re.MULTILINE)
+
+
+# From here on commands run in this process: their errors come before any browser is opened.
 
 
 def one_error(result: tuple[int, str, str], code: int, says: str) -> None:

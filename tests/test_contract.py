@@ -1,4 +1,4 @@
-"""The contract travels whole through every format, and a wrong one is refused."""
+"""These tests check that the contract survives every format unchanged, and that an invalid one is refused."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from fer_export.contract import (
     Contract,
     Conversion,
     PictureInput,
+    Tolerance,
     Training,
     ValuesInput,
     WeightsDType,
@@ -210,7 +211,12 @@ def test_a_typo_of_our_own_is_caught(small: Checkpoint) -> None:
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "uint8"])
 def test_the_tolerance_goes_with_the_weights(small: Checkpoint, dtype: WeightsDType) -> None:
-    assert small.contract.stored_as(dtype).tolerance == TOLERANCES[dtype]
+    changed = small.contract.but(weights_dtype="uint8").but(weights_dtype=dtype)
+    assert changed.tolerance == TOLERANCES[dtype]
+    bare = {name: value for name, value in changed.to_object().items() if name not in ("tolerance", "sha256")}
+    assert Contract.model_validate(bare) == changed
+    own = Tolerance(value=0.5)
+    assert small.contract.but(weights_dtype=dtype, tolerance=own).tolerance == own
 
 
 # The hash over a contract's own text
@@ -236,7 +242,7 @@ def test_the_order_of_keys_and_white_space_do_not_matter(small: Checkpoint) -> N
 
 
 def test_defaults_are_not_part_of_it(small: Checkpoint) -> None:
-    """A file that lacks a field which a later minor version adds has the hash of what it says."""
+    """The hash covers only the fields that a file has, so a later minor version's defaults do not change it."""
     record = small.contract.to_object()
     del record["calibration"], record["outputs"][0]["meaning"]
     record["outputs"][0]["meaning"] = "short"
@@ -263,6 +269,8 @@ def test_a_later_field_that_has_no_canonical_form_is_refused(small: Checkpoint) 
     text = small.contract.to_json()[:-1] + f',"later":{2**60}}}'
     with pytest.raises(ContractError, match="exceeds safe integer"):
         Contract.from_json(text, where="here")
+    with pytest.raises(ContractError, match=r"cannot be written: .*exceeds safe integer"):
+        Contract.model_validate({**dict(small.contract), "later": 2**60}).to_json()
 
 
 # Fields of later versions
@@ -277,7 +285,7 @@ def extended(record: Any) -> Any:
 
 def test_unknown_fields_are_kept_at_every_level(small: Checkpoint, small_onnx: Path) -> None:
     record = read_contract(small_onnx).to_object()
-    # Of these two any key is a name.
+    # These two are free mappings, in which no key is a field.
     for open_ in (record["architecture"]["arguments"], record["tools"]):
         open_.clear()
     wide = extended(record)

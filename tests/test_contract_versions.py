@@ -1,4 +1,4 @@
-"""Files of contract 1 are read for good, in every format; newer and edited ones are refused with the reason."""
+"""These tests check that contract 1 is read in every format, and newer or edited files are refused with the reason."""
 
 from __future__ import annotations
 
@@ -57,15 +57,9 @@ def expected(name: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     return inputs, {key: np.array(value, np.float32) for key, value in record["outputs"].items()}
 
 
-def fed(inputs: dict[str, np.ndarray]) -> np.ndarray:
-    """One row as runtimes take it: channels last; of several inputs in one structured array."""
-    last = {name: np.moveaxis(value, 1, -1) if value.ndim > 2 else value for name, value in inputs.items()}
-    if len(last) == 1:
-        return next(iter(last.values()))
-    rows = np.empty(1, [(name, value.dtype, value.shape[1:]) for name, value in last.items()])
-    for name, value in last.items():
-        rows[name] = value
-    return rows
+def fed(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """One row of each input as runtimes take it: channels last."""
+    return {name: np.moveaxis(value, 1, -1) if value.ndim > 2 else value for name, value in inputs.items()}
 
 
 # Contract 1
@@ -126,6 +120,13 @@ def test_only_drawn_faces_are_synthetic() -> None:
     assert {name: training.synthetic for name, training in found.items()} == {
         "tiny.pth": True, "tiny.safetensors": False,
     }  # fmt: skip
+
+
+def test_info_says_how_a_file_was_made_and_that_its_faces_were_drawn(cli: Call) -> None:
+    told = cli("info", CONTRACT1 / "tfjs")[1]
+    assert "the hop tfjs, converter direct, without fold_pads" in told
+    assert "drawn by a program" not in told
+    assert "drawn by a program" in cli("info", CONTRACT1 / "tiny.pth")[1]
 
 
 def test_an_early_contract_1_lacks_what_it_got_later() -> None:

@@ -1,4 +1,4 @@
-"""Other people's checkpoints: whatever shape they come in, they go down the same road, or the reason is said."""
+"""These tests check that other projects' checkpoints, in whatever form, are exported, or refused with the reason."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from fer_export.formats import checkpoint
 from fer_export.formats.checkpoint import Checkpoint
 from fer_export.formats.onnx import load_onnx
 from fer_export.importing.architecture import resolve
-from fer_export.importing.assemble import Assembled, Told, assemble, rebuild
+from fer_export.importing.assemble import ImportedModel, ModelSpec, assemble, rebuild
 from fer_export.importing.options import parse_arguments, parse_input, parse_labels, parse_normalization
 from fer_export.importing.probe_outputs import kind_of
 from fer_export.models import guess_architecture
@@ -115,11 +115,11 @@ def build(code: Path, name: str = "Net", **arguments: Any) -> nn.Module:
     return net
 
 
-def told(size: str = "1x40x40", **more: Any) -> Told:
-    return Told(inputs=(parse_input(size),), **more)
+def told(size: str = "1x40x40", **more: Any) -> ModelSpec:
+    return ModelSpec(inputs=(parse_input(size),), **more)
 
 
-def probabilities(assembled: Assembled) -> Tensor:
+def probabilities(assembled: ImportedModel) -> Tensor:
     with torch.inference_mode():
         answer: Tensor = assembled.module()(pictures(assembled.checkpoint.contract))[0]
     return answer
@@ -127,7 +127,7 @@ def probabilities(assembled: Assembled) -> Tensor:
 
 def pictures(contract: Contract) -> Tensor:
     """The packaged pictures, [N, C, H, W], 0–255."""
-    return torch.from_numpy(samples_for(contract)[0].pixels).permute(0, 3, 1, 2).float()
+    return torch.from_numpy(samples_for(contract)[0].single).permute(0, 3, 1, 2).float()
 
 
 def lightning(net: nn.Module) -> dict[str, Any]:
@@ -546,7 +546,7 @@ def test_usage(code: Path, tmp_path: Path, small: Checkpoint, cli: Call, options
     assert not (tmp_path / "out").exists()
 
 
-# The road.
+# The route.
 
 
 def test_a_net_that_cannot_be_traced_is_one_line(code: Path, tmp_path: Path, cli: Call) -> None:
@@ -652,13 +652,13 @@ def test_channels_that_are_no_colours(code: Path, tmp_path: Path, channels: int)
         tmp_path / "x.pth", f"{code}:Net", told(f"{channels}x40x40", labels=LABELS), arguments={"channels": channels}
     )
     contract = made.checkpoint.contract
-    # Labels of expressions, and no rule to cut such pictures from a photo by.
+    # The labels are expressions, but there is no rule to crop such pictures from a photo.
     assert (contract.picture.color, contract.crop) == ("planes", None)
     onnx.export(made.module(), contract, tmp_path / "x.onnx")
     with Browser() as browser:
         written = tfjs.export(*load_onnx(tmp_path / "x.onnx"), tmp_path / "model", browser=browser)
     assert all(figure.ok for figure in written.figures)
-    planes = samples_for(contract)[0].pixels
+    planes = samples_for(contract)[0].single
     assert planes.shape[1:] == (40, 40, channels)
     assert all((planes[0, ..., 0] != planes[0, ..., other]).any() for other in range(1, channels))
     with pytest.raises(UsageError, match=f"--input has {channels} channels"):
@@ -680,7 +680,7 @@ def test_blue_first(code: Path, tmp_path: Path, cli: Call) -> None:
         contracts.append(load_onnx(tmp_path / "x.onnx")[1])
     rgb, bgr = contracts
     assert (rgb.picture.color, bgr.picture.color) == ("rgb", "bgr")
-    first, second = (samples_for(contract)[0].pixels for contract in contracts)
+    first, second = (samples_for(contract)[0].single for contract in contracts)
     faces = slice(0, -4)  # noise has no order
     np.testing.assert_array_equal(first[faces], second[faces][..., ::-1])
     photo = np.random.default_rng(0).integers(0, 256, (60, 60, 3), np.uint8)
@@ -692,7 +692,7 @@ def test_two_pictures_at_once(code: Path, tmp_path: Path) -> None:
     net = build(code, "Pair")
     torch.save(net.state_dict(), tmp_path / "x.pth")
     inputs = (parse_input("face=1x40x40"), parse_input("eyes=3x20x40"))
-    made = assemble(tmp_path / "x.pth", f"{code}:Pair", Told(inputs=inputs, mean="0.5", labels=LABELS))
+    made = assemble(tmp_path / "x.pth", f"{code}:Pair", ModelSpec(inputs=inputs, mean="0.5", labels=LABELS))
     exported = onnx.export(made.module(), made.checkpoint.contract, tmp_path / "x.onnx")
     assert all(figure.ok for figure in exported.figures)
     model, contract = load_onnx(tmp_path / "x.onnx")
@@ -701,9 +701,9 @@ def test_two_pictures_at_once(code: Path, tmp_path: Path) -> None:
     with Browser() as browser:
         written = tfjs.export(model, contract, tmp_path / "model", browser=browser)
     assert all(figure.ok and figure.samples == 13 for figure in written.figures)
-    pixels = samples_for(contract)[0].pixels
-    face, eyes = (torch.from_numpy(pixels[name]).permute(0, 3, 1, 2) / 255 - 0.5 for name in ("face", "eyes"))
+    inputs = samples_for(contract)[0].inputs
+    face, eyes = (torch.from_numpy(inputs[name]).permute(0, 3, 1, 2) / 255 - 0.5 for name in ("face", "eyes"))
     with torch.inference_mode():
         wanted = net(face, eyes)
-    answer = OnnxRuntime(tmp_path / "x.onnx")(pixels)["logits"]
+    answer = OnnxRuntime(tmp_path / "x.onnx")(inputs)["logits"]
     np.testing.assert_allclose(answer, wanted, atol=1e-4)

@@ -1,4 +1,4 @@
-"""The direct writer: each operator in the layouts that networks put it in, run by TF.js."""
+"""These tests check the direct writer: each operator in the layouts that networks use, run by TF.js."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def run_in_tfjs(browser: Browser, graph: Graph, folder: Path, pixels: np.ndarray
     contract = make_checkpoint().contract
     write_tfjs(graph, contract, folder, "float32")
     with browser.open(folder, "wasm") as runtime:
-        return runtime(pixels)["y"]
+        return runtime(dict.fromkeys(graph.inputs, pixels))["y"]
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -1,32 +1,37 @@
-"""The matrix: numbers that were measured, refusals that were raised, and runs that go on where they ended."""
+"""These tests check the matrix: measured numbers, refusals that were really raised, and runs that are continued."""
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from rich.console import Console
 
 from fer_export import models
 from fer_export.cli import matrix as command
+from fer_export.cli.output import table
 from fer_export.contract import Contract
 from fer_export.convert import onnx, tfjs
-from fer_export.convert.routes import ROADS
-from fer_export.diagnose.matrix import cells, measure, nets, show
+from fer_export.convert.routes import ROUTES
+from fer_export.diagnose.matrix import cells, nets, show
 from fer_export.diagnose.matrix.cells import Cell, Kept
-from fer_export.errors import InvalidInputError, MissingDependencyError, UsageError
+from fer_export.diagnose.matrix.fill import fill_cells
+from fer_export.errors import InvalidInputError, MissingDependencyError, UsageError, reason
 from fer_export.formats import checkpoint
 from fer_export.formats.checkpoint import Checkpoint
 from fer_export.models.building import build_architecture
 from fer_export.parity.samples import samples_for
-from fer_export.runtimes import Answers, Pixels, onnxruntime
+from fer_export.runtimes import Inputs, Outputs, registry
 from fer_export.runtimes.onnxruntime import OnnxRuntime
 from fer_export.runtimes.registry import names
-from fer_export.runtimes.tfjs import Browser
+from fer_export.runtimes.tfjs import Browser, _opener
 from fer_export.runtimes.torch import TorchRuntime
 from fer_export.tfenv import environments
 from fer_export.tfgraph.registry import TABLE
@@ -35,15 +40,15 @@ WEIGHTS = "0" * 64
 
 
 class Wrong(OnnxRuntime):
-    """onnxruntime, were it a little off."""
+    """Run onnxruntime, and add a small error to its outputs."""
 
-    def __call__(self, pixels: Pixels) -> Answers:
-        return {name: values + np.float32(0.01) for name, values in super().__call__(pixels).items()}
+    def __call__(self, inputs: Inputs) -> Outputs:
+        return {name: values + np.float32(0.01) for name, values in super().__call__(inputs).items()}
 
 
 @pytest.fixture(autouse=True)
 def _no_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither an environment, as the tests' cache is empty, nor the extra [tf]."""
+    """Hide the extra [tf]; there is no environment either, since the tests' cache is empty."""
     monkeypatch.setattr(environments, "_installed_here", lambda name: False)
 
 
@@ -62,11 +67,11 @@ def call(*arguments: object) -> tuple[int, str, str]:
     "name", ["fernet", "simple_cnn", "face_emotion_cnn_attention", "torchvision:mobilenet_v3_small"]
 )
 def test_answers_depend_on_the_picture(name: str) -> None:
-    """As they are drawn, weights make deep nets that answer the same whatever they see; nothing could be measured."""
+    """Plain random weights would make deep nets answer the same for every picture, so nothing could be measured."""
 
     def spread(loaded: Checkpoint) -> float:
-        pixels = samples_for(loaded.contract)[0].pixels
-        return float(TorchRuntime(loaded.module(), loaded.contract)(pixels)["logits"].std(0).mean())
+        inputs = samples_for(loaded.contract)[0].inputs
+        return float(TorchRuntime(loaded.module(), loaded.contract)(inputs)["logits"].std(0).mean())
 
     loaded = nets.named(name, small=True)
     torch.manual_seed(0)
@@ -85,7 +90,7 @@ def test_random_weights_are_the_same_each_time() -> None:
 
 
 def test_random_weights_do_not_depend_on_the_threads() -> None:
-    """Sums of one layer's answers over 13 pictures are another number in two parts: cells would not be found again."""
+    """A sum over 13 pictures in two parts rounds differently, and kept cells would then not be found again."""
     before = torch.get_num_threads()
     try:
         hashes = set()
@@ -125,21 +130,21 @@ def test_a_name_that_is_none(name: str, error: type[Exception], says: str) -> No
 
 @pytest.fixture(scope="module")
 def filled(small: Checkpoint, browser: Browser) -> list[Cell]:
-    """Of a small model, what the core and a browser can do."""
+    """Fill the cells of a small model that need only the core and a browser."""
     wanted = ("onnx", "tfjs", "tfjs-float16")
     runtimes = (*names("onnx"), "tfjs-wasm", "tfjs-webgl")
-    return measure.fill("small", small, browser=browser, wanted=wanted, runtimes=runtimes)
+    return fill_cells("small", small, browser=browser, wanted=wanted, runtimes=runtimes)
 
 
 def test_every_road_runs_in_every_runtime_for_it(filled: list[Cell], small: Checkpoint) -> None:
-    assert [(cell.road, cell.runtime) for cell in filled] == [
+    assert [(cell.route, cell.runtime) for cell in filled] == [
         *[("onnx", engine) for engine in names("onnx")],
-        *[(road, runtime) for road in ("tfjs", "tfjs-float16") for runtime in ("tfjs-wasm", "tfjs-webgl")],
+        *[(route, runtime) for route in ("tfjs", "tfjs-float16") for runtime in ("tfjs-wasm", "tfjs-webgl")],
     ]
     for cell in filled:
         assert cell.refusal is None
         assert cell.difference is not None
-        assert 0 < cell.difference < (1e-2 if "16" in cell.road else 1e-5)
+        assert 0 < cell.difference < (1e-2 if "16" in cell.route else 1e-5)
         assert not cell.over
         assert cell.weights == small.contract.weights_sha256
 
@@ -147,9 +152,9 @@ def test_every_road_runs_in_every_runtime_for_it(filled: list[Cell], small: Chec
 def test_a_number_is_the_largest_difference_from_torch(filled: list[Cell], small: Checkpoint, small_onnx: Path) -> None:
     torch_runtime, other = TorchRuntime(small.module(), small.contract), OnnxRuntime(small_onnx)
     apart = [
-        float(np.abs(values - other(batch.pixels)[name]).max())
+        float(np.abs(values - other(batch.inputs)[name]).max())
         for batch in samples_for(small.contract)
-        for name, values in torch_runtime(batch.pixels).items()
+        for name, values in torch_runtime(batch.inputs).items()
     ]
     assert filled[0].difference == pytest.approx(max(apart), rel=0.5)
     assert filled[0].runtime == "onnxruntime"
@@ -163,9 +168,9 @@ def no_environments(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytes
 
 @pytest.mark.usefixtures("no_environments")
 def test_without_its_environment_a_road_says_what_to_run(small: Checkpoint, browser: Browser) -> None:
-    found = measure.fill("small", small, browser=browser, wanted=("tf", "frozen", "onnx-tf", "onnx2tf-tensorflowjs"),
-                         runtimes=("tensorflow", "tfjs-wasm"))  # fmt: skip
-    refusals = {cell.road: cell.refusal for cell in found}
+    found = fill_cells("small", small, browser=browser, wanted=("tf", "frozen", "onnx-tf", "onnx2tf-tensorflowjs"),
+                         runtimes=("tensorflow", "tf-frozen", "tfjs-wasm"))  # fmt: skip
+    refusals = {cell.route: cell.refusal for cell in found}
     assert refusals["tf"] is not None
     assert refusals["tf"].startswith("the environment tf")
     assert refusals["tf"].endswith("is not there: fer-export env create tf")
@@ -179,9 +184,7 @@ def test_an_operator_that_the_writer_lacks_is_named(
     small: Checkpoint, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(TABLE, "Sigmoid")
-    found = measure.fill(
-        "small", small, browser=browser, wanted=("onnx", "tfjs"), runtimes=("onnxruntime", "tfjs-wasm")
-    )
+    found = fill_cells("small", small, browser=browser, wanted=("onnx", "tfjs"), runtimes=("onnxruntime", "tfjs-wasm"))
     assert [cell.difference is None for cell in found] == [False, True]
     assert str(found[1].refusal).startswith("operator Sigmoid, node")
     assert not found[1].missing
@@ -191,19 +194,29 @@ def test_an_operator_that_the_writer_lacks_is_named(
 def test_a_runtime_that_fails_is_a_refusal_and_no_difference(
     small: Checkpoint, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(measure, "RUNTIMES", {"onnx": ("onnxruntime",), "tfjs": ("tfjs-webnn", "tfjs-wasm")})
-    found = measure.fill("small", small, browser=browser, wanted=("tfjs",))
+    registry.engines()
+    monkeypatch.setitem(registry._ENGINES, "tfjs-webnn", registry.Engine("tfjs-webnn", "tfjs", _opener("webnn"), -1))
+    found = fill_cells("small", small, browser=browser, wanted=("tfjs",), runtimes=("tfjs-webnn", "tfjs-wasm"))
     assert "webnn" in str(found[0].refusal)
     assert not found[0].over
     assert found[1].difference is not None
 
 
+def answer_wrongly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what opens ONNX files be a little off, and leave the exporter's own check as it is."""
+
+    @contextmanager
+    def open_wrong(path: Path, _: registry.Resources) -> Iterator[Wrong]:
+        yield Wrong(path)
+
+    registry.engines()
+    monkeypatch.setitem(registry._ENGINES, "onnxruntime", registry.Engine("onnxruntime", "onnx", open_wrong))
+
+
 def test_what_is_wrong_is_over(small: Checkpoint, monkeypatch: pytest.MonkeyPatch, browser: Browser) -> None:
-    monkeypatch.setattr(onnxruntime, "OnnxRuntime", Wrong)
+    answer_wrongly(monkeypatch)
     monkeypatch.setattr(tfjs, "OnnxRuntime", Wrong)
-    found = measure.fill(
-        "small", small, browser=browser, wanted=("onnx", "tfjs"), runtimes=("onnxruntime", "tfjs-wasm")
-    )
+    found = fill_cells("small", small, browser=browser, wanted=("onnx", "tfjs"), runtimes=("onnxruntime", "tfjs-wasm"))
     assert all(cell.over for cell in found)
     assert found[0].difference == pytest.approx(0.01, rel=0.01)
     assert all("differs from its reference" in str(cell.refusal) for cell in found[1:]), "the exporter has found it out"
@@ -211,8 +224,8 @@ def test_what_is_wrong_is_over(small: Checkpoint, monkeypatch: pytest.MonkeyPatc
 
 def test_a_reason_is_one_line_without_the_workers_task() -> None:
     error = InvalidInputError("run_onnx_tf.convert: BackendIsNotSupposedToImplementIt: Unsqueeze\nversion 13")
-    assert cells.reason(error) == "BackendIsNotSupposedToImplementIt: Unsqueeze version 13"
-    assert cells.reason(MissingDependencyError("no Chromium", hint="install it")) == "no Chromium: install it"
+    assert reason(error) == "BackendIsNotSupposedToImplementIt: Unsqueeze version 13"
+    assert reason(MissingDependencyError("no Chromium", hint="install it")) == "no Chromium: install it"
 
 
 # ---- going on
@@ -227,10 +240,10 @@ def test_finished_cells_are_not_measured_again(
         raise AssertionError("it is made again")
 
     monkeypatch.setattr(onnx, "export", refuse)
-    again = measure.fill("small", small, browser=browser, wanted=("onnx",), kept=Kept(tmp_path))
+    again = fill_cells("small", small, browser=browser, wanted=("onnx",), kept=Kept(tmp_path))
     assert again == filled[:2]
     other = Checkpoint(small.contract.but(weights_sha256=WEIGHTS), small.state)
-    [cell, _] = measure.fill("small", other, browser=browser, wanted=("onnx",), kept=Kept(tmp_path))
+    [cell, _] = fill_cells("small", other, browser=browser, wanted=("onnx",), kept=Kept(tmp_path))
     assert cell.refusal == "AssertionError: it is made again"
 
 
@@ -241,6 +254,14 @@ def test_what_may_be_installed_by_now_is_tried_again(tmp_path: Path) -> None:
     kept = Kept(tmp_path)
     assert kept.get(lasting.key) == lasting
     assert kept.get(missing.key) is None
+
+
+def test_cells_that_were_kept_when_routes_were_roads_are_read(tmp_path: Path) -> None:
+    cell = Cell("m", WEIGHTS, "tfjs", "tfjs-wasm", 1e-6)
+    Kept(tmp_path).add([cell])
+    path = tmp_path / "cells.json"
+    path.write_text(path.read_text().replace('"route"', '"road"'))
+    assert Kept(tmp_path).get(cell.key) == cell
 
 
 def test_cells_of_other_versions_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,10 +294,14 @@ def some() -> list[Cell]:
     ]
 
 
-def test_a_block_fits_80_columns_and_leaves_nothing_out() -> None:
-    text = show.block("fernet, 1×48×48", some())
-    assert max(map(len, text.splitlines())) < 80
-    words = " ".join(text.split())
+def test_a_table_fits_the_terminal_and_leaves_nothing_out() -> None:
+    def drawn(width: int) -> str:
+        console = Console(width=width, file=io.StringIO(), highlight=False)
+        console.print(table(show.rows(some()), ("route", "runtime", "difference"), title="fernet, 1×48×48"))
+        return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+    assert max(map(len, drawn(60).splitlines())) <= 60
+    words = " ".join(drawn(80).split())
     assert "onnx onnxruntime 1.2e-06" in words
     assert "tfjs-webgpu 2.0e-01 OVER" in words
     assert f"refused: {' '.join(str(some()[2].refusal).split())}" in words
@@ -285,7 +310,7 @@ def test_a_block_fits_80_columns_and_leaves_nothing_out() -> None:
 
 def test_markdown_has_every_cell() -> None:
     lines = show.markdown(some()).splitlines()
-    assert lines[0] == "| road | runtime | `fernet` | `other` |"
+    assert lines[0] == "| route | runtime | `fernet` | `other` |"
     assert "| `onnx` | onnxruntime | 1.2e-06 | refused [1] |" in lines
     assert "| `onnx2tf-tensorflowjs` | tfjs-webgpu | 2.0e-01 OVER | – |" in lines
     assert "| `tfjs` | tfjs-wasm | – | OVER [3] |" in lines
@@ -297,10 +322,9 @@ def test_markdown_has_every_cell() -> None:
 # ---- the command
 
 
-def test_the_command_knows_every_road_and_runtime() -> None:
-    assert tuple(ROADS) == command.ROADS
-    assert set(command.RUNTIMES) == {name for names in measure.RUNTIMES.values() for name in names}
-    assert {road.kind for road in ROADS.values()} == set(measure.RUNTIMES)
+def test_the_command_knows_every_route_and_runtime() -> None:
+    assert {*command.RUNTIMES, "torch"} == set(names())
+    assert {route.kind for route in ROUTES.values()} == {engine.kind for engine in registry.engines()} - {"torch"}
 
 
 Run = Callable[..., tuple[int, str, str]]
@@ -310,13 +334,13 @@ Run = Callable[..., tuple[int, str, str]]
 def test_the_command_prints_writes_and_keeps(tmp_path: Path) -> None:
     runtimes = ("--runtime", "tensorflow", "--runtime", "onnxruntime")
     places = ("--keep", tmp_path, "-o", tmp_path / "matrix.md")
-    arguments = ("--model", "plain_cnn", "--road", "onnx", "--road", "tf", *runtimes, *places)
+    arguments = ("--model", "plain_cnn", "--road", "onnx", "--route", "tf", *runtimes, *places)
     code, out, _ = call(*arguments)
     assert code == 0
     assert "1 numbers, 1 refusals; over tolerance: 0" in out
     assert max(map(len, out.splitlines())) < 80
     assert len(json.loads((tmp_path / "cells.json").read_text())["cells"]) == 1
-    assert "| road | runtime | `plain_cnn` |" in (tmp_path / "matrix.md").read_text()
+    assert "| route | runtime | `plain_cnn` |" in (tmp_path / "matrix.md").read_text()
     code, out, _ = call(*arguments, "--json")
     document = json.loads(out)
     assert code == 0
@@ -325,8 +349,8 @@ def test_the_command_prints_writes_and_keeps(tmp_path: Path) -> None:
 
 
 def test_over_tolerance_exits_1(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(onnxruntime, "OnnxRuntime", Wrong)
-    code, out, err = call("--model", "plain_cnn", "--road", "onnx", "--runtime", "onnxruntime")
+    answer_wrongly(monkeypatch)
+    code, out, err = call("--model", "plain_cnn", "--route", "onnx", "--runtime", "onnxruntime")
     assert code == 1
     assert "1.0e-02 OVER" in out
     assert "plain_cnn, onnx, onnxruntime: 1.0e-02 from torch" in err

@@ -1,4 +1,4 @@
-"""The page, as a person opens it: from disk and from a server, with a webcam and with pictures.
+"""These tests use the page as a person does: from disk and from a server, with a webcam and with pictures.
 
 The webcam is Chromium's own fake one, fed with a video of a real face: an astronaut's portrait (NASA,
 from scikit-image), panned about.
@@ -183,10 +183,10 @@ def test_the_sample_portrait(still: tuple[Path, Path]) -> None:
         visit.page.click("#sample")
         visit.until("fer.faces.length === 1")
         assert visit.fer("faces")[0]["label"] == "happiness"
-        assert visit.page.inner_text("#summary") == "One face: happiness"
+        assert visit.said("#summary") == "One face: happiness"
         assert len(visit.page.query_selector_all(".bars .bar")) == 8
         visit.page.click("#about summary")
-        about = visit.page.inner_text("#about")
+        about = visit.said("#about")
         assert "fernet" in about
         assert "their hashes match" in about
         assert "perceived expression" in about
@@ -221,7 +221,7 @@ def test_no_camera_is_said_clearly(flags: tuple[str, ...], says: str) -> None:
     with visiting(FROM_DISK, *flags) as visit:
         visit.page.click("#start")
         visit.until("fer.error")
-        assert says in visit.page.inner_text("#alert")
+        assert says in visit.said("#alert")
         assert visit.fer("source") == "none"
         assert visit.page.is_enabled("#start")
 
@@ -233,18 +233,18 @@ def test_a_camera_in_use_is_said_clearly() -> None:
         visit.page.evaluate(f"() => {{ navigator.mediaDevices.getUserMedia = {refusal}; }}")
         visit.page.click("#start")
         visit.until("fer.error")
-        assert "busy" in visit.page.inner_text("#alert")
+        assert "busy" in visit.said("#alert")
 
 
 def test_an_insecure_origin_is_said_clearly(server: str) -> None:
     address = server.replace("127.0.0.1", "app.test")
     with visiting(address, *FAKE_CAMERA, "--host-resolver-rules=MAP app.test 127.0.0.1") as visit:
         visit.page.click("#about summary")
-        assert "Contracts\nnot held against their hashes" in visit.page.inner_text("#provenance")
+        assert "Contracts\nnot held against their hashes" in visit.said("#provenance")
         assert not visit.page.is_visible("#alarm")
         visit.page.click("#start")
         visit.until("fer.error")
-        assert "https" in visit.page.inner_text("#alert")
+        assert "https" in visit.said("#alert")
 
 
 def test_a_file_that_is_no_picture_loses_nothing(still: tuple[Path, Path], tmp_path: Path) -> None:
@@ -255,7 +255,7 @@ def test_a_file_that_is_no_picture_loses_nothing(still: tuple[Path, Path], tmp_p
         visit.until("fer.faces.length === 1")
         visit.page.set_input_files("#file", bad)
         visit.until("fer.error")
-        assert "not a picture" in visit.page.inner_text("#alert")
+        assert "not a picture" in visit.said("#alert")
         assert visit.fer("source") == "picture"
         assert len(visit.fer("faces")) == 1
 
@@ -267,7 +267,7 @@ def test_a_picture_without_a_face(tmp_path: Path) -> None:
         visit.page.set_input_files("#file", tmp_path / "noise.png")
         visit.until("fer.frames === 1")
         assert visit.fer("faces") == []
-        assert visit.page.inner_text("#summary") == "No face in sight"
+        assert visit.said("#summary") == "No face in sight"
 
 
 def test_fer_cannot_be_changed() -> None:

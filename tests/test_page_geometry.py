@@ -1,4 +1,4 @@
-"""The page's geometry in Chromium against Python's: one rule on both sides."""
+"""These tests check in Chromium that the page's geometry is the same as Python's."""
 
 from __future__ import annotations
 
@@ -294,7 +294,7 @@ def test_large_pictures_are_made_smaller_before_they_are_searched(
     assert on_page(page, READ, mode=mode, width=size[0], height=size[1]) == [*wanted, True]
 
 
-def test_smoothing_follows_each_face_and_forgets_with_the_source(page: Page) -> None:
+def test_smoothing_follows_each_face(page: Page) -> None:
     shown = on_page(
         page,
         """(() => {
@@ -302,14 +302,36 @@ def test_smoothing_follows_each_face_and_forgets_with_the_source(page: Page) -> 
           const face = (track, happy) => ({ track, label: '', probabilities: { happy, sad: 1 - happy } });
           const told = ({ label, probabilities }) => [probabilities.happy, label];
           const show = (...faces) => smoothing.apply(faces).map(told);
-          const steps = [show(face(1, 1)), show(face(1, 0)), show(face(1, 0), face(2, 0)), show(face(2, 1))];
-          smoothing.reset();
-          return [...steps, show(face(2, 1))];
+          return [show(face(1, 1)), show(face(1, 0)), show(face(1, 0), face(2, 0)), show(face(2, 1))];
         })()""",
     )
-    first, second, third, other, anew = shown
+    first, second, third, other = shown
     assert first == [[1, "happy"]]
     assert second == [[pytest.approx(0.65), "happy"]], "one frame does not turn the label over"
     assert third == [[pytest.approx(0.4225), "sad"], [0, "sad"]], "a new face starts with its own"
     assert other == [[pytest.approx(0.35), "sad"]]
-    assert anew == [[1, "happy"]]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+@pytest.mark.parametrize("batch", [1, 2, 4])
+def test_a_fixed_batch_answers_any_number_of_pictures(page: Page, count: int, batch: int) -> None:
+    """The net gives each of two pixels and the two in the other order, and takes no other number of pictures."""
+    both, turned_round = on_page(
+        page,
+        """(() => {
+          const net = (pixels, [rows, height, width, channels]) => {
+            if (rows !== v.batch || pixels.length !== 2 * rows) throw new Error(`${rows} pictures`);
+            const data = Float32Array.from(pixels);
+            const other = data.map((_, index) => data[index ^ 1]);
+            return { both: { data, shape: [rows, height, width, channels] }, other: { data: other, shape: [rows, 2] } };
+          };
+          const pixels = Float32Array.from({ length: 2 * v.count }, (_, index) => index + 1);
+          const { both, other } = t.anyNumber(net, v.batch)(pixels, [v.count, 1, 2, 1]);
+          return [both, other].map(({ data, shape }) => ({ data: [...data], shape }));
+        })()""",
+        count=count,
+        batch=batch,
+    )
+    wanted = np.arange(1, 2 * count + 1).reshape(count, 2)
+    assert both == {"data": wanted.ravel().tolist(), "shape": [count, 1, 2, 1]}
+    assert turned_round == {"data": wanted[:, ::-1].ravel().tolist(), "shape": [count, 2]}

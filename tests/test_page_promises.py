@@ -1,6 +1,6 @@
-"""What the page promises about cameras, pictures and its worker: each test fails when the page's code for it goes.
+"""These tests check promises about cameras, pictures and the worker; each fails if the page's code for it is removed.
 
-What is tested happens: the webcam's process is killed, the tab is covered by another one, the worker hangs in a
+The events are real: the webcam's process is killed, the tab is covered by another one, the worker hangs in a
 loop, the file is dragged by the browser's own input.
 """
 
@@ -92,12 +92,12 @@ def test_an_unplugged_camera_is_said(webcam: Browser) -> None:
     with opened(webcam) as visit:
         visit.page.click("#start")
         visit.until("fer.frames >= 2")
-        # All that the page can know of an unplugged camera: what delivered the pictures is gone.
+        # For the page an unplugged camera means that the process which delivered the pictures is gone.
         processes = webcam.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
         [capture] = [process["id"] for process in processes if process["type"].startswith("video_capture")]
         os.kill(capture, signal.SIGKILL)
         visit.until("fer.error")
-        assert "camera went away" in visit.page.inner_text("#alert")
+        assert "camera went away" in visit.said("#alert")
         assert visit.fer("source") == "none"
         assert visit.fer("faces") == []
         # And it can be started again.
@@ -156,7 +156,7 @@ def test_no_frame_is_read_while_the_tab_is_hidden(video: Path, tmp_path: Path) -
             assert visit.page.evaluate(playing) == [True, True]
             context.new_page().bring_to_front()
             visit.until("document.hidden")
-            # What was in flight arrives.
+            # A frame that was already on its way may still arrive.
             visit.page.wait_for_timeout(500)
             frames = visit.fer("frames")
             visit.page.wait_for_timeout(1500)
@@ -189,7 +189,7 @@ def test_a_worker_that_hangs_over_a_picture_is_noticed(webcam: Browser) -> None:
         assert visit.fer("error") is None
         visit.page.clock.fast_forward(OVER_A_MINUTE)
         visit.until("fer.error")
-        assert "no longer answers" in visit.page.inner_text("#alert")
+        assert "no longer answers" in visit.said("#alert")
         assert visit.fer("source") == "none"
 
 
@@ -203,8 +203,8 @@ def test_a_worker_that_hangs_at_the_start_is_noticed(webcam: Browser) -> None:
     visit.page.wait_for_timeout(300)
     visit.page.clock.fast_forward(OVER_A_MINUTE)
     visit.until("fer.error")
-    assert visit.page.inner_text("#summary") == "The models could not be loaded"
-    assert "no longer answers" in visit.page.inner_text("#alert")
+    assert visit.said("#summary") == "The models could not be loaded"
+    assert "no longer answers" in visit.said("#alert")
     assert not visit.fer("ready")
     context.close()
 
@@ -215,7 +215,7 @@ def test_a_dropped_file_is_read(webcam: Browser) -> None:
         visit.until("fer.faces.length === 1")
         assert visit.fer("source") == "picture"
         assert visit.page.url == FROM_DISK
-        assert visit.page.inner_text("#summary") == "One face: happiness"
+        assert visit.said("#summary") == "One face: happiness"
 
 
 def _drop(visit: Visit, path: Path) -> None:
@@ -291,10 +291,10 @@ def test_a_picture_that_is_too_large_is_refused_before_it_is_decoded(webcam: Bro
         visit.page.evaluate(COUNT_DECODED)
         visit.page.set_input_files("#file", over)
         visit.until("fer.error")
-        assert "too large (8000 × 5001 pixels, at most 40 million in all)" in visit.page.inner_text("#alert")
+        assert "too large (8000 × 5001 pixels, at most 40 million in all)" in visit.said("#alert")
         visit.page.set_input_files("#file", endless)
         visit.until("fer.error.includes('MB')")
-        assert "too large (60 MB, at most 60)" in visit.page.inner_text("#alert")
+        assert "too large (60 MB, at most 60)" in visit.said("#alert")
         assert visit.page.evaluate("decoded") == 0
         visit.page.set_input_files("#file", allowed)
         visit.until("fer.frames === 1")

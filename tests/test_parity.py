@@ -1,4 +1,4 @@
-"""The same numbers in every runtime, and no way past the gate for wrong ones."""
+"""These tests check that every runtime gives the same numbers, and that wrong ones cannot pass the parity check."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from conftest import make_checkpoint, present
 
 from fer_export import parity
-from fer_export.contract import Contract, Output, Parity
+from fer_export.contract import Contract, Output, Parity, WeightsDType
 from fer_export.convert import detector, onnx, tfjs
 from fer_export.errors import ParityError, UsageError
 from fer_export.formats import checkpoint
@@ -22,7 +22,7 @@ from fer_export.formats.tfjs import load_tfjs, write_tfjs
 from fer_export.models import mtcnn
 from fer_export.parity import samples
 from fer_export.parity.samples import Batch
-from fer_export.runtimes import Runtime
+from fer_export.runtimes import Inputs, Runtime, count, rows
 from fer_export.runtimes.onnxruntime import OnnxRuntime
 from fer_export.runtimes.tfjs import Browser
 from fer_export.runtimes.torch import TorchRuntime
@@ -33,7 +33,7 @@ TOLERANCE = 1e-4
 def batches_of(contract: Contract) -> list[Batch]:
     """One picture, then five, of each size."""
     whole = [batch for batch in samples.samples_for(contract) if len(batch.names) > 1]
-    return [Batch(batch.names[:count], batch.pixels[:count]) for batch in whole for count in (1, 5)]
+    return [Batch(batch.names[:size], rows(batch.inputs, slice(size))) for batch in whole for size in (1, 5)]
 
 
 Case = tuple[TorchRuntime, Path]
@@ -128,8 +128,8 @@ class Spoiled:
     def __init__(self, runtime: Runtime, change: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]) -> None:
         self.runtime, self.change = runtime, change
 
-    def __call__(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
-        return self.change(dict(self.runtime(pixels)))
+    def __call__(self, inputs: Inputs) -> dict[str, np.ndarray]:
+        return self.change(dict(self.runtime(inputs)))
 
 
 @pytest.mark.parametrize(
@@ -155,8 +155,8 @@ def answering(*logits: float) -> Runtime:
     class Fixed:
         name = "fixed"
 
-        def __call__(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
-            return {"values": np.tile(np.array(logits, np.float32), (len(pixels), 1))}
+        def __call__(self, inputs: Inputs) -> dict[str, np.ndarray]:
+            return {"values": np.tile(np.array(logits, np.float32), (count(inputs), 1))}
 
     return Fixed()
 
@@ -175,13 +175,12 @@ def answering(*logits: float) -> Runtime:
     ],
 )
 def test_the_limit_is_absolute_for_small_values_and_a_share_of_large_ones(
-    small: checkpoint.Checkpoint, weights: str, largest: float, limit: float
+    small: checkpoint.Checkpoint, weights: WeightsDType, largest: float, limit: float
 ) -> None:
-    contract = small.contract.but(
-        weights_dtype=weights, labels=(), outputs=(Output(name="values", shape=(2,), meaning="two"),)
-    )
+    outputs = (Output(name="values", shape=(2,), meaning="two"),)
+    contract = small.contract.but(weights_dtype=weights, labels=(), outputs=outputs)
     batches = batches_of(small.contract)
-    # The smaller value is what differs: the limit is that of the whole output.
+    # Only the smaller value differs, and it is compared with the limit of the whole output.
     for apart, holds in ((0.9 * limit, True), (1.1 * limit, False)):
         reference, other = answering(-largest, 0.0), answering(-largest, apart)
         (figures,) = parity.measure(reference, other, batches, contract)
@@ -189,7 +188,7 @@ def test_the_limit_is_absolute_for_small_values_and_a_share_of_large_ones(
         assert figures.ok is holds
         record = figures.record()
         assert record.tolerance * record.scale == pytest.approx(limit)
-    # What is asked for is scaled too; what the runtime answers scales nothing.
+    # A tolerance that is asked for is scaled too. The scale comes from the reference, never from the runtime's answer.
     assert parity.measure(reference, other, batches, contract, 1e-12)[0].ok is False
     assert parity.measure(reference, answering(-largest, 1e9), batches, contract)[0].limit == pytest.approx(limit)
 
@@ -204,7 +203,7 @@ def test_an_endless_reference_allows_nothing(small: checkpoint.Checkpoint) -> No
 def loud() -> checkpoint.Checkpoint:
     """A net whose logits are in the thousands."""
     small = make_checkpoint(widths=(8, 16, 24))
-    quiet = TorchRuntime(small.module(), small.contract)(batches_of(small.contract)[1].pixels)["logits"]
+    quiet = TorchRuntime(small.module(), small.contract)(batches_of(small.contract)[1].inputs)["logits"]
     factor = 3000 / np.abs(quiet).max()
     state = {name: value * factor if name.startswith("head.") else value for name, value in small.state.items()}
     return checkpoint.Checkpoint(small.contract.but(weights_sha256=checkpoint.weights_sha256(state)), state)
@@ -290,9 +289,9 @@ def test_a_planted_wrong_weight_stops_the_onnx_hop(
 
 def test_the_pictures_are_faces_and_hard_cases(small: checkpoint.Checkpoint) -> None:
     whole, alone = samples.samples_for(small.contract)
-    assert len(whole.names) == len(set(whole.names)) == len(whole.pixels) == 12
-    assert alone.pixels.shape == (1, 48, 48, 1)
-    faces = whole.pixels[:8].astype(float)
+    assert len(whole.names) == len(set(whole.names)) == len(whole.single) == 12
+    assert alone.single.shape == (1, 48, 48, 1)
+    faces = whole.single[:8].astype(float)
     assert all(np.abs(a - b).mean() > 5 for i, a in enumerate(faces) for b in faces[:i])
 
 

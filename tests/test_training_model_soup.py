@@ -1,4 +1,4 @@
-"""The mean of several nets, with batch statistics of its own."""
+"""These tests check the mean of several nets, and that its batch statistics are measured again."""
 
 from __future__ import annotations
 
@@ -80,5 +80,5 @@ def test_the_command(small: Checkpoint, tmp_path: Path) -> None:
     assert called.exit_code == 0, called.output
     made = checkpoint.load(tmp_path / "mean.safetensors")
     assert json.loads(called.stdout)["weights_sha256"] == made.contract.weights_sha256
-    answers = made.module()(torch.from_numpy(samples_for(made.contract)[0].pixels).permute(0, 3, 1, 2).float())
+    answers = made.module()(torch.from_numpy(samples_for(made.contract)[0].single).permute(0, 3, 1, 2).float())
     assert torch.isfinite(answers[0]).all()

@@ -1,4 +1,4 @@
-"""Nets whose inputs are no pictures: vectors, signals, volumes, whole numbers and masks, alone or beside a picture."""
+"""These tests check nets whose inputs are no pictures: vectors, signals, volumes, integers and masks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fer_export.formats.onnx import embed_contract, load_onnx, onnx_sha256
 from fer_export.importing.architecture import resolve
 from fer_export.importing.options import parse_input, parse_ranges
 from fer_export.parity import comparing, samples
-from fer_export.runtimes import by_input, channels_first, onnxruntime_web
+from fer_export.runtimes import Inputs, channels_first, onnxruntime_web
 from fer_export.runtimes.onnxruntime import OnnxRuntime
 from fer_export.runtimes.tfjs import Browser
 
@@ -145,8 +145,8 @@ def test_it_goes_the_road_to_the_browser(name: str, code: Path, tmp_path: Path, 
         comparing.artefact_reference(tmp_path / "x.onnx"), comparing.turns([tmp_path / "model"], ["tfjs-wasm"]), batches
     )
     assert all(figure.ok and figure.samples == sum(len(batch.names) for batch in batches) >= 13 for figure in figures)
-    # The same numbers as of the net without anything of ours around it.
-    rows = samples.samples_for(contract)[0].pixels
+    # The numbers are those of the bare net, without anything of ours around it.
+    rows = samples.samples_for(contract)[0].inputs
     wanted = net(*fed(contract, rows))
     wanted = wanted if isinstance(wanted, Tensor) else wanted[0]
     answer = OnnxRuntime(tmp_path / "x.onnx")(rows)
@@ -154,15 +154,14 @@ def test_it_goes_the_road_to_the_browser(name: str, code: Path, tmp_path: Path, 
     np.testing.assert_allclose(got, wanted.detach().numpy(), atol=1e-4)
 
 
-def fed(contract: Contract, rows: np.ndarray) -> list[Tensor]:
-    """What somebody would give the bare net."""
-    parts = [rows[entry.name] for entry in contract.inputs] if rows.dtype.names else [rows]
-    tensors = [torch.from_numpy(channels_first(part)) for part in parts]
+def fed(contract: Contract, rows: Inputs) -> list[Tensor]:
+    """Convert inputs to what a caller would give the bare net."""
+    tensors = [torch.from_numpy(channels_first(rows[entry.name])) for entry in contract.inputs]
     return [one / 255 if entry.kind == "picture" else one for entry, one in zip(contract.inputs, tensors, strict=True)]
 
 
 def contract_of(spec: Input) -> Contract:
-    """Of a net with this one input."""
+    """Return the contract of a net with this one input."""
     return Contract.model_validate(
         {
             "architecture": {"name": "net.py:Net"},
@@ -176,12 +175,12 @@ def contract_of(spec: Input) -> Contract:
 
 def test_what_the_samples_are() -> None:
     whole, alone = samples.samples_for(contract_of(parse_input("8x40")))
-    assert whole.pixels.dtype == np.float32
-    assert whole.pixels.shape == (12, 40, 8)
-    assert (whole.pixels.min(), whole.pixels.max()) == (-1, 1)
-    assert len(np.unique(whole.pixels, axis=0)) == 12
-    assert whole.pixels[:9].std() == pytest.approx(1 / 3**0.5, abs=0.02)
-    np.testing.assert_array_equal(alone.pixels, whole.pixels[:1])
+    assert whole.single.dtype == np.float32
+    assert whole.single.shape == (12, 40, 8)
+    assert (whole.single.min(), whole.single.max()) == (-1, 1)
+    assert len(np.unique(whole.single, axis=0)) == 12
+    assert whole.single[:9].std() == pytest.approx(1 / 3**0.5, abs=0.02)
+    np.testing.assert_array_equal(alone.single, whole.single[:1])
 
 
 @pytest.mark.parametrize(
@@ -200,7 +199,7 @@ def test_whole_numbers_take_both_ends_of_their_range(dtype: str) -> None:
     spec = parse_input(f"50:{dtype}")
     if dtype != "bool":
         spec = spec.but(range=(-2.0, 5.0))
-    rows = samples.samples_for(contract_of(spec))[0].pixels
+    rows = samples.samples_for(contract_of(spec))[0].single
     assert rows.dtype == np.dtype(dtype)
     assert set(np.unique(rows[:9])) == ({False, True} if dtype == "bool" else set(range(-2, 6)))
 
@@ -214,8 +213,8 @@ def test_every_whole_number_is_seen(text: str, high: int, rows: int) -> None:
     for contract in (contract_of(spec), contract_of(spec).but(inputs=(spec, parse_input("1x8x8")))):
         for batch in (None, 5):
             batches = samples.samples_for(contract, batch=batch)
-            assert batch is None or {len(each.pixels) for each in batches} == {5}
-            parts = [by_input(each.pixels, "x")["x"] for each in batches]
+            assert batch is None or {len(part) for each in batches for part in each.inputs.values()} == {5}
+            parts = [each.inputs["x"] for each in batches]
             assert set(np.unique(np.concatenate([part.reshape(-1) for part in parts]))) == set(range(high + 1))
             names = [name for each in batches for name in each.names]
             assert len(set(names)) == len(names)
@@ -232,7 +231,7 @@ def test_how_high_whole_numbers_go_is_what_their_table_holds(code: Path, tmp_pat
     """Of several tables the smallest that depends on the input; less what the net itself adds to them."""
     for name, highest in (("Tokens", 299), ("Codes", 96)):  # and Codes' kind: 4
         torch.save(build(code, name).state_dict(), tmp_path / "x.pth")
-        assert cli(*asked(code, name))[0] == 0
+        assert cli(*asked(code, name), "--force")[0] == 0
         ids = next(spec for spec in load_onnx(tmp_path / "x.onnx")[1].inputs if spec.name == "ids")
         assert ids.range == (0, highest)
         assert cli(*asked(code, name), "--range", "ids=1:9")[0] == 0

@@ -55,7 +55,7 @@ async function main(argv) {
 }
 
 /**
- * The scripts that parity checks drive in a browser: TF.js's, and ONNX Runtime's with the one wasm file it asks for.
+ * Build the scripts that parity checks drive in a browser: TF.js's, and ONNX Runtime's with the wasm file that it loads.
  *
  * @param {import("./build/targets.mjs").Options} options
  */

@@ -1,4 +1,4 @@
-"""`fer-export bench`."""
+"""This module is the command `fer-export bench`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import click
 
 from fer_export.cli import options
 from fer_export.cli.output import Output, command
+from fer_export.diagnose.bench import RUNTIMES
+from fer_export.errors import UsageError
+from fer_export.runtimes.tfjs import BACKENDS
 
-RUNTIMES = ("torch", "onnxruntime", "tfjs")
 PAGE = Path("web/index.html")
 
 
@@ -22,7 +24,7 @@ PAGE = Path("web/index.html")
     help="May be repeated. Otherwise all that are there.",
 )  # fmt: skip
 @click.option(
-    "--backend", "backends", multiple=True, type=click.Choice(options.BACKENDS), default=("wasm",),
+    "--backend", "backends", multiple=True, type=click.Choice(BACKENDS), default=("wasm",),
     show_default=True, help="TF.js backend; may be repeated.",
 )  # fmt: skip
 @click.option("--against", default="plain_cnn", show_default=True, help="plain_cnn, a checkpoint, or none.")
@@ -42,8 +44,8 @@ def main(
 ) -> None:
     """Time a model beside a plain CNN, in turn, on one thread of each runtime.
 
-    Read the ratio and its range: milliseconds depend on the machine, and on a busy one neither means
-    much. Nothing fails because of a time.
+    Read the ratio and its range, since milliseconds depend on the machine; on a busy one neither means
+    much. The command never fails because of a time.
 
     \b
     Examples:
@@ -52,23 +54,26 @@ def main(
       fer-export bench --against runs/resnet9/best.safetensors --batch 8
       fer-export bench --page --json
     """
+    if options.written(["backends"]) and runtimes and "tfjs" not in runtimes:
+        raise UsageError("--backend is of TF.js, and --runtime leaves that out", hint="--runtime tfjs")
     with output.working("loading torch") as say:
-        from fer_export.diagnose import bench
         from fer_export.diagnose.bench.machine import machine
+        from fer_export.diagnose.bench.nets import Net, reference
+        from fer_export.diagnose.bench.time_nets import time_nets
         from fer_export.formats import checkpoint
         from fer_export.runtimes.tfjs import Browser
 
         computer = machine()
-        # First, so that a page that is not there is not found out after minutes of timing.
+        # The page comes first, so that a missing one is reported before minutes of timing.
         seen = _page(say) if page else None
         source = ckpt or checkpoint.PRETRAINED
         loaded = checkpoint.load(source)
-        other = bench.reference(against)
-        nets = [bench.Net(loaded.contract.architecture.name, loaded), *([other] if other else [])]
+        other = reference(against)
+        nets = [Net(loaded.contract.architecture.name, loaded), *([other] if other else [])]
         notes = _busy(computer)
         with Browser() as browser:
             used = list(dict.fromkeys(runtimes)) or _present(browser, notes)
-            measured = bench.measure(
+            measured = time_nets(
                 nets, used, browser=browser, backends=list(dict.fromkeys(backends)), batches=sorted({1, *batches}),
                 rounds=rounds, started=say,
             )  # fmt: skip
@@ -88,14 +93,14 @@ def _busy(computer: dict[str, Any]) -> dict[str, str]:
     load, cores = computer["load"], computer["cores"] or 1
     if load is None or load < cores / 2:
         return {}
-    # Seen with a training beside it: the ratio of calls of 1 and 2 ms went from 2.3 to 12.
+    # With a training running beside it, the measured ratio of calls of 1 and 2 ms went from 2.3 to 12.
     return {"load": f"{load} on {cores} cores before the first call: the longer net is interrupted more, run it again"}
 
 
 def _present(browser: Any, notes: dict[str, str]) -> list[str]:
-    from fer_export.diagnose import bench
+    from fer_export.diagnose.bench.time_nets import missing
 
-    reasons = {name: bench.missing(name, browser) for name in RUNTIMES}
+    reasons = {name: missing(name, browser) for name in RUNTIMES}
     notes.update({name: f"left out: {reason.reason}" for name, reason in reasons.items() if reason})
     return [name for name, reason in reasons.items() if not reason]
 
@@ -110,7 +115,7 @@ def _page(say: Callable[[str], object]) -> dict[str, Any]:
     from fer_export.diagnose.bench import page
 
     say("watching the page")
-    return page.measure(PAGE)
+    return page.time_page(PAGE)
 
 
 def _sides(nets: Any, weights: list[dict[str, int]], paths: tuple[str, str]) -> dict[str, dict[str, Any]]:
@@ -132,28 +137,28 @@ def _show(
     notes: dict[str, str],
     page: dict[str, Any] | None,
 ) -> None:
-    from rich.table import Table
-
     versions = ", ".join(f"{name} {computer[name]}" for name in ("python", "torch", "tfjs") if computer.get(name))
     output.text(f"{computer['processor']}, {computer['cores']} cores; load before: {computer['load']}")
     output.text(versions)
     output.text("")
+    rows = []
     for side, one in sides.items():
-        output.text(f"{side:<11}{one['name']}: {one['cost'] or 'cost unknown'}")
-        if one["weights_bytes"]:
-            files = ", ".join(f"{count / 1e6:.2f} MB as {kind}" for kind, count in one["weights_bytes"].items())
-            output.text(f"{'':<11}weight files of TF.js: {files}")
+        files = ", ".join(f"{count / 1e6:.2f} MB as {kind}" for kind, count in one["weights_bytes"].items())
+        weights = f"\nweight files of TF.js: {files}" if files else ""
+        rows.append((side, f"{one['name']}: {one['cost'] or 'cost unknown'}{weights}"))
+    output.table(rows)
     output.text("")
-    times = Table(box=None, pad_edge=False)
-    for heading in ("runtime", "batch", "model ms", "reference ms", "ratio"):
-        if heading in ("runtime", "batch", "model ms") or len(sides) == 2:
-            times.add_column(heading, justify="left" if heading == "runtime" else "right", overflow="fold")
-    for record in records:
-        own = [_spread(record[name], ("q1", "q3")) for name in ("model", "reference") if name in record]
-        ratio = [_spread(record["ratio"], ("low", "high"))] if "ratio" in record else []
-        times.add_row(record["runtime"], str(record["batch"]), *own, *ratio)
-    if not output.as_json:
-        output.console.print(times)
+    names = [name for name in ("model", "reference") if name in sides]
+    headings = ["runtime", "batch", *(f"{name} ms" for name in names), *(["ratio"] if len(sides) == 2 else [])]
+    times = [
+        [
+            *(record["runtime"], str(record["batch"])),
+            *(_spread(record[name], ("q1", "q3")) for name in names),
+            *([_spread(record["ratio"], ("low", "high"))] if "ratio" in record else []),
+        ]
+        for record in records
+    ]
+    output.table(times, headings, right=True)
     output.text("")
     output.text("ms: median of all calls (quartiles). One thread, read-back included.")
     if len(sides) == 2:
@@ -181,5 +186,5 @@ def _spread(record: dict[str, float], ends: tuple[str, str]) -> str:
 
 
 def _three(value: float) -> str:
-    """Three digits or a little more."""
+    """Format a number with about three significant digits."""
     return f"{value:,.{2 if value < 10 else 1 if value < 100 else 0}f}"

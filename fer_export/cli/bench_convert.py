@@ -1,8 +1,7 @@
-"""`fer-export bench-convert`."""
+"""This module is the command `fer-export bench-convert`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
@@ -11,23 +10,22 @@ import click
 from fer_export.cli.output import Output, command
 from fer_export.errors import ParityError
 
-_HEADINGS = ("s", "convert", "CPU s", "MB RAM", "nodes", "MB", "difference")
-_WIDTHS = (9, 9, 9, 9, 8, 9, 13)
-#: In the order of the headings.
+_ROWS = ("s", "convert", "CPU s", "MB RAM", "nodes", "MB", "difference")
+#: Key of a ratio → its name, in the order of the rows.
 _RATIOS = {"time": "time", "time_without_imports": "time without imports", "cpu": "CPU time", "memory": "memory"}
 
 
 @click.command("bench-convert")
 @click.option("--model", "names", multiple=True, metavar="NAME", help="A packaged model, a checkpoint, an architecture "
               "or torchvision:NAME with random weights; NAME@SIDE for its size. May be repeated.")  # fmt: skip
-@click.option("--turns", type=click.IntRange(1), default=3, show_default=True, help="Conversions by each road.")
+@click.option("--turns", type=click.IntRange(1), default=3, show_default=True, help="Conversions by each route.")
 @command
 def main(output: Output, names: tuple[str, ...], turns: int) -> None:
-    """Convert ONNX files to TF.js by two roads in turn: the direct writer, and onnx2tf with
+    """Convert ONNX files to TF.js by two routes in turn: the direct writer, and onnx2tf with
     tensorflowjs_converter.
 
-    Each conversion is a process of its own, timed from its start until the model is on disk: imports
-    are in it, checks are not. Exits 1 when the direct writer fails, has more nodes, or differs more
+    Each conversion is a process of its own, timed from its start until the model is on disk, with
+    imports and without checks. Exits 1 when the direct writer fails, has more nodes, or differs more
     from onnxruntime than rounding explains; never because of a time.
 
     \b
@@ -47,8 +45,8 @@ def main(output: Output, names: tuple[str, ...], turns: int) -> None:
         found = []
         with Browser() as browser:
             say("importing once what is not to be read from disk when it is timed")
-            for road in ("direct", "official"):
-                convert_process.warm_up(road)
+            for route in ("direct", "official"):
+                convert_process.warm_up(route)
             for name, one in loaded.items():
                 found.append(convert.compare(name, one, turns=turns, browser=browser, started=say))
                 _show_model(output, found[-1].record(), nets.described(one))
@@ -62,26 +60,30 @@ def main(output: Output, names: tuple[str, ...], turns: int) -> None:
 
 
 def _show_model(output: Output, record: dict[str, Any], size: str) -> None:
-    """As soon as it is measured."""
-    output.text(f"{record['model']}, {size}")
-    _row(output, "", _HEADINGS)
-    for road in ("direct", "official"):
-        side = record[road]
-        costs = side["costs"]
-        without = [{"seconds": cost["seconds"] - cost["importing"]} for cost in costs]
-        cells = [_middle(costs, "seconds"), _middle(without, "seconds"), _middle(costs, "cpu")]
-        cells += [f"{max(cost['peak'] for cost in costs) / 1e6:.0f}" if costs else ""]
-        cells += [_told(side["nodes"], "d"), _told(side["bytes"], ".2f", 1e6), _told(side["difference"], ".1e")]
-        _row(output, road, cells)
-    if record["ratios"]:
-        _row(output, "ratio", [f"{_three(record['ratios'][key]['median'])}×" for key in _RATIOS])
-    _row(output, "rounding", [*[""] * (len(_WIDTHS) - 1), f"{record['rounding']:.1e}"])
+    """Print one model's times as soon as they are measured."""
+    columns = [_column(record[road]) for road in ("direct", "official")]
+    ratios = [f"{_three(record['ratios'][key]['median'])}×" for key in _RATIOS] if record["ratios"] else []
+    ratios += [""] * (len(_ROWS) - len(ratios))
+    rows = list(zip(_ROWS, *columns, ratios, strict=True))
+    rows.append(("rounding", f"{record['rounding']:.1e}", "", ""))
+    output.table(rows, ("", "direct", "official", "ratio"), title=f"{record['model']}, {size}", right=True)
     for road in ("direct", "official"):
         if record[road]["reason"]:
             output.text(f"  {road} failed: {record[road]['reason']}")
     for fault in record["faults"]:
         output.text(f"  FAULT: {fault}")
     output.text("")
+
+
+def _column(side: dict[str, Any]) -> list[str]:
+    """Return one converter's figures as text, in the order of `_ROWS`."""
+    costs = side["costs"]
+    without = [{"seconds": cost["seconds"] - cost["importing"]} for cost in costs]
+    return [
+        *(_middle(costs, "seconds"), _middle(without, "seconds"), _middle(costs, "cpu")),
+        f"{max(cost['peak'] for cost in costs) / 1e6:.0f}" if costs else "",
+        *(_told(side["nodes"], "d"), _told(side["bytes"], ".2f", 1e6), _told(side["difference"], ".1e")),
+    ]
 
 
 def _show_summary(output: Output, summary: dict[str, Any], computer: dict[str, Any], turns: int) -> None:
@@ -92,25 +94,26 @@ def _show_summary(output: Output, summary: dict[str, Any], computer: dict[str, A
     if not count:
         return
     output.text(f"official over direct, median of {count} models (lowest–highest):")
-    for key, what in _RATIOS.items():
-        ratio = summary["ratios"][key]
-        output.text(f"  {what:<21}{_three(ratio['median'])}× ({_three(ratio['low'])}–{_three(ratio['high'])})")
+    ratios = summary["ratios"]
     nodes, difference = summary["nodes"], summary["difference"]
+    output.table(
+        (what, f"{_three(ratios[key]['median'])}× ({_three(ratios[key]['low'])}–{_three(ratios[key]['high'])})")
+        for key, what in _RATIOS.items()
+    )
     output.text("of direct:")
-    output.text(f"  {'nodes':<21}fewer in {nodes['fewer']}, as many in {nodes['same']}, more in {nodes['more']}")
-    output.text(f"  {'difference':<21}larger in {difference['larger']}, by {difference['excess']:.1e} at most; "
-                f"beyond rounding in {difference['beyond']}")  # fmt: skip
+    larger = f"larger in {difference['larger']}, by {difference['excess']:.1e} at most"
+    output.table(
+        [
+            ("nodes", f"fewer in {nodes['fewer']}, as many in {nodes['same']}, more in {nodes['more']}"),
+            ("difference", f"{larger}; beyond rounding in {difference['beyond']}"),
+        ]
+    )
     output.text("")
     output.text("s: from the start of a process until the model is on disk, median of the turns;")
     output.text("convert: without the imports. RAM: most that was resident. MB: of all files,")
     output.text("without the contract, which only the direct one holds.")
     output.text("difference: the largest from onnxruntime, in TF.js wasm. rounding: how far")
     output.text("onnxruntime itself is from float64: by less than that, no difference is larger.")
-
-
-def _row(output: Output, title: str, cells: Sequence[str]) -> None:
-    placed = "".join(f"{cell:>{width}}" for cell, width in zip(cells, _WIDTHS, strict=False))
-    output.text(f"  {title:<8}{placed}")
 
 
 def _middle(costs: list[dict[str, float]], what: str) -> str:

@@ -1,4 +1,4 @@
-"""`fer-export detector`."""
+"""This module is the command `fer-export detector`."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ import click
 
 from fer_export.cli import options
 from fer_export.cli.output import Output, command
+from fer_export.formats.places import DETECTOR_FOLDER, DETECTOR_ONNX_FOLDER
 
 
 @click.command("detector")
-@click.option("-o", "--output", "path", type=options.FilePath, default=options.DETECTOR_FOLDER, show_default=True)
+@click.option("-o", "--output", "path", type=options.FilePath, default=DETECTOR_FOLDER, show_default=True)
 @click.option(
-    "--onnx", "onnx_path", type=options.FilePath, default=Path("build/detector"), show_default=True,
+    "--onnx", "onnx_path", type=options.FilePath, default=DETECTOR_ONNX_FOLDER, show_default=True,
     help="Folder for the ONNX files.",
 )  # fmt: skip
 @options.backends
+@options.force
 @command
-def main(output: Output, path: Path, onnx_path: Path, backends: tuple[str, ...]) -> None:
+def main(output: Output, path: Path, onnx_path: Path, backends: tuple[str, ...], force: bool) -> None:
     """Write MTCNN's P-, R- and O-Net as ONNX and TF.js models, each with parity.
 
     The weights are those in facenet-pytorch's package. P-Net takes any height and width.
@@ -34,7 +36,12 @@ def main(output: Output, path: Path, onnx_path: Path, backends: tuple[str, ...])
 
         with Browser() as browser:
             stages = detector.export(
-                path, onnx_path, browser=browser, backends=backends, started=lambda name: say(f"exporting {name}")
+                path,
+                onnx_path,
+                browser=browser,
+                backends=backends,
+                force=force,
+                started=lambda name: say(f"exporting {name}"),
             )
     output.text(f"facenet-pytorch -> {path}/{{pnet,rnet,onet}}")
     for stage in stages:

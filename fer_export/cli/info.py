@@ -1,4 +1,4 @@
-"""`fer-export info`."""
+"""This module is the command `fer-export info`."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 @click.argument("path", type=options.Checkpoint(), required=False)
 @command
 def main(output: Output, path: Path | None) -> None:
-    """Show what an artefact says about itself.
+    """Show the contract that an artefact carries.
 
-    A checkpoint, a packaged model's name, an ONNX file, a TF.js folder, a SavedModel, a frozen graph
-    (.pb), a .tflite.
+    PATH is a checkpoint, a packaged model's name, an ONNX file, a TF.js folder, a SavedModel, a frozen
+    graph (.pb) or a .tflite file.
 
     \b
     Examples:
@@ -52,21 +52,23 @@ def main(output: Output, path: Path | None) -> None:
         "trained": f"{training.data}; recipe {training.recipe}, seed {training.seed}, {training.note}"
         if training
         else "",
+        "synthetic": "the training data were drawn by a program" if training and training.synthetic else "",
         "calibration": f"temperature {calibration.temperature:.3f}, ECE {calibration.ece_before:.3f} → "
         f"{calibration.ece_after:.3f} on {calibration.split}, n = {calibration.samples}"
         if calibration
         else "",
         "tools": ", ".join(f"{name} {version}" for name, version in contract.tools.items()),
     }
-    for name, value in lines.items():
-        if value:
-            output.text(f"{name:<13}{value}")
-    for metric in contract.metrics:
-        output.text(f"{metric.name:<13}{metric.value:.4f}  {metric.split}, n = {metric.samples}: {metric.protocol}")
-    for record in contract.parity:
-        output.text(
-            f"{'parity':<13}{record.runtime}, {record.output}: max abs {record.max_abs:.1e} over {record.samples}"
-        )
+    rows = [(name, value) for name, value in lines.items() if value]
+    rows += [
+        (metric.name, f"{metric.value:.4f}  {metric.split}, n = {metric.samples}: {metric.protocol}")
+        for metric in contract.metrics
+    ]
+    rows += [
+        ("parity", f"{record.runtime}, {record.output}: max abs {record.max_abs:.1e} over {record.samples}")
+        for record in contract.parity
+    ]
+    output.table(rows)
 
 
 def _conversion(contract: Contract) -> str:

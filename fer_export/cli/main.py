@@ -1,4 +1,4 @@
-"""`fer-export`."""
+"""This module is the command `fer-export`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ COMMANDS = {
     "tf": "ONNX to a TensorFlow SavedModel, checked in TensorFlow.",
     "litert": "SavedModel to a .tflite, checked with LiteRT.",
     "detector": "The face detector to ONNX and TF.js.",
-    "verify": "Compare every runtime with torch, or any two roads.",
+    "verify": "Compare every runtime with torch, or any two routes.",
     "bench": "Time a model beside a plain CNN on every runtime.",
     "env": "Environments of their own for TensorFlow and onnx-tf.",
     "bench-convert": "Time the direct writer beside TensorFlow's converters.",
-    "matrix": "Every model down every road, in every runtime.",
+    "matrix": "Every model by every route, in every runtime.",
     "browser": "Find, or install, the browser that checks TF.js.",
     "info": "Show the contract of a checkpoint or any other artefact.",
 }
@@ -30,7 +30,7 @@ def main() -> None:
     """Take a face-emotion model from PyTorch to a web page, with parity shown at every hop.
 
     \b
-    The road:
+    From checkpoint to page:
       fer-export onnx --ckpt best.safetensors   checkpoint -> build/fer.onnx
       fer-export tfjs                           build/fer.onnx -> web/model
       fer-export detector                       MTCNN -> web/model/detector

@@ -1,4 +1,4 @@
-"""`fer-export matrix`."""
+"""This module is the command `fer-export matrix`."""
 
 from __future__ import annotations
 
@@ -8,23 +8,20 @@ import click
 
 from fer_export.cli import options
 from fer_export.cli.output import Output, command
-from fer_export.errors import ParityError
-from fer_export.runtimes.registry import names
+from fer_export.convert.routes import ROUTES
+from fer_export.errors import ParityError, UsageError
+from fer_export.runtimes.registry import names as registered
 
-ROADS = (
-    *("onnx", "tfjs", "tfjs-float16", "tfjs-uint8", "tf", "frozen", "litert", "onnx2tf", "onnx-tf"),
-    *("tf-tensorflowjs", "onnx2tf-tensorflowjs"),
-)
-#: torch is the reference.
-RUNTIMES = tuple(name for name in names() if name != "torch")
+#: All runtimes but torch, which is the reference.
+RUNTIMES = tuple(name for name in registered() if name != "torch")
 
 
 @click.command("matrix")
 @click.option("--model", "names", multiple=True, metavar="NAME", help="A packaged model, a checkpoint, an architecture "
               "or torchvision:NAME with random weights; NAME@SIDE for its size. [the packaged ones, and every "
               "architecture in its smallest form]")  # fmt: skip
-@click.option("--road", "roads", metavar="NAME", multiple=True, type=click.Choice(ROADS), help="Of the list above; "
-              "may be repeated. [all]")  # fmt: skip
+@click.option("--route", "--road", "routes", metavar="NAME", multiple=True, type=click.Choice(tuple(ROUTES)),
+              help="Of the list above; may be repeated. [all]")  # fmt: skip
 @click.option("--runtime", "runtimes", metavar="NAME", multiple=True, type=click.Choice(RUNTIMES),
               help=f"{', '.join(RUNTIMES)}; may be repeated. [all]")  # fmt: skip
 @click.option("-o", "--output", "path", type=options.FilePath, help="Also write it as Markdown.")
@@ -34,19 +31,19 @@ RUNTIMES = tuple(name for name in names() if name != "torch")
 def main(
     output: Output,
     names: tuple[str, ...],
-    roads: tuple[str, ...],
+    routes: tuple[str, ...],
     runtimes: tuple[str, ...],
     path: Path | None,
     keep: Path | None,
 ) -> None:
-    """Go every road with every model, and run what is at its end in every runtime for it.
+    """Convert every model by every route, and run the result in every runtime for it.
 
-    A cell is the largest difference from torch on any output of any picture, or why there is none:
-    the error that the road or the runtime really raised. Exits 1 when a difference is over
-    tolerance. All of it takes hours: --keep, and go on another day.
+    A cell is the largest difference from torch on any output of any picture, or the error that the
+    route or the runtime raised. Exits 1 when a difference is over tolerance. The whole matrix takes
+    hours; with --keep it can be stopped and continued.
 
     \b
-    Roads:
+    Routes:
       onnx                  checkpoint -> ONNX
       tfjs                  ONNX -> TF.js by the direct writer; also with
                             float16 and uint8 weights
@@ -59,29 +56,36 @@ def main(
     \b
     Examples:
       fer-export matrix --keep build/matrix -o build/matrix.md
-      fer-export matrix --model ferplus --road onnx --road tfjs
+      fer-export matrix --model ferplus --route onnx --route tfjs
       fer-export matrix --model torchvision:resnet18@64 --runtime tfjs-wasm
     """
+    kinds = {ROUTES[route].kind for route in routes or ROUTES}
+    idle = [name for name in runtimes if not any(name in registered(kind) for kind in kinds)]
+    if idle:
+        raise UsageError(f"{idle[0]} runs nothing that the routes asked for end in")
     with output.working("loading torch") as say:
         from fer_export import models
-        from fer_export.diagnose.matrix import cells, measure, nets, show
+        from fer_export.diagnose.matrix import cells, nets, show
+        from fer_export.diagnose.matrix.fill import fill_cells
         from fer_export.files import replacing
         from fer_export.formats import checkpoint
         from fer_export.runtimes.tfjs import Browser
 
         kept = cells.Kept(keep)
-        wanted = [road for road in ROADS if road in roads or not roads]
-        # All of them first, so that a name that is none is not found out after an hour.
+        wanted = [route for route in ROUTES if route in routes or not routes]
+        # All models are built first, so that a wrong name is reported at once and not after an hour.
         say("building the models")
         loaded = {name: nets.named(name, small=True) for name in names or (*checkpoint.packaged(), *models.names())}
         filled: list[cells.Cell] = []
         for name, one in loaded.items():
-            # A browser for each: what one model leaves in it is not the next one's burden.
+            # Each model gets its own browser, so that memory one model leaves behind does not affect the next.
             with Browser() as browser:
-                found = measure.fill(
+                found = fill_cells(
                     name, one, browser=browser, wanted=wanted, runtimes=runtimes or None, kept=kept, started=say
                 )
-            output.text(f"{show.block(f'{name}, {nets.described(one)}', found)}\n")
+            headings = ("route", "runtime", "difference")
+            output.table(show.rows(found), headings, title=f"{name}, {nets.described(one)}")
+            output.text("")
             filled += found
         if path is not None:
             with replacing(path) as temporary:
@@ -93,4 +97,4 @@ def main(
     if over:
         first = over[0]
         told = first.refusal or f"{first.difference:.1e} from torch"
-        raise ParityError(f"{first.model}, {first.road}, {first.runtime}: {told}")
+        raise ParityError(f"{first.model}, {first.route}, {first.runtime}: {told}")

@@ -1,28 +1,28 @@
-"""`fer-export onnx`."""
+"""This module is the command `fer-export onnx`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
-from click.core import ParameterSource
 
 from fer_export.cli import options
 from fer_export.cli.output import Output, command
 from fer_export.errors import UsageError
+from fer_export.formats.packaged import PRETRAINED
+from fer_export.formats.places import ONNX_FILE
+from fer_export.importing.kinds import Kind
 
 if TYPE_CHECKING:
-    from torch import nn
+    from fer_export.formats.model import Model
 
-    from fer_export.importing.assemble import Assembled
-
-KINDS = ("auto", "logits", "probabilities", "log-probabilities", "values")
+KINDS = ("auto", *get_args(Kind))
 
 
 @click.command("onnx")
 @options.ckpt
-@click.option("-o", "--output", "path", type=options.FilePath, default=options.ONNX_FILE, show_default=True)
+@click.option("-o", "--output", "path", type=options.FilePath, default=ONNX_FILE, show_default=True)
 @click.option("--opset", type=click.IntRange(1), default=20, show_default=True, help="Opset of the file, exactly.")
 @click.option("--batch", default="dynamic", show_default=True, help="dynamic, or a fixed number.")
 @click.option("--arch", metavar="NET", help="Of a file without a contract: file.py:factory, package.module:factory "
@@ -47,6 +47,7 @@ KINDS = ("auto", "logits", "probabilities", "log-probabilities", "values")
 @click.option("--entry", help="Of a file with several state dicts, the one to take.")
 @click.option("--ignore", multiple=True, metavar="PREFIX", help="Leave out tensors whose names start so.")
 @click.option("--save", type=options.FilePath, metavar="FILE", help="Keep weights and contract as .safetensors too.")
+@options.force
 @command
 def main(
     output: Output,
@@ -56,13 +57,14 @@ def main(
     batch: str,
     arch: str | None,
     save: Path | None,
+    force: bool,
     **told: Any,
 ) -> None:
     """Write a checkpoint as ONNX and show that onnxruntime computes what torch does.
 
-    A checkpoint of somebody else's carries no contract: --arch and the options after it say what is
+    A checkpoint from another project carries no contract: --arch and the options after it say what is
     in it; the rest is measured or assumed, and printed. The checkpoint is opened without running
-    anything in it. The code that --arch names is run.
+    any code from it. The code that --arch names is run.
 
     \b
     Examples:
@@ -78,61 +80,47 @@ def main(
         --input ids=32:int64 --input mask=32:bool
     """
     fixed = _batch(batch)
-    given = _given(told)
+    given = options.written(told)
     if arch is None and (given or save):
         raise UsageError(f"{(given or ['--save'])[0]} is for a checkpoint without a contract",
                          hint="--arch file.py:factory names its net")  # fmt: skip
     if arch is not None and ckpt is None:
         raise UsageError("--arch wants --ckpt: whose weights?")
     with output.working("loading torch") as say:
-        from fer_export.convert import onnx
-        from fer_export.formats import checkpoint
+        from fer_export import export, load
 
         say("reading the checkpoint")
-        source = ckpt or checkpoint.PRETRAINED
-        if arch is None:
-            loaded = checkpoint.load(source)
-            module: nn.Module = loaded.module()
-            assumed: tuple[str, ...] = ()
-        else:
-            foreign = _foreign(source, arch, told, given)
-            loaded, module, assumed = foreign.checkpoint, foreign.module(), foreign.assumed
-        say(f"exporting {loaded.contract.architecture.name} by torch.onnx, then checking with onnxruntime")
-        exported = onnx.export(module, loaded.contract, path, opset=opset, batch=fixed)
-        if save is not None:
-            checkpoint.save(loaded, save)
-    size = path.stat().st_size
-    output.text(f"{source} -> {path}  (opset {opset}, batch {batch}, {size / 1e6:.2f} MB)")
+        source = ckpt or PRETRAINED
+        model, assumed = (load(source), ()) if arch is None else _foreign(source, arch, told, given)
+        exported = export(model, path, format="onnx", opset=opset, batch=fixed, save=save, force=force, started=say)
+    output.text(f"{source} -> {path}  (opset {opset}, batch {batch}, {exported.bytes / 1e6:.2f} MB)")
     for sentence in assumed:
         output.text(f"assumed: {sentence}")
     output.parity(exported.figures, f"{exported.figures[0].samples} samples, reference torch")
-    output.add(source=str(source), path=str(path), opset=opset, bytes=size, operators=exported.operators)
+    output.add(source=str(source), path=str(path), opset=opset, bytes=exported.bytes, operators=exported.operators)
     if arch is not None:
         output.add(assumed=list(assumed), saved=str(save) if save else None)
     output.next(f"fer-export tfjs --from {path}")
 
 
-def _given(told: dict[str, Any]) -> list[str]:
-    """The options about a foreign net that were really written."""
-    context = click.get_current_context()
-    parameters = {entry.name: entry for entry in context.command.params}
-    written = [name for name in told if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
-    return [parameters[name].opts[0] for name in written]
-
-
-def _foreign(source: Path, arch: str, told: dict[str, Any], given: list[str]) -> Assembled:
+def _foreign(source: Path, arch: str, told: dict[str, Any], given: list[str]) -> tuple[Model, tuple[str, ...]]:
+    """Read a checkpoint from another project; return the model, and what was assumed about it."""
+    from fer_export.formats.model import Model
     from fer_export.importing import assemble
+    from fer_export.importing.loading import load_with_code
     from fer_export.importing.options import parse_arguments, parse_input, parse_labels, parse_ranges
 
     contract = assemble.contract_of(source)
     if contract is not None:
         if given or not contract.architecture.foreign:
             raise UsageError(f"{source} has a contract, and {(given or ['--arch'])[0]} is for files without one")
-        return assemble.Assembled(*assemble.rebuild(source, arch, contract), ())
+        return load_with_code(source, arch, contract), ()
     if not told["inputs"]:
         raise assemble.no_input(source, told["entry"])
     inputs = tuple(parse_input(text, bgr=told["bgr"]) for text in told["inputs"])
-    said = assemble.Told(
+    if told["bgr"] and not any(spec.kind == "picture" and spec.color == "bgr" for spec in inputs):
+        raise UsageError("--bgr is for pictures of three channels, and no --input is one")
+    said = assemble.ModelSpec(
         inputs=inputs,
         ranges=parse_ranges(told["ranges"], inputs),
         scale=told["scale"], mean=told["mean"], std=told["std"],
@@ -142,7 +130,8 @@ def _foreign(source: Path, arch: str, told: dict[str, Any], given: list[str]) ->
         license=told["license"] or assemble.NO_LICENSE,
     )  # fmt: skip
     arguments = parse_arguments(told["arguments"])
-    return assemble.assemble(source, arch, said, arguments=arguments, entry=told["entry"], ignore=told["ignore"])
+    made = assemble.assemble(source, arch, said, arguments=arguments, entry=told["entry"], ignore=told["ignore"])
+    return Model(source, "torch", made.checkpoint.contract, made.checkpoint, made.net), made.assumed
 
 
 def _batch(text: str) -> int | None:

@@ -1,32 +1,30 @@
-"""`fer-export tf`."""
+"""This module is the command `fer-export tf`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import get_args
 
 import click
 
 from fer_export.cli import options
 from fer_export.cli.output import Output, command
+from fer_export.contract import Converter
 from fer_export.errors import UsageError
-
-if TYPE_CHECKING:
-    from fer_export.contract import Converter
-
-CONVERTERS = ("direct", "onnx2tf", "onnx-tf")
+from fer_export.formats.places import ONNX_FILE, SAVED_MODEL
 
 
 @click.command("tf")
-@click.option("--from", "source", type=options.FilePath, default=options.ONNX_FILE, show_default=True)
+@click.option("--from", "source", type=options.FilePath, default=ONNX_FILE, show_default=True)
 @click.option(
-    "-o", "--output", "path", type=options.FilePath, default=Path("build/saved_model"), show_default=True,
+    "-o", "--output", "path", type=options.FilePath, default=SAVED_MODEL, show_default=True,
     help="Folder of the SavedModel.",
 )  # fmt: skip
-@click.option("--converter", type=click.Choice(CONVERTERS), default="direct", show_default=True)
+@click.option("--converter", type=click.Choice(get_args(Converter)), default="direct", show_default=True)
 @click.option("--frozen", type=options.FilePath, help="Also write a frozen graph: FILE.pb.")
 @options.ckpt
 @options.arch
+@options.force
 @command
 def main(
     output: Output,
@@ -36,11 +34,12 @@ def main(
     frozen: Path | None,
     ckpt: Path | None,
     arch: str | None,
+    force: bool,
 ) -> None:
     """Write an ONNX file as a TensorFlow SavedModel, checked in TensorFlow.
 
-    direct is the graph that fer-export tfjs writes. onnx2tf and onnx-tf are others' converters, to
-    hold it against. onnx-tf needs an older opset, which is made from the checkpoint (--ckpt).
+    direct is the graph that fer-export tfjs writes. onnx2tf and onnx-tf are converters of other
+    projects, to compare it with. onnx-tf needs an older opset, which is made from the checkpoint (--ckpt).
     TensorFlow runs in an environment of its own: fer-export env create tf, or onnx-tf.
 
     \b
@@ -53,26 +52,18 @@ def main(
     """
     if arch and not ckpt:
         raise UsageError("--arch names the code of --ckpt")
+    if ckpt and converter != "onnx-tf":
+        raise UsageError("--ckpt is what --converter onnx-tf needs, and no other")
     with output.working("reading the ONNX file") as say:
-        from fer_export.convert import saved_model
-        from fer_export.formats.onnx import load_onnx
-        from fer_export.tfenv.worker import Worker
+        from fer_export import export, load
+        from fer_export.importing.loading import load_with_code
 
-        model, contract = load_onnx(source)
-        opset15 = None
-        if converter == "onnx-tf":
-            from fer_export.convert.opset15 import made_again
-            from fer_export.formats import checkpoint
-            from fer_export.importing import assemble
-
-            say("exporting again, in opset 15")
-            loaded, net = assemble.load(ckpt or checkpoint.PRETRAINED, arch, contract)
-            opset15 = made_again(loaded, contract, batch=contract.fixed_batch, net=net)
-        say("starting TensorFlow, then converting and checking")
-        with Worker(saved_model.ENVIRONMENT[converter]) as worker:
-            written = saved_model.export(
-                model, contract, path, worker=worker, converter=converter, frozen=frozen, opset15=opset15
-            )
+        model = load(source, "onnx")
+        made_from = None if ckpt is None else load_with_code(ckpt, arch, model.contract)
+        written = export(
+            model, path, format="saved_model", converter=converter, frozen=frozen, checkpoint=made_from, force=force,
+            started=say,
+        )  # fmt: skip
     output.text(f"{source} -> {path}  ({converter}, {written.bytes / 1e6:.2f} MB)")
     if frozen:
         output.text(f"{source} -> {frozen}  ({frozen.stat().st_size / 1e6:.2f} MB)")

@@ -1,8 +1,8 @@
-"""`fer-export verify`."""
+"""This module is the command `fer-export verify`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,20 +10,17 @@ import click
 
 from fer_export.cli import options
 from fer_export.cli.output import Output, command
-from fer_export.errors import FerExportError, UsageError
+from fer_export.errors import UsageError
+from fer_export.formats.places import MODEL_FOLDER, ONNX_FILE
+from fer_export.parity.verification import ALL, SPLIT, Verification, measure_all
 from fer_export.runtimes.registry import names
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from fer_export.diagnose.bisect import Finding
-    from fer_export.parity import Figures
-    from fer_export.parity.comparing import Reference, Turn
+    from fer_export.formats.model import Source
 
+#: All runtimes but torch, which is the reference.
 RUNTIMES = tuple(name for name in names() if name != "torch")
-#: What a bare `verify` runs: the ONNX file and the TF.js folder.
-BARE = (*names("onnx"), *names("tfjs"))
-ALL = "all"
 
 
 @click.command("verify")
@@ -31,8 +28,9 @@ ALL = "all"
 @click.option("--against", type=options.FilePath, help="Another reference than torch, for PATHS.")
 @options.ckpt
 @options.arch
-@click.option("--onnx", "onnx_path", type=options.FilePath, default=options.ONNX_FILE, show_default=True)
-@click.option("--tfjs", "tfjs_path", type=options.FilePath, default=options.MODEL_FOLDER, show_default=True)
+@click.option("--onnx", "onnx_path", type=options.FilePath, help="The ONNX file to verify; with PATHS, what operators "
+              f"are named by. [{ONNX_FILE}]")  # fmt: skip
+@click.option("--tfjs", "tfjs_path", type=options.FilePath, help=f"The TF.js folder to verify. [{MODEL_FOLDER}]")
 @click.option(
     "--runtime", "runtimes", metavar="NAME", multiple=True, type=click.Choice([*RUNTIMES, ALL]),
     help=f"{', '.join(RUNTIMES)}, or {ALL}; may be repeated. [onnxruntime, tfjs-wasm, tfjs-webgl]",
@@ -40,7 +38,7 @@ ALL = "all"
 @click.option("--against-runtime", metavar="NAME", type=click.Choice(RUNTIMES), help="What runs --against, where that "
               "is an ONNX file or a TF.js folder.")  # fmt: skip
 @click.option("--csv", type=options.FilePath, help="FER2013 (plain or packed) for real faces beside the packaged ones.")
-@click.option("--split", default="PublicTest", show_default=True, help="Rows of --csv by their Usage.")
+@click.option("--split", help=f"Rows of --csv by their Usage. [{SPLIT}]")
 @click.option("--limit", type=click.IntRange(1), help="At most so many rows of --csv.")
 @click.option("--tolerance", type=click.FloatRange(0, min_open=True), help="Largest difference for values up to 1, and "
               "a share of larger ones; 1e-4 for float32.")  # fmt: skip
@@ -53,24 +51,28 @@ def main(
     against: Path | None,
     ckpt: Path | None,
     arch: str | None,
-    onnx_path: Path,
-    tfjs_path: Path,
+    onnx_path: Path | None,
+    tfjs_path: Path | None,
     runtimes: tuple[str, ...],
     against_runtime: str | None,
     csv: Path | None,
-    split: str,
+    split: str | None,
     limit: int | None,
     tolerance: float | None,
     bisecting: bool,
 ) -> None:
-    """Run the same pictures through torch and every other runtime, and print how far they differ.
+    """Run the same pictures through a model's artefacts and what they were made from, and print how far they differ.
 
-    Pictures: a packaged public-domain portrait, turned, scaled and lit, with noise and flat ones;
-    with --csv also real FER2013 faces. Exits 1 when a difference is over the tolerance, or a
-    runtime shows no numbers, whatever the others show.
+    Without PATHS, the ONNX file and the TF.js folder, as far as they exist, are compared with the
+    checkpoint of their weights, which is searched among the packaged models and below runs/, or given
+    by --ckpt. Where there is none, the TF.js folder is compared with the ONNX file.
 
-    With PATHS, just these: ONNX files, TF.js folders, SavedModels, frozen graphs (.pb), .tflite files
-    and checkpoints, of any road, also against another of them than torch. TF.js folders run on each
+    The pictures are a packaged public-domain portrait, turned, scaled and lit, with noise, and flat
+    ones; with --csv also real FER2013 faces. Exits 1 when a difference is over the tolerance, or a
+    runtime gives no numbers, whatever the others give.
+
+    With PATHS, only these are compared: ONNX files, TF.js folders, SavedModels, frozen graphs (.pb),
+    .tflite files and checkpoints, by any route, with torch or with --against. TF.js folders run on each
     backend of --runtime; ONNX files in onnxruntime, and in onnxruntime-web where it is asked for.
 
     \b
@@ -90,106 +92,62 @@ def main(
             "--against wants PATHS to hold against it",
             hint="fer-export verify build/fer.tflite --against build/fer.onnx",
         )
-    if against_runtime is not None and against is None:
-        raise UsageError("--against-runtime is what runs the file of --against")
-    from fer_export import parity
-    from fer_export.diagnose import bisect
-    from fer_export.formats import checkpoint
-    from fer_export.parity import comparing, samples
-
+    if against is not None and ckpt is not None:
+        raise UsageError("--against and --ckpt are both what PATHS are held against: one of them")
     if arch is not None and (paths or ckpt is None):
         raise UsageError("--arch names the code of --ckpt, for the files of --onnx and --tfjs")
-    reference = against or ckpt or checkpoint.PRETRAINED
-    module = None
-    refusals: dict[str, FerExportError] = {}
     with output.working("loading torch") as say:
-        if paths:
-            wanted = names() if ALL in runtimes else runtimes or None
-            turns = comparing.turns(paths, wanted, titled=[reference], every=ALL not in runtimes)
-            title = comparing.titles([reference, *paths])[reference]
-            held = comparing.artefact_reference(reference, runtime=against_runtime, title=title)
-        else:
-            turns = _bare(runtimes, onnx_path, tfjs_path)
-            turns, held, module = _against_module(turns, reference, arch, onnx_path)
-        batches = samples.samples_for(held.contract)
-        if csv is not None:
-            say(f"reading {csv}")
-            batches += samples.fer2013_samples(held.contract, csv, split, limit)
-        figures = comparing.compare(
-            held, turns, batches, tolerance=tolerance, started=say, refused=refusals.__setitem__
-        )
-    count = sum(len(batch.names) for batch in batches)
-    output.add(**{"reference" if against else "checkpoint": str(reference)}, samples=count)
-    _report(output, figures, refusals, count)
-    if bisecting and not all(figure.ok for figure in figures):
-        measured = bisect.by_turn(turns, figures)
-        # Without its code torch cannot compute a net of somebody else's: its ONNX file was the reference.
-        first = onnx_path if not paths and figures[0].reference == "onnxruntime" else reference
-        with output.working("bisecting") as say:
-            found = bisect.findings(first, measured, batches, onnx_path=onnx_path, module=module, started=say)
-        _tell(output, found)
-    for name, error in refusals.items():
+        reference: Source | None = against or ckpt
+        if arch is not None and ckpt is not None:
+            reference = _with_code(ckpt, arch, onnx_path or ONNX_FILE)
+        found = measure_all(
+            *paths, against=reference, runtimes=runtimes, against_runtime=against_runtime, csv=csv, split=split,
+            limit=limit, tolerance=tolerance, onnx=onnx_path, tfjs=tfjs_path, started=say,
+        )  # fmt: skip
+    output.add(**{"reference" if against else "checkpoint": str(found.reference)}, samples=found.samples)
+    _report(output, found)
+    if bisecting and not all(figure.ok for figure in found.figures):
+        _bisect(output, found)
+    for name, error in found.refused.items():
         output.text(f"{name}: no numbers: {error.reason}")
-    parity.gate(figures, hint="export again: fer-export onnx, fer-export tfjs, fer-export tf")
-    _end(refusals)
+    found.check()
 
 
-def _bare(runtimes: tuple[str, ...], onnx_path: Path, tfjs_path: Path) -> list[Turn]:
-    """The ONNX file and the TF.js folder in what was asked for."""
-    from fer_export.parity import comparing
+def _with_code(ckpt: Path, arch: str, onnx_path: Path) -> Source:
+    """Read a checkpoint without a contract, by the contract of the ONNX file that was made from it."""
+    from fer_export.formats.artefact import read_contract
+    from fer_export.importing.loading import load_with_code
 
-    unused = [name for name in runtimes if name not in (*BARE, ALL)]
-    if unused:
-        raise UsageError(f"neither {onnx_path} nor {tfjs_path} runs in {unused[0]}", hint="name what does: PATHS")
-    wanted = BARE if ALL in runtimes else runtimes or comparing.QUICK
-    paths = {**dict.fromkeys(names("onnx"), onnx_path), **dict.fromkeys(names("tfjs"), tfjs_path)}
-    return [comparing.Turn(paths[name], name) for name in wanted]
+    return load_with_code(ckpt, arch, read_contract(onnx_path))
 
 
-def _report(output: Output, figures: Sequence[Figures], refusals: Mapping[str, FerExportError], count: int) -> None:
-    """The table of what was measured."""
-    if refusals:
-        output.add(refused={name: error.reason for name, error in refusals.items()})
-        if not figures:
-            _end(refusals)
+def _report(output: Output, found: Verification) -> None:
+    """Print the table of what was measured."""
+    if found.notes:
+        output.add(notes=list(found.notes))
+    if found.refused:
+        output.add(refused={name: error.reason for name, error in found.refused.items()})
+    if not found.figures:
+        found.check()
+    for note in found.notes:
+        output.text(note)
+    figures = found.figures
     tolerances = " and ".join(f"{value:.0e}" for value in sorted({figure.tolerance for figure in figures}))
-    output.parity(figures, f"{count} samples, reference {figures[0].reference}, tolerance {tolerances}")
+    output.parity(figures, f"{found.samples} samples, reference {figures[0].reference}, tolerance {tolerances}")
     large = {figure.output: figure for figure in figures if figure.ok and figure.max_abs > figure.tolerance}
     for figure in large.values():
         output.text(f"{figure.output} has large values: {figure.limit:.1e} is allowed for it")
 
 
-def _against_module(
-    turns: list[Turn], ckpt: Path, arch: str | None, onnx_path: Path
-) -> tuple[list[Turn], Reference, nn.Module | None]:
-    """Torch's own module as the reference or, of a net whose code is not at hand, the ONNX file that was made of it."""
-    from fer_export.formats import artefact
-    from fer_export.importing import assemble
-    from fer_export.parity import comparing
+def _bisect(output: Output, found: Verification) -> None:
+    """Say where the first wrong operators are."""
+    with output.working("bisecting") as say:
+        from fer_export.diagnose import bisect
 
-    # A checkpoint of somebody else's has no contract: the ONNX file made of it has.
-    contract = artefact.read_contract(ckpt if arch is None else onnx_path)
-    loaded, net = assemble.load(ckpt, arch, contract)
-    if not contract.architecture.foreign or net is not None:
-        module = loaded.module(net)
-        return turns, comparing.module_reference(loaded, ckpt, module), module
-    turns = [turn for turn in turns if turn.runtime != "onnxruntime"]
-    if not turns:
-        raise UsageError(
-            f"torch cannot compute {contract.architecture.name} without its code: the ONNX file is the "
-            "reference, and nothing is left", hint="--runtime tfjs-wasm",
-        )  # fmt: skip
-    return turns, comparing.artefact_reference(onnx_path), None
-
-
-def _tell(output: Output, found: Sequence[Finding]) -> None:
-    """Where the first wrong operators are."""
-    for line in [line for finding in found for line in finding.text()]:
+        measured = bisect.by_turn(found.turns, found.figures)
+        findings: Sequence[Finding] = bisect.findings(
+            found.reference, measured, found.batches, onnx_path=found.onnx, module=found.module, started=say
+        )
+    for line in [line for finding in findings for line in finding.text()]:
         output.text(line)
-    output.add(bisect=[finding.record() for finding in found])
-
-
-def _end(refusals: Mapping[str, FerExportError]) -> None:
-    """A runtime without numbers has shown nothing, however good those of the others are."""
-    if refusals:
-        raise next(iter(refusals.values()))
+    output.add(bisect=[finding.record() for finding in findings])

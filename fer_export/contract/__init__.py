@@ -1,14 +1,14 @@
-"""The contract: all that Python, the exporters and the page must agree on about one model.
+"""This package holds the contract: all that Python, the exporters and the page must agree on about one model.
 
-One frozen record travels as JSON inside every artefact: in the checkpoint, in the ONNX file's
-`metadata_props`, in `model.json`'s `userDefinedMetadata`. Nothing downstream assumes what it can
+The contract is one frozen record that travels as JSON inside every artefact: in the checkpoint, in the ONNX file's
+`metadata_props`, in `model.json`'s `userDefinedMetadata`. No later step guesses what it can
 read here.
 
-Coordinates, everywhere in this project: a picture of width W spans [0, W] in x and pixel column j
-covers [j, j + 1]; its centre is at j + 0.5. y likewise, downwards.
+Coordinates, in all of this project: a picture of width W spans [0, W] in x, and pixel column j
+covers [j, j + 1] with its centre at j + 0.5. The same holds for y, which points down.
 """
 
-from fer_export.contract.contract import BY_LABEL, VERSION, Batch, Contract
+from fer_export.contract.contract import BY_LABEL, VERSION, BatchSize, Contract
 from fer_export.contract.inputs import DType, Input, Normalization, PictureInput, ValuesInput
 from fer_export.contract.record import Record
 from fer_export.contract.records import (
@@ -28,7 +28,7 @@ from fer_export.contract.records import (
 )
 from fer_export.contract.tolerance import TOLERANCES, Tolerance, WeightsDType
 
-#: The key of the contract in ONNX `metadata_props` and in safetensors' metadata.
+#: The contract's key in ONNX `metadata_props` and in safetensors' metadata.
 KEY = "fer_export.contract"
 
 __all__ = [
@@ -37,7 +37,7 @@ __all__ = [
     "TOLERANCES",
     "VERSION",
     "Architecture",
-    "Batch",
+    "BatchSize",
     "Calibration",
     "Cascade",
     "Contract",

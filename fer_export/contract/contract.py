@@ -1,4 +1,4 @@
-"""The contract as one record: its fields, the rules between them, reading and writing."""
+"""This module holds the contract's record: its fields, the rules between them, reading and writing."""
 
 from __future__ import annotations
 
@@ -32,39 +32,39 @@ from fer_export.contract.tolerance import TOLERANCES, Tolerance, WeightsDType
 from fer_export.errors import ContractError
 
 VERSION = 2
-#: Outputs with one value for each label; others hold whatever a net answers beside them.
+#: Outputs with one value for each label; any other output holds something else that the net computes.
 BY_LABEL = ("probabilities", "logits")
 
 #: `dynamic`, or the one number of rows that an artefact takes.
-Batch = Literal["dynamic"] | Annotated[int, Field(ge=1)]
+BatchSize = Literal["dynamic"] | Annotated[int, Field(ge=1)]
 
 
 class Contract(Record):
-    """Everything an artefact says about itself.
+    """Hold everything an artefact says about itself.
 
     Attributes:
-        version: raised when a field changes its meaning; fields are added without.
-        labels: of the classes; empty where the net is no classifier.
-        inputs: in the order of the net's arguments.
-        batch: of this very file; a checkpoint's is always dynamic.
-        crop: how a face gets onto the first input's grid; None where that is no picture of a face.
-        cascade: of the three detector nets alone.
-        training: None for weights that somebody else trained.
-        weights_sha256: of the checkpoint's tensors (`formats/checkpoint.py`), whatever this file made of them.
-        weights_dtype: how this file stores them.
-        graph_sha256: of the graph beside this contract; None in checkpoints.
-        conversion: None in checkpoints.
-        tolerance: which this file was held to.
-        tools: name and version of what took part. For people: nothing depends on it.
-        golden: pictures with torch's answers, where the net has one input and that is a picture.
-        parity: as it was measured when this file was written.
+        version: raised when a field changes its meaning; a new field does not raise it.
+        labels: the classes' names; empty where the net is no classifier.
+        inputs: the inputs in the order of the net's arguments.
+        batch: the batch that this file takes; a checkpoint's is always dynamic.
+        crop: how a face gets onto the first input's grid; None where that is not a picture of a face.
+        cascade: the detector's settings; only its three nets have them.
+        training: where the weights come from; None for weights that somebody else trained.
+        weights_sha256: the hash of the tensors of the original checkpoint (`formats/checkpoint.py`).
+        weights_dtype: the type in which this file stores the weights.
+        graph_sha256: the hash of the graph in this file; None in checkpoints.
+        conversion: how this file was made; None in checkpoints.
+        tolerance: the tolerance that this file was checked against.
+        tools: name and version of the programs that took part, for people to read; no code depends on it.
+        golden: pictures with torch's outputs, where the net has one input and that is a picture.
+        parity: what was measured when this file was written.
     """
 
     version: Literal[2] = 2
     architecture: Architecture
     labels: tuple[str, ...] = ()
     inputs: Annotated[tuple[Input, ...], Field(min_length=1)]
-    batch: Batch = "dynamic"
+    batch: BatchSize = "dynamic"
     crop: Crop | None = None
     cascade: Cascade | None = None
     outputs: Annotated[tuple[Output, ...], Field(min_length=1)]
@@ -84,8 +84,16 @@ class Contract(Record):
     @computed_field(repr=False)  # type: ignore[prop-decorator]
     @property
     def sha256(self) -> Sha256:
-        """The hash over all other fields: see `contract/canonical.py`."""
+        """Hash all other fields; see `contract/canonical.py`."""
         return canonical.sha256(self.model_dump(mode="json", exclude={canonical.FIELD}))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_weights(cls, record: Any) -> Any:
+        """Take the tolerance from the table where none is given."""
+        if not isinstance(record, Mapping) or "tolerance" in record:
+            return record
+        return {**record, "tolerance": _tolerance(record.get("weights_dtype", "float32"))}
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -123,10 +131,10 @@ class Contract(Record):
 
     @property
     def picture(self) -> PictureInput:
-        """The first input, for code that needs a picture.
+        """Return the first input, for code that needs a picture.
 
         Raises:
-            ContractError: it is no picture.
+            ContractError: the first input is not a picture.
         """
         first = self.inputs[0]
         if first.kind != "picture":
@@ -135,23 +143,29 @@ class Contract(Record):
 
     @property
     def fixed_batch(self) -> int | None:
-        """The batch that this file insists on; None where it is free."""
+        """Return the batch that this file is fixed to; None where it is dynamic."""
         return None if self.batch == "dynamic" else self.batch
 
     @property
     def converter(self) -> Converter | None:
-        """What made the TensorFlow graph of the ONNX file; None where there is no such graph."""
+        """Return the converter that made the TensorFlow graph from ONNX; None where there is no such graph."""
         return self.conversion.converter if self.conversion else None
 
-    def stored_as(self, dtype: WeightsDType) -> Contract:
-        """Return a copy for weights that are stored as `dtype`, with that type's tolerance."""
-        return self.but(weights_dtype=dtype, tolerance=TOLERANCES[dtype])
+    def but(self, **changes: Any) -> Self:
+        """Return a validated copy with some fields changed; weights of another type come with that type's tolerance.
+
+        Raises:
+            TypeError, ValidationError: as for any record.
+        """
+        if "weights_dtype" in changes and "tolerance" not in changes:
+            changes["tolerance"] = _tolerance(changes["weights_dtype"])
+        return super().but(**changes)
 
     def to_object(self) -> dict[str, Any]:
         """Return the contract as JSON's own types, with its hash.
 
         Raises:
-            ContractError: a field of a later version holds what JSON readers would not agree on.
+            ContractError: a field of a later version holds a value that JSON readers would not agree on.
         """
         try:
             return self.model_dump(mode="json")
@@ -159,27 +173,27 @@ class Contract(Record):
             raise ContractError(f"the contract cannot be written: {error}") from error
 
     def to_json(self) -> str:
-        """Return the contract as JSON, keys in the order of the fields: the same record, the same bytes.
+        """Return the contract as JSON, with the keys in the order of the fields; equal records give equal bytes.
 
         Raises:
-            ContractError: as for `to_object`.
+            ContractError: the same as for `to_object`.
         """
         return json.dumps(self.to_object(), separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
     def from_json(
-        cls, text: str | bytes, *, where: str, hop: Hop | None = None, batch: Batch | None = None
+        cls, text: str | bytes, *, where: str, hop: Hop | None = None, batch: BatchSize | None = None
     ) -> Contract:
-        """Read and validate a contract of this version or of one before.
+        """Read and validate a contract of this version or an earlier one.
 
         Args:
-            text: JSON.
-            where: what it was read from, for the error.
-            hop: which hop writes this kind of file; None for checkpoints. Contract 1 did not say.
-            batch: of the graph beside it, where the reader knows that.
+            text: the contract's JSON.
+            where: the place that it was read from, for the error.
+            hop: the hop that writes this kind of file; None for checkpoints. Contract 1 did not record it.
+            batch: the batch of the graph in the same file, where the reader knows it.
 
         Raises:
-            ContractError: not JSON, a newer version, edited after it was written, or a field that does not hold.
+            ContractError: the text is not JSON, is newer, was edited after it was written, or has an invalid field.
         """
         try:
             record = from_json(text, allow_inf_nan=False)
@@ -188,7 +202,9 @@ class Contract(Record):
         return cls.from_object(record, where=where, hop=hop, batch=batch)
 
     @classmethod
-    def from_object(cls, record: Any, *, where: str, hop: Hop | None = None, batch: Batch | None = None) -> Contract:
+    def from_object(
+        cls, record: Any, *, where: str, hop: Hop | None = None, batch: BatchSize | None = None
+    ) -> Contract:
         """Read and validate a contract of already parsed JSON. Arguments and errors are those of `from_json`."""
         found = _version(record, where)
         if found == VERSION:
@@ -204,11 +220,16 @@ class Contract(Record):
         return contract
 
 
+def _tolerance(dtype: Any) -> Tolerance:
+    """Look a tolerance up; a type that is not in the table is for validation to refuse."""
+    return TOLERANCES.get(dtype, TOLERANCES["float32"])
+
+
 def _version(record: Any, where: str) -> int:
-    """Read the version before anything else: of a later one nothing else may hold."""
+    """Read the version before anything else, since a later version may have other fields."""
     found = record.get("version") if isinstance(record, Mapping) else None
     if not isinstance(found, int) or isinstance(found, bool) or found < 1:
-        raise ContractError(f"{where}: the contract is not valid: version: it is no whole number from 1")
+        raise ContractError(f"{where}: the contract is not valid: version: it is not a whole number of 1 or more")
     if found > VERSION:
         raise ContractError(
             f"{where}: written by a newer fer-export (contract {found}): update",
@@ -218,7 +239,7 @@ def _version(record: Any, where: str) -> int:
 
 
 def _check_hash(record: Mapping[str, Any], where: str) -> None:
-    """Hold the text against its hash, as it was parsed: before defaults are filled in."""
+    """Compare the text, as parsed and before defaults are filled in, with its hash."""
     try:
         computed = canonical.sha256(record)
     except ValueError as error:
@@ -234,7 +255,7 @@ def _unique(what: str, names: Any) -> None:
 
 
 def _reason(error: ValidationError) -> str:
-    """Return the first of a validation's errors: where, and what."""
+    """Return the first of a validation's errors: the field and the reason."""
     first = error.errors(include_url=False)[0]
     place = ".".join(str(part) for part in first["loc"]) or "contract"
     return f"{place}: {first['msg'].removeprefix('Value error, ')}"

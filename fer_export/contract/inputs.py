@@ -1,4 +1,4 @@
-"""The inputs of a net: pictures, and values that are no pictures."""
+"""This module holds the inputs of a net: pictures, and values that are not pictures."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ DType = Literal["float32", "int32", "int64", "bool"]
 Color = Literal["gray", "rgb", "bgr", "planes"]
 
 _CHANNELS = {"gray": 1, "rgb": 3, "bgr": 3}
-#: TF.js has no wider integers.
+#: The range of TF.js's widest integers.
 _INT32 = (-(2**31), 2**31 - 1)
 
 
 class Normalization(Record):
-    """(pixel - mean) / std for each channel, in units of 0–255, computed inside the graph."""
+    """Hold mean and deviation of each channel, in units of 0–255: the graph computes (pixel - mean) / std."""
 
     mean: tuple[float, ...]
     std: tuple[Annotated[float, Field(gt=0)], ...]
@@ -27,13 +27,13 @@ class Normalization(Record):
 
 
 class PictureInput(Record):
-    """A picture with values of 0–255, as it is before `normalization`, which is inside the graph.
+    """Describe an input that takes a picture with values of 0–255; `normalization` is applied inside the graph.
 
     ONNX and torch take it as [N, C, H, W], TensorFlow and TF.js as [N, H, W, C]. Height and width are both numbers,
-    or both None where any size will do.
+    or both None where any size is accepted.
     """
 
-    #: Of the values. Not in the JSON: it is the same for all pictures.
+    #: The range of the values. It is not in the JSON, because it is the same for all pictures.
     range: ClassVar[tuple[float, float]] = (0.0, 255.0)
     dtype: ClassVar[DType] = "float32"
 
@@ -57,34 +57,34 @@ class PictureInput(Record):
 
     @property
     def coloured(self) -> bool:
-        """Whether a crop of a photo can be fed: it is gray, RGB or BGR."""
+        """Return whether a crop of a photo can be fed: the input is gray, RGB or BGR."""
         return self.color != "planes"
 
     @property
     def free(self) -> bool:
-        """Whether it takes pictures of any size."""
+        """Return whether it takes pictures of any size."""
         return self.height is None
 
     @property
     def axes(self) -> tuple[int | None, ...]:
-        """Sizes without the batch, channels first; `None` for a free one."""
+        """Return the sizes without the batch, channels first; `None` stands for a free one."""
         return (self.channels, self.height, self.width)
 
     @property
     def axes_last(self) -> tuple[int | None, ...]:
-        """Sizes without the batch, channels last."""
+        """Return the sizes without the batch, channels last."""
         return (self.height, self.width, self.channels)
 
 
 class ValuesInput(Record):
-    """Numbers that are no picture and are not normalised.
+    """Describe an input that takes numbers which are no picture; they are not normalised.
 
-    `shape` is without the batch, channels first: [] for one number, [C] for a vector, [C, L] for a signal,
-    [C, D, H, W] for a volume. TensorFlow and TF.js take it channels last. `range` is what parity is measured within,
-    both ends included.
+    `shape` leaves out the batch and has channels first: [] for one number, [C] for a vector, [C, L] for a signal,
+    [C, D, H, W] for a volume. TensorFlow and TF.js take it channels last. `range` is the range of the random values
+    that parity is measured with, both ends included.
     """
 
-    #: No size of it is free. A picture's may be.
+    #: None of its sizes is free, unlike a picture's.
     free: ClassVar[bool] = False
 
     kind: Literal["values"] = "values"
@@ -106,17 +106,17 @@ class ValuesInput(Record):
 
     @property
     def channels(self) -> int:
-        """The first size; 0 for one number alone."""
+        """Return the first size; 0 for a single number."""
         return self.shape[0] if self.shape else 0
 
     @property
     def axes(self) -> tuple[int, ...]:
-        """Sizes without the batch, channels first."""
+        """Return the sizes without the batch, channels first."""
         return self.shape
 
     @property
     def axes_last(self) -> tuple[int, ...]:
-        """Sizes without the batch, channels last."""
+        """Return the sizes without the batch, channels last."""
         return (*self.shape[1:], *self.shape[:1])
 
 

@@ -1,4 +1,4 @@
-"""Contracts of earlier versions, brought up to this one."""
+"""This module brings contracts of earlier versions up to the current one."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from fer_export.contract.records import Hop
-from fer_export.contract.tolerance import TOLERANCES
 from fer_export.errors import ContractError
 
-#: How `training.data` of contract 1 begins where a program drew the faces (training/data/drawn.py).
+#: The beginning of contract 1's `training.data` where a program drew the faces (training/data/drawn.py).
 _DRAWN = "drawn faces"
-#: The key in `tools` of contract 1 that listed the passes that were left out.
+#: The key in contract 1's `tools` that lists the passes that were left out.
 _WITHOUT = "converter without"
 
 
@@ -19,16 +18,16 @@ def migrate(record: Mapping[str, Any], *, where: str, hop: Hop | None, batch: st
     """Bring a contract of version 1 up to version 2.
 
     Args:
-        record: parsed JSON whose `version` is 1.
-        where: what it was read from, for the error.
-        hop: which hop writes this kind of file; None for checkpoints.
-        batch: of the graph beside it; None where the reader does not know it, and `dynamic` is said.
+        record: the parsed JSON, whose `version` is 1.
+        where: the place that it was read from, for the error.
+        hop: the hop that writes this kind of file; None for checkpoints.
+        batch: the batch of the graph in the same file; None where the reader does not know it, which gives `dynamic`.
 
     Returns:
         A record of version 2 without a hash, for validation.
 
     Raises:
-        ContractError: it is no contract of version 1.
+        ContractError: the record is not a valid contract of version 1.
     """
     try:
         return _from_1(record, hop, batch)
@@ -39,7 +38,10 @@ def migrate(record: Mapping[str, Any], *, where: str, hop: Hop | None, batch: st
 
 
 def _from_1(record: Mapping[str, Any], hop: Hop | None, batch: str | int | None) -> dict[str, Any]:
-    """Contract 1 had a first input, `more_inputs`, and no batch, conversion, tolerance, hash or `synthetic`."""
+    """Convert the record; contract 1 had one input and `more_inputs`, and lacked several of today's fields.
+
+    Files of contract 1 were checked against the tolerance of their weights' type; validation fills that in.
+    """
     moved = ("version", "input", "normalization", "more_inputs")
     new = {name: value for name, value in record.items() if name not in moved}
     tools = dict(record.get("tools", {}))
@@ -51,7 +53,6 @@ def _from_1(record: Mapping[str, Any], hop: Hop | None, batch: str | int | None)
         "batch": "dynamic" if batch is None else batch,
         "tools": tools,
         "conversion": None if hop is None else _conversion(hop, tools, left_out),
-        "tolerance": TOLERANCES.get(record.get("weights_dtype", "float32"), TOLERANCES["float32"]),
     }
     if record.get("training") is not None:
         new["training"] = {**record["training"], "synthetic": record["training"]["data"].startswith(_DRAWN)}
@@ -59,7 +60,7 @@ def _from_1(record: Mapping[str, Any], hop: Hop | None, batch: str | int | None)
 
 
 def _input(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """One record served pictures and values: `color` told which."""
+    """Convert an input; contract 1 had one record for pictures and values, and `color` distinguished them."""
     if entry["color"] != "values":
         kept = ("name", "height", "width", "channels", "color", "normalization")
         return {"kind": "picture", **{name: entry[name] for name in kept if name in entry}}
@@ -74,7 +75,7 @@ def _input(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _conversion(hop: Hop, tools: Mapping[str, str], left_out: str) -> dict[str, Any]:
-    """Only `tools` told which converters had been at work."""
+    """Derive how the file was made from `tools`, the only place where contract 1 named the converters."""
     converter = next((name for name in ("onnx2tf", "onnx-tf") if name in tools), "direct")
     return {
         "hop": "tensorflowjs" if hop == "tfjs" and "tensorflowjs" in tools else hop,

@@ -1,4 +1,4 @@
-"""The base of all records in a contract, and the number types that they share."""
+"""This module holds the base class of all records in a contract, and the number types that they share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-#: The largest whole number that every JSON reader holds exactly, JavaScript among them: 2^53 - 1.
+#: The largest whole number that every JSON reader holds exactly, JavaScript's included: 2^53 - 1.
 LARGEST_INTEGER = 2**53 - 1
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -17,7 +17,7 @@ _T = TypeVar("_T")
 
 
 def exact(value: _T) -> _T:
-    """Refuse integers that JSON readers do not agree on, alone or in a tuple; anything else is returned as it is."""
+    """Refuse integers that JSON readers do not agree on, alone or in a tuple, and return anything else as it is."""
     for part in value if isinstance(value, tuple) else (value,):
         if isinstance(part, int) and abs(part) > LARGEST_INTEGER:
             raise ValueError(f"{part} is beyond 2^53 - 1, up to which JSON readers hold integers exactly")
@@ -29,10 +29,10 @@ Integer = Annotated[int, AfterValidator(exact)]
 
 
 class Record(BaseModel):
-    """A frozen record. Fields that it does not know are kept and written back.
+    """Hold one frozen record; fields that it does not know are kept and written back.
 
-    They come from a later version, which adds fields without raising the contract's `version`. In calls of our own,
-    mypy refuses an unknown name (`init_forbid_extra`), and so does `but`.
+    Unknown fields come from a later version, which may add fields without raising the contract's `version`. In this
+    project's own calls, mypy refuses an unknown name (`init_forbid_extra`), and so does `but`.
     """
 
     model_config = ConfigDict(
@@ -44,7 +44,7 @@ class Record(BaseModel):
 
         Raises:
             TypeError: there is no field of that name.
-            ValidationError: a value does not hold.
+            ValidationError: a value is not valid.
         """
         unknown = sorted(set(changes) - set(type(self).model_fields))
         if unknown:

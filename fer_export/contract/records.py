@@ -1,4 +1,4 @@
-"""The records that a contract is made of, but for its inputs and its tolerance."""
+"""This module holds the records that a contract is made of, without its inputs and its tolerance."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from fer_export.contract.record import Integer, Record, Size, exact
 Point = tuple[float, float]
 #: The hop that writes an artefact: one for each format, and TensorFlow's own converter to TF.js beside ours.
 Hop = Literal["onnx", "tfjs", "saved_model", "frozen", "litert", "tensorflowjs"]
-#: What makes a TensorFlow graph of an ONNX file: our own writer, or one of two others.
+#: The converter that makes a TensorFlow graph from an ONNX file: our own, or one of two others.
 Converter = Literal["direct", "onnx2tf", "onnx-tf"]
 
-#: What a factory of nets is called with, by name.
+#: A named argument of a factory of nets.
 Argument = Annotated[int | float | str | bool | tuple[int, ...], AfterValidator(exact)]
 
 
 class Architecture(Record):
-    """An architecture by name, and the arguments its factory was called with.
+    """Name an architecture and the arguments that its factory was called with.
 
-    The name is a registered one, `torchvision:NAME`, or, of code outside this project, `file.py:factory` or
-    `package.module:factory`. Such code is never imported because a contract says so.
+    The name is a registered one, `torchvision:NAME`, or, for code outside this project, `file.py:factory` or
+    `package.module:factory`. Such code is never imported just because a contract names it.
     """
 
     name: Annotated[str, Field(min_length=1)]
@@ -34,16 +34,16 @@ class Architecture(Record):
 
     @property
     def foreign(self) -> bool:
-        """Whether it is code outside this project, which only its user can name again."""
+        """Return whether the architecture is code outside this project, which only its user can name again."""
         return ":" in self.name and not self.name.startswith("torchvision:")
 
 
 class Crop(Record):
-    """How a face gets from a photo onto the input grid.
+    """Say how a face gets from a photo onto the input grid.
 
     `template` holds where the five landmarks (left eye, right eye, nose, left and right mouth
     corner, as seen in the picture) go on the input grid, in pixels; a least-squares similarity
-    (Umeyama 1991) maps the face there. Without landmarks: the square around the detector's box,
+    (Umeyama 1991) maps the face there. Without landmarks, the square around the detector's box is used,
     enlarged by `margin` of its side. `sampling` names the rule in `fer_export/faces/sampling.py`.
     """
 
@@ -54,7 +54,7 @@ class Crop(Record):
 
 
 class Cascade(Record):
-    """MTCNN's settings (Zhang et al. 2016), the same in Python and on the page."""
+    """Hold MTCNN's settings (Zhang et al. 2016), which are the same in Python and on the page."""
 
     stage: Literal["pnet", "rnet", "onet"]
     min_face: Annotated[float, Field(ge=12)] = 40.0
@@ -63,7 +63,7 @@ class Cascade(Record):
 
 
 class Output(Record):
-    """One named output; `shape` without the batch, channels last as in TF.js, 0 for a free size."""
+    """Describe one named output; `shape` is without the batch, channels last as in TF.js, 0 for a free size."""
 
     name: Annotated[str, Field(min_length=1)]
     shape: tuple[Annotated[int, Field(ge=0)], ...]
@@ -71,10 +71,10 @@ class Output(Record):
 
 
 class Training(Record):
-    """Where the weights come from.
+    """Say where the weights come from.
 
-    `synthetic`: a program drew the training data, so that the net knows nothing of the real world. The page warns of
-    such models, and of no others.
+    `synthetic` is true where a program drew the training data, so that the net knows nothing of the real world. The
+    page warns of such models, and of no others.
     """
 
     data: str
@@ -87,7 +87,7 @@ class Training(Record):
 
 
 class Metric(Record):
-    """One measured figure: what, on which rows, by which protocol, over how many."""
+    """Hold one measured figure: what was measured, on which rows, by which protocol, over how many."""
 
     name: str
     value: float
@@ -97,7 +97,7 @@ class Metric(Record):
 
 
 class Calibration(Record):
-    """What the logits are divided by before softmax, inside the graph (Guo et al. 2017), and what it does.
+    """Hold the number that divides the logits before softmax, inside the graph (Guo et al. 2017), and its effect.
 
     `ece` is the expected calibration error, 0–1, over 15 bins of equal width: at temperature 1, and at
     temperatures fitted without the rows that they are measured on.
@@ -112,9 +112,9 @@ class Calibration(Record):
 
 
 class Golden(Record):
-    """One picture and what torch answers for it, so that any runtime can test itself.
+    """Hold one picture and torch's outputs for it, so that any runtime can test itself.
 
-    `pixels` is base64 of uint8 in the order H, W, C; `outputs` by name, flattened, channels last.
+    `pixels` is base64 of uint8 in the order H, W, C; `outputs` are by name, flattened, channels last.
     """
 
     name: str
@@ -139,12 +139,12 @@ class Golden(Record):
 
 
 class Conversion(Record):
-    """How an artefact was made.
+    """Say how an artefact was made.
 
     Attributes:
-        hop: what wrote this file.
-        converter: what made the TensorFlow graph of the ONNX file; None where there is no such graph.
-        without: passes of the direct converter that were left out.
+        hop: the hop that wrote this file.
+        converter: what made the TensorFlow graph from the ONNX file; None where there is no such graph.
+        without: the passes of the direct converter that were left out.
     """
 
     hop: Hop
@@ -153,10 +153,11 @@ class Conversion(Record):
 
 
 class Parity(Record):
-    """What a hop measured when it wrote this artefact: a runtime against a reference one.
+    """Hold what a hop measured when it wrote this artefact: a runtime against a reference.
 
     `max_abs` was at most `tolerance` · `scale`, where `scale` is max(1, largest |reference| / unit); see
-    `contract/tolerance.py`. The first files of contract 1 were held to `tolerance` alone, which the default says.
+    `contract/tolerance.py`. The first files of contract 1 have no `scale`, since they were checked against `tolerance`
+    alone; for them the default of 1 is right.
     """
 
     runtime: str

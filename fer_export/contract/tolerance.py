@@ -1,4 +1,4 @@
-"""How far a runtime's answers may lie from the reference's: one table, by the type of the stored weights."""
+"""This module holds how far a runtime's outputs may lie from the reference's, by the type of the stored weights."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pydantic import Field
 
 from fer_export.contract.record import Record
 
-#: How weights are stored. All runtimes compute with float32.
+#: The type in which weights are stored. All runtimes compute with float32.
 WeightsDType = Literal["float32", "float16", "uint8"]
 
 
 class Tolerance(Record):
-    """The largest difference that parity and the page's self-test allow.
+    """Hold the largest difference that parity and the page's self-test allow.
 
     A value of an output may differ from the reference by `value` · max(1, largest |reference| of that output / `unit`),
-    the largest over all pictures that were compared. `top1` is the share of pictures whose top class must be the same.
+    where the maximum is over all pictures compared. `top1` is the share of pictures whose top class must be the same.
     """
 
     value: Annotated[float, Field(gt=0)]
@@ -26,8 +26,8 @@ class Tolerance(Record):
     top1: Annotated[float, Field(ge=0, le=1)] = 1.0
 
 
-#: Rounded weights change the model itself: what may change is the numbers, and hardly ever the top class. The unit of
-#: uint8 is ten since its value was measured on logits of about that size.
+#: Rounded weights change the model itself, which changes the numbers but hardly ever the top class. The unit of
+#: uint8 is ten because its value was measured on logits of about that size.
 TOLERANCES: Mapping[WeightsDType, Tolerance] = MappingProxyType(
     {
         "float32": Tolerance(value=1e-4, unit=1.0, top1=1.0),

@@ -1,1 +1,1 @@
-"""The hops: one file each."""
+"""This package holds the hops, one in each file."""

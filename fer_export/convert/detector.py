@@ -1,4 +1,4 @@
-"""The face detector: MTCNN's three nets through the same two writers."""
+"""This module exports the face detector: MTCNN's three nets, through the same two writers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from fer_export.convert import onnx, tfjs
 from fer_export.files import replacing_directory
 from fer_export.formats.checkpoint import weights_sha256
 from fer_export.formats.onnx import load_onnx
+from fer_export.formats.overwrite import check_detector, check_file
 from fer_export.models import mtcnn
 from fer_export.runtimes.tfjs import Browser
 
@@ -19,7 +20,7 @@ _SIZES: dict[str, int | None] = {"pnet": None, "rnet": 24, "onet": 48}
 
 @dataclass(frozen=True)
 class Stage:
-    """One written net of the cascade."""
+    """Describe one written net of the cascade."""
 
     name: str
     onnx: onnx.Exported
@@ -27,7 +28,7 @@ class Stage:
 
 
 def contract_for(name: str) -> Contract:
-    """The contract of `pnet` (free height and width), `rnet` (24×24) or `onet` (48×48)."""
+    """Return the contract of `pnet` (free height and width), `rnet` (24×24) or `onet` (48×48)."""
     size = _SIZES[name]
     grid = (0, 0) if size is None else ()
     outputs = [
@@ -53,24 +54,32 @@ def export(
     *,
     browser: Browser,
     backends: Sequence[str] = ("wasm",),
+    force: bool = False,
     started: Callable[[str], object] = lambda name: None,
 ) -> list[Stage]:
-    """Write all three as ONNX files and TF.js models, each with parity; float32, which they need.
+    """Write all three as ONNX files and TF.js models, each with parity, in float32, which they need.
 
     Args:
-        directory: for `pnet/`, `rnet/` and `onet/` in TF.js's format. All three come into place
-            together, or what was there stays.
-        onnx_directory: for `pnet.onnx` and so on.
-        started: told the name of each net before its turn.
+        directory: the folder for `pnet/`, `rnet/` and `onet/` in TF.js's format. All three are put in place
+            together; if one fails, the earlier files stay.
+        onnx_directory: the folder for `pnet.onnx` and so on.
+        force: replace what is at these places, whatever it is; files of other names stay.
+        started: called with the name of each net before its turn.
 
     Raises:
-        ParityError, InvalidInputError: as for the writers.
+        UsageError: something else than an earlier export is at one of the places.
+        ParityError, InvalidInputError: the same as for the writers.
     """
+    contracts = {name: contract_for(name) for name in mtcnn.STAGES}
+    weights = {name: contract.weights_sha256 for name, contract in contracts.items()}
+    own = check_detector(directory, weights, force=force)
+    for name in contracts:
+        check_file(onnx_directory / f"{name}.onnx", "onnx", weights[name], force=force, option="--onnx")
     stages = []
-    with replacing_directory(directory) as temporary:
-        for name in mtcnn.STAGES:
+    with replacing_directory(directory, own=own) as temporary:
+        for name, bare in contracts.items():
             started(name)
-            exported = onnx.export(mtcnn.stage(name), contract_for(name), onnx_directory / f"{name}.onnx")
+            exported = onnx.export(mtcnn.stage(name), bare, onnx_directory / f"{name}.onnx", force=force)
             model, contract = load_onnx(exported.path)
             written = tfjs.export(model, contract, temporary / name, browser=browser, backends=backends)
             stages.append(Stage(name, exported, written))

@@ -1,4 +1,4 @@
-"""torch → ONNX by torch's exporter (torch.export and onnxscript), without what it prints."""
+"""This module runs torch's ONNX exporter (torch.export and onnxscript) and suppresses what it prints."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ _NOISY = ("torch.onnx", "torch.fx.experimental.symbolic_shapes", "onnxscript", "
 
 
 def program(module: nn.Module, contract: Contract, *, opset: int, batch: int | None) -> torch.onnx.ONNXProgram:
-    """A module as the exporter writes it; no two of its values have the same name.
+    """Export a module, and make sure that no two values of the graph have the same name.
 
     Args:
         module: maps all inputs, channels first, to the contract's outputs in order.
-        opset: below 18 the exporter says nothing and writes 18.
+        opset: the opset to ask for; below 18 the exporter writes 18 without a warning.
         batch: a fixed batch; None for a dynamic one.
 
     Raises:
-        InvalidInputError: it cannot be exported; with the cause, which the exporter prints pages before.
+        InvalidInputError: the module cannot be exported; the message gives the cause, which the exporter's own buries.
     """
     dynamic = tuple(_free_axes(spec, batch) for spec in contract.inputs)
     for noisy in _NOISY:
         logging.getLogger(noisy).setLevel(logging.ERROR)
-    # Of a net that it cannot trace, torch prints the whole graph.
+    # torch prints the whole graph of a net that it cannot trace.
     quiet = io.StringIO()
     with (
         warnings.catch_warnings(),
@@ -50,7 +50,7 @@ def program(module: nn.Module, contract: Contract, *, opset: int, batch: int | N
             opset_version=opset,
             input_names=[spec.name for spec in contract.inputs],
             output_names=[output.name for output in contract.outputs],
-            # A module that takes any number of inputs wants the shapes of all of them as one argument.
+            # For a module with *args, torch.export expects the shapes of all inputs as one argument.
             dynamic_shapes=(dynamic,) if isinstance(module, Wrapped) else dynamic,
         )
     assert made is not None
@@ -59,7 +59,7 @@ def program(module: nn.Module, contract: Contract, *, opset: int, batch: int | N
 
 
 def blank(contract: Contract, batch: int | None) -> tuple[Tensor, ...]:
-    """Gray pictures [N, C, H, W] or the middle of the values' range, for each input, to trace a module with."""
+    """Return one tensor for each input, filled with the middle of its range, to trace a module with."""
     return tuple(
         torch.full([batch or 2, *_sizes(spec)], sum(spec.range) // 2, dtype=getattr(torch, spec.dtype))
         for spec in contract.inputs
@@ -67,19 +67,19 @@ def blank(contract: Contract, batch: int | None) -> tuple[Tensor, ...]:
 
 
 def _sizes(spec: Input) -> list[int]:
-    """Of an input, channels first; where they are free they are no square, so that a mixed-up axis shows."""
+    """Return an input's sizes, channels first; free ones are not square, so that swapped axes raise an error."""
     stand_ins = (spec.channels, 64, 80)
     return [size or stand_ins[axis] for axis, size in enumerate(spec.axes)]
 
 
 def _free_axes(spec: Input, batch: int | None) -> dict[int, Any]:
-    """The axes of an input, channels first, that stay free, as torch.export wants them."""
+    """Return the axes of an input, channels first, that stay free, in torch.export's form."""
     free = ([] if batch is not None else [0]) + ([2, 3] if spec.free else [])
     return dict.fromkeys(free, torch.export.Dim.DYNAMIC)
 
 
 def _distinct(model: Any) -> None:
-    """Rename the inner values that have the name of an input or output; torch looks at its own names alone."""
+    """Rename inner values that have the name of an input or output, which torch does not check."""
     ends = [*model.graph.inputs, *model.graph.outputs]
     taken = {value.name for value in ends}
     for node in model.graph:
@@ -90,7 +90,7 @@ def _distinct(model: Any) -> None:
 
 @contextmanager
 def _named_failure(architecture: str) -> Iterator[None]:
-    """Turn the exporter's failure, many pages long, into its cause."""
+    """Reduce the exporter's error, which is pages long, to its cause."""
     try:
         yield
     except torch.onnx.OnnxExporterError as error:

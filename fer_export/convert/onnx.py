@@ -1,6 +1,6 @@
-"""torch → ONNX: pixels in, named outputs out, batch norm folded, contract embedded.
+"""This module exports from torch to ONNX: pixels in, named outputs out, batch norm folded, contract embedded.
 
-Only what exports imports torch: who reads an ONNX file, as the TF.js writer does, need not wait for it.
+Only the functions that export import torch, which is slow to import.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from fer_export.contract import Contract, Conversion
 from fer_export.errors import InvalidInputError, UsageError
 from fer_export.files import replacing
 from fer_export.formats.onnx import embed_contract, load_onnx, onnx_sha256
+from fer_export.formats.overwrite import check_file
 from fer_export.parity.golden import with_golden
 from fer_export.parity.samples import samples_for
 from fer_export.runtimes import onnxruntime
@@ -24,13 +25,13 @@ from fer_export.runtimes import onnxruntime
 if TYPE_CHECKING:
     from torch import nn
 
-#: What torch's dynamo exporter can write, as tried with torch 2.14 and onnxruntime 1.31.
+#: An opset that torch's dynamo exporter can write, tested with torch 2.14 and onnxruntime 1.31.
 DEFAULT_OPSET = 20
 
 
 @dataclass(frozen=True)
 class Exported:
-    """A written ONNX file and what it measured."""
+    """Describe a written ONNX file and its parity."""
 
     path: Path
     contract: Contract
@@ -46,24 +47,27 @@ def export(
     *,
     opset: int = DEFAULT_OPSET,
     batch: int | None = None,
+    force: bool = False,
 ) -> Exported:
-    """Write an ONNX file, after onnxruntime has shown that it computes what torch computes.
+    """Write an ONNX file, after checking that onnxruntime computes what torch computes.
 
     Args:
         module: maps [N, C, H, W], 0–255, of each input to the contract's outputs in order.
-        contract: of the checkpoint; golden vectors, tools and parity are added.
-        opset: the opset that the file shall have.
+        contract: the checkpoint's contract; golden vectors, tools and parity are added.
+        opset: the opset of the file.
         batch: a fixed batch; None for a dynamic one.
+        force: replace what is at `path`, whatever it is.
 
     Raises:
-        UsageError: the exporter cannot write this opset.
-        ParityError: the numbers do not hold; what was at `path` stays.
+        UsageError: the exporter cannot write this opset, or something else than an earlier export is at `path`.
+        ParityError: the outputs differ too much; the earlier file stays.
         InvalidInputError: the checker refuses the graph, or `path` cannot be written.
     """
     import torch
 
     from fer_export.runtimes.torch import TorchRuntime
 
+    check_file(path, "onnx", contract.weights_sha256, force=force)
     module = module.eval()
     model = to_onnx(module, contract, opset=opset, batch=batch)
     reference = TorchRuntime(module, contract)
@@ -86,7 +90,7 @@ def export(
 
 
 def to_onnx(module: nn.Module, contract: Contract, *, opset: int, batch: int | None) -> onnx.ModelProto:
-    """The bare graph, without a contract: checked, stripped of the machine's traces, deterministic."""
+    """Return the checked graph without a contract; equal weights give equal bytes on any machine."""
     from fer_export.convert import dynamo
 
     model: onnx.ModelProto = dynamo.program(module, contract, opset=opset, batch=batch).model_proto
@@ -107,7 +111,7 @@ def _count(model: onnx.ModelProto) -> dict[str, int]:
 
 
 def _strip(model: onnx.ModelProto, contract: Contract) -> None:
-    """Take out stack traces and paths: the same weights shall give the same bytes on any machine."""
+    """Remove stack traces and paths, so that equal weights give equal bytes on any machine."""
     model.producer_name, model.producer_version = "fer-export", __version__
     model.doc_string = ""
     model.graph.name = contract.architecture.name

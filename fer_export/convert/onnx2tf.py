@@ -1,11 +1,13 @@
-"""What onnx2tf 1.28.8 gets wrong, written so that it gets it right. All is done on the ONNX graph, before the call."""
+"""This module rewrites ONNX graphs that onnx2tf 1.28.8 would convert wrongly, before it is called."""
 
 from __future__ import annotations
 
 import copy
 
 import onnx
+import onnx_ir as ir
 from onnx import helper, numpy_helper
+from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from fer_export.errors import FerExportError, InvalidInputError
 from fer_export.tfgraph.prepare import prepare
@@ -14,25 +16,27 @@ _ELEMENTWISE = ("Add", "Sub", "Mul", "Div", "Pow")
 
 
 def for_onnx2tf(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy that computes the same. Each rewrite below says what goes wrong without it.
+    """Return a copy that computes the same; each rewrite below says what goes wrong without it.
 
     Raises:
-        InvalidInputError: RGB pictures in a fixed batch, for which onnx2tf would go to the network.
+        InvalidInputError: the net takes RGB pictures in a fixed batch, for which onnx2tf would download test pictures.
     """
     _refuse_download(model)
     rewritten = onnx.shape_inference.infer_shapes(model, data_prop=True)
     del rewritten.metadata_props[:]
     known(rewritten)
-    for rewrite in (ceil_pools, expands, unread):
+    for rewrite in (ceil_pools, expands):
         rewrite(rewritten.graph)
-    return rewritten
+    # It converts nodes that nobody reads, too, and may fail on what computed an Expand's target.
+    pruned = RemoveUnusedNodesPass()(ir.from_proto(rewritten)).model
+    return ir.to_proto(pruned)
 
 
 def ceil_pools(graph: onnx.GraphProto) -> None:
-    """MaxPool with ceil_mode → the same with more padding at the end.
+    """Replace a MaxPool with ceil_mode by one with more padding at the end.
 
-    onnx2tf computes that padding from the input's size, and raises where the size is free. A
-    stride less one is right wherever no window can start in the padding; others stay as they are.
+    onnx2tf computes that padding from the input's size, and raises where the size is free. Padding of
+    stride - 1 gives the same result where no window can start in the padding; other pools are left.
     """
     for node in graph.node:
         attributes = {attribute.name: attribute for attribute in node.attribute}
@@ -51,7 +55,7 @@ def ceil_pools(graph: onnx.GraphProto) -> None:
 
 
 def expands(graph: onnx.GraphProto) -> None:
-    """An Expand that only elementwise operators read goes: they broadcast by themselves.
+    """Remove an Expand that only elementwise operators read, since they broadcast by themselves.
 
     onnx2tf transposes a target shape that is computed in the graph as though it were a picture. The
     model then fails when it is called, or while it is made (torch's `F.normalize` is exported so).
@@ -64,7 +68,7 @@ def expands(graph: onnx.GraphProto) -> None:
         readers = [reader for reader in graph.node if node.output[0] in reader.input]
         if not readers or any(reader.op_type not in _ELEMENTWISE for reader in readers):
             continue
-        # The other operand has to be of the full size already, or the result would shrink.
+        # The other operand must have the full size already, or the result would be smaller.
         full = shapes.get(node.output[0], ())
         others = [name for reader in readers for name in reader.input if name != node.output[0]]
         if not full or "" in full or any(shapes.get(name) != full for name in others):
@@ -76,10 +80,10 @@ def expands(graph: onnx.GraphProto) -> None:
 
 
 def known(model: onnx.ModelProto) -> None:
-    """What is computed of shapes alone becomes a constant, and so does a Reshape's target with one free size at most.
+    """Replace what depends on shapes alone by constants, and a Reshape's target with at most one free size.
 
-    onnx2tf loses the rank of what it reshapes to numbers of the graph, or expands to them, and raises at the next
-    Transpose or Softmax (torch exports its attention so). A model that the direct writer cannot settle stays as it is.
+    onnx2tf loses the rank of a value that is reshaped or expanded to computed sizes, and raises at the next Transpose
+    or Softmax (torch exports attention this way). A model that `tfgraph.prepare` refuses stays as it is.
     """
     graph = model.graph
     try:
@@ -99,22 +103,8 @@ def known(model: onnx.ModelProto) -> None:
     graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in constants.items())
 
 
-def unread(graph: onnx.GraphProto) -> None:
-    """Nodes that nobody reads go: onnx2tf converts them too, and may fail on what computed an Expand's target."""
-    needed = {entry.name for entry in graph.output}
-    kept: list[onnx.NodeProto] = []
-    for node in reversed(graph.node):
-        if needed.intersection(node.output):
-            needed.update(node.input)
-            copy = onnx.NodeProto()
-            copy.CopyFrom(node)
-            kept.append(copy)
-    del graph.node[:]
-    graph.node.extend(reversed(kept))
-
-
 def _shape(entry: onnx.ValueInfoProto) -> tuple[int | str, ...]:
-    """Sizes, and names of free ones; an empty name for one that nothing is known of."""
+    """Return the sizes, with the name of each free one; the name is empty where it has none."""
     dims = entry.type.tensor_type.shape.dim
     return tuple(dim.dim_value if dim.HasField("dim_value") else dim.dim_param for dim in dims)
 

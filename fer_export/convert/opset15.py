@@ -1,4 +1,4 @@
-"""torch → ONNX of opset 15, which onnx-tf 1.10 needs: most models of a later opset fail in it."""
+"""This module exports ONNX of opset 15 from torch, because onnx-tf 1.10 fails on most models of a later opset."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ OPSET = 15
 def made_again(
     checkpoint: Checkpoint, contract: Contract, *, batch: int | None = None, net: nn.Module | None = None
 ) -> bytes:
-    """The model of an ONNX file in opset 15, from the checkpoint that the file was made from.
+    """Export the model of an ONNX file again in opset 15, from the checkpoint that the file was made from.
 
     Args:
-        net: of the checkpoint's architecture, where that is code outside this project.
+        net: a net of the checkpoint's architecture, needed where that is code outside this project.
 
     Raises:
-        ContractError: it was made from another one.
-        InvalidInputError: as for `to_opset15`.
+        ContractError: the file was made from another checkpoint.
+        InvalidInputError: the same as for `to_opset15`.
     """
     if checkpoint.contract.weights_sha256 != contract.weights_sha256:
         raise ContractError(
@@ -41,7 +41,7 @@ def made_again(
 
 
 def to_opset15(module: nn.Module, contract: Contract, *, batch: int | None = None) -> bytes:
-    """The graph by torch's TorchScript exporter: the other one writes opset 18 and says nothing.
+    """Export with torch's TorchScript exporter, since the other one writes opset 18 whatever it is asked for.
 
     Args:
         module: maps all inputs, channels first, to the contract's outputs in order.
@@ -54,10 +54,10 @@ def to_opset15(module: nn.Module, contract: Contract, *, batch: int | None = Non
     inputs = {spec.name: {**free, **({2: "H", 3: "W"} if spec.free else {})} for spec in contract.inputs}
     sizes = {axis: size for axis, size in inputs[contract.inputs[0].name].items() if axis}
     outputs = {output.name: {**free, **(sizes if 0 in output.shape else {})} for output in contract.outputs}
-    # Its stubs know only paths.
+    # torch's type stubs allow only paths here.
     buffer: Any = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it is deprecated, and that is known
+        warnings.simplefilter("ignore")  # the exporter is deprecated
         try:
             torch.onnx.export(
                 module.eval(),
@@ -82,10 +82,10 @@ def to_opset15(module: nn.Module, contract: Contract, *, batch: int | None = Non
 
 
 def _reshaped(model: onnx.ModelProto) -> None:
-    """Reshape in place of squeezing and unsqueezing, where one size at most is free.
+    """Replace Squeeze and Unsqueeze by Reshape where at most one size is free.
 
-    Opset 13 has both with axes as an input, and onnx-tf ends at opset 11's. A flatten of a free batch is exported as
-    arithmetic on shapes with such an Unsqueeze.
+    Since opset 13 both take their axes as an input, and onnx-tf knows only opset 11's form. torch exports a flatten
+    with a free batch as arithmetic on shapes with such an Unsqueeze.
     """
     graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
     sizes = {

@@ -1,165 +1,167 @@
-"""The roads, and where the artefacts of one model are made."""
+"""This module holds the routes: the steps by which each kind of artefact is made from an ONNX file."""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Callable
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from fer_export.contract import Converter, WeightsDType
-from fer_export.convert import litert, onnx, saved_model, tensorflowjs, tfjs
-from fer_export.convert.opset15 import made_again
-from fer_export.convert.saved_model import ENVIRONMENT
-from fer_export.errors import InvalidInputError, MissingDependencyError, reason
+import onnx
+
+from fer_export.contract import Contract, Converter, Hop, WeightsDType
+from fer_export.convert import litert, saved_model, tensorflowjs, tfjs
+from fer_export.errors import ContractError
 from fer_export.formats.artefact import Kind
-from fer_export.formats.checkpoint import Checkpoint
-from fer_export.formats.onnx import load_onnx
-from fer_export.runtimes.tfjs import Browser
+from fer_export.formats.onnx import onnx_batch
+from fer_export.formats.tfjs import write_tfjs
 from fer_export.tfenv.worker import Worker
+from fer_export.tfgraph import convert
 
-
-class Workshop:
-    """Makes artefacts of one model when they are asked for, each once. Use it in a `with` statement.
-
-    Args:
-        loaded: the model.
-        browser: where TF.js models are checked.
-    """
-
-    def __init__(self, loaded: Checkpoint, browser: Browser) -> None:
-        self.loaded = loaded
-        self.browser = browser
-        self._workers: dict[str, Worker] = {}
-        self._made: dict[str, Path | Exception] = {}
-
-    def __enter__(self) -> Self:
-        self.folder = Path(tempfile.mkdtemp(prefix="fer-export-matrix-"))
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.end_workers()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def worker(self, name: str) -> Worker:
-        """The process of an environment; it starts when it is first called."""
-        return self._workers.setdefault(name, Worker(name))
-
-    def end_workers(self) -> None:
-        """End their processes: one that has failed may be in any state."""
-        for worker in self._workers.values():
-            worker.__exit__(None, None, None)
-        self._workers.clear()
-
-    def make(self, road: str) -> Path:
-        """The artefact at the end of a road.
-
-        Raises:
-            Exception: whatever the road raised, now or when it was gone first.
-        """
-        if road not in self._made:
-            try:
-                self._made[road] = ROADS[road].make(self)
-            except Exception as error:  # of whatever library
-                self._made[road] = error
-                self.end_workers()
-        made = self._made[road]
-        if isinstance(made, Exception):
-            raise made
-        return made
-
-    def needed(self, road: str) -> Path:
-        """The artefact of a road that another one sets out from; its refusal names the road.
-
-        Raises:
-            MissingDependencyError: because something is not installed.
-            InvalidInputError: for any other reason.
-        """
-        try:
-            return self.make(road)
-        except MissingDependencyError as error:
-            raise MissingDependencyError(f"no {road}: {error.reason}", hint=error.hint) from error
-        except Exception as error:
-            raise InvalidInputError(f"no {road}: {reason(error)}") from error
+_KINDS: dict[Hop, Kind] = {
+    "onnx": "onnx",
+    "tfjs": "tfjs",
+    "saved_model": "saved_model",
+    "frozen": "frozen",
+    "litert": "litert",
+    "tensorflowjs": "tfjs",
+}
 
 
 @dataclass(frozen=True)
-class Road:
-    """A way from the checkpoint to an artefact.
+class Route:
+    """Describe a way from an ONNX file to an artefact.
 
     Attributes:
-        kind: of the artefact, which says where it runs.
-        make: makes it in the workshop's folder, by the exporter that the road's command calls.
-        rounded: whether weights are rounded on the way. Not every model bears that, and an exporter that
-            refuses one that does not has done its work; elsewhere it has found a fault.
+        hop: the last step, which writes the artefact.
+        converter: the converter that makes the TensorFlow graph; None where there is no such graph.
+        weights: the type in which the artefact stores its weights.
+        without: the direct converter's passes that are left out for a TF.js model.
     """
 
-    kind: Kind
-    make: Callable[[Workshop], Path]
-    rounded: bool = False
+    hop: Hop
+    converter: Converter | None = None
+    weights: WeightsDType = "float32"
+    without: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Return the route's name in the matrix."""
+        match self.hop:
+            case "onnx":
+                return "onnx"
+            case "tfjs":
+                return "tfjs" if self.weights == "float32" else f"tfjs-{self.weights}"
+            case "saved_model":
+                return "tf" if self.converter == "direct" else str(self.converter)
+            case "frozen" | "litert":
+                return self.hop if self.converter == "direct" else f"{self.converter}-{self.hop}"
+            case "tensorflowjs":
+                return f"{Route('saved_model', self.converter).name}-tensorflowjs"
+
+    @property
+    def kind(self) -> Kind:
+        """Return the kind of its artefact, which decides the runtimes for it."""
+        return _KINDS[self.hop]
+
+    @property
+    def source(self) -> Route | None:
+        """Return the route whose artefact the last step converts; None where that is the checkpoint."""
+        if self.hop == "onnx":
+            return None
+        return Route("onnx") if self.hop in ("tfjs", "saved_model") else Route("saved_model", self.converter)
+
+    @property
+    def rounded(self) -> bool:
+        """Return whether weights are rounded on the way.
+
+        Some models lose too much by that, and then a refusal by the exporter is right; on any other route a refusal
+        shows a fault.
+        """
+        return self.weights != "float32"
+
+    @property
+    def keeps_names(self) -> bool:
+        """Return whether the artefact has the direct converter's tensor names, each for the value it stands for.
+
+        LiteRT's converter and TensorFlow's own one to TF.js optimise the graph and rename tensors.
+        """
+        return self.converter == "direct" and self.hop in ("tfjs", "saved_model", "frozen")
+
+    @property
+    def passes(self) -> bool | Collection[str]:
+        """Return the direct converter's rewriting passes on this route; graphs for TensorFlow get none."""
+        return tfjs.passes_but(self.without) if self.hop == "tfjs" else False
+
+    def convert(
+        self, model: onnx.ModelProto, contract: Contract, folder: Path, *, converting: Worker, worker: Worker
+    ) -> Path:
+        """Convert a model by this route, without measuring parity.
+
+        Args:
+            model: the model to convert; for onnx-tf it is in opset 15.
+            contract: the artefact's contract.
+            folder: an empty folder.
+            converting: a process in the converter's environment (`saved_model.ENVIRONMENT`).
+            worker: a process in the environment `tf`, for the steps after the converter.
+
+        Returns:
+            The artefact, in that folder.
+
+        Raises:
+            InvalidInputError, UnsupportedOperatorError: a converter fails.
+            MissingDependencyError: an environment is missing.
+        """
+        if self.hop == "onnx":
+            path = folder / "model.onnx"
+            path.write_bytes(model.SerializeToString())
+            return path
+        if self.hop == "tfjs":
+            write_tfjs(convert(model, passes=self.passes), contract, folder, self.weights)
+            return folder
+        job = saved_model.Job.prepared(model, contract, onnx_batch(model), folder, converting)
+        saved_model.CONVERT[self.converter or "direct"](job, model.SerializeToString())
+        match self.hop:
+            case "saved_model":
+                return job.saved
+            case "frozen":
+                return saved_model.freeze(job, worker)
+            case "litert":
+                path = folder / "model.tflite"
+                litert.convert(job.saved, path, worker=worker)
+                return path
+            case "tensorflowjs":
+                directory = folder / "tensorflowjs"
+                document, _ = tensorflowjs.convert(job.saved, directory, self.weights, worker=worker)
+                tensorflowjs.embed(document, contract, directory)
+                return directory
 
 
-def _onnx(shop: Workshop) -> Path:
-    return onnx.export(shop.loaded.module(), shop.loaded.contract, shop.folder / "model.onnx").path
-
-
-def _tfjs(weights: WeightsDType) -> Callable[[Workshop], Path]:
-    def make(shop: Workshop) -> Path:
-        loaded = load_onnx(shop.needed("onnx"))
-        return tfjs.export(*loaded, shop.folder / f"tfjs-{weights}", browser=shop.browser, weights=weights).path
-
-    return make
-
-
-def _saved_model(converter: Converter) -> Callable[[Workshop], Path]:
-    def make(shop: Workshop) -> Path:
-        model, contract = load_onnx(shop.needed("onnx"))
-        return saved_model.export(
-            model,
-            contract,
-            shop.folder / converter,
-            worker=shop.worker(ENVIRONMENT[converter]),
-            converter=converter,
-            frozen=shop.folder / "direct.pb" if converter == "direct" else None,
-            opset15=made_again(shop.loaded, contract) if converter == "onnx-tf" else None,
-        ).path
-
-    return make
-
-
-def _frozen(shop: Workshop) -> Path:
-    shop.needed("tf")
-    return shop.folder / "direct.pb"
-
-
-def _litert(shop: Workshop) -> Path:
-    return litert.export(shop.needed("tf"), shop.folder / "model.tflite", worker=shop.worker("tf")).path
-
-
-def _tensorflowjs(source: str) -> Callable[[Workshop], Path]:
-    def make(shop: Workshop) -> Path:
-        folder = shop.folder / f"tensorflowjs-{source}"
-        return tensorflowjs.export(shop.needed(source), folder, worker=shop.worker("tf"), browser=shop.browser).path
-
-    return make
-
-
-#: By name, each behind those it sets out from.
-ROADS = {
-    "onnx": Road("onnx", _onnx),
-    "tfjs": Road("tfjs", _tfjs("float32")),
-    "tfjs-float16": Road("tfjs", _tfjs("float16"), rounded=True),
-    "tfjs-uint8": Road("tfjs", _tfjs("uint8"), rounded=True),
-    "tf": Road("saved_model", _saved_model("direct")),
-    "frozen": Road("frozen", _frozen),
-    "litert": Road("litert", _litert),
-    "onnx2tf": Road("saved_model", _saved_model("onnx2tf")),
-    "onnx-tf": Road("saved_model", _saved_model("onnx-tf")),
-    "tf-tensorflowjs": Road("tfjs", _tensorflowjs("tf")),
-    "onnx2tf-tensorflowjs": Road("tfjs", _tensorflowjs("onnx2tf")),
+#: The routes by name, each after those that it starts from.
+ROUTES = {
+    route.name: route
+    for route in (
+        Route("onnx"),
+        Route("tfjs", "direct"),
+        Route("tfjs", "direct", "float16"),
+        Route("tfjs", "direct", "uint8"),
+        Route("saved_model", "direct"),
+        Route("frozen", "direct"),
+        Route("litert", "direct"),
+        Route("saved_model", "onnx2tf"),
+        Route("saved_model", "onnx-tf"),
+        Route("tensorflowjs", "direct"),
+        Route("tensorflowjs", "onnx2tf"),
+    )
 }
+
+
+def route_of(contract: Contract) -> Route:
+    """Return the route by which an artefact was made, as its contract says.
+
+    Raises:
+        ContractError: the contract is a checkpoint's, which no route makes.
+    """
+    made = contract.conversion
+    if made is None:
+        raise ContractError("the contract does not say how its file was made: it is a checkpoint's")
+    return Route(made.hop, made.converter, contract.weights_dtype, made.without)

@@ -1,4 +1,4 @@
-"""SavedModel → TF.js by TensorFlow's own converter: the second road, to hold the direct one against."""
+"""This module converts a SavedModel to TF.js with TensorFlow's own converter, as a check on the direct one."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from fer_export.contract import KEY, Contract, Conversion, WeightsDType
 from fer_export.convert import tfjs
 from fer_export.errors import InvalidInputError
 from fer_export.files import replacing_directory
+from fer_export.formats.overwrite import check_folder
 from fer_export.formats.saved_model import load_saved_model
 from fer_export.formats.tfjs import load_tfjs, tfjs_sha256
 from fer_export.parity.samples import samples_for
@@ -23,7 +24,7 @@ from fer_export.runtimes import tensorflow
 from fer_export.runtimes.tfjs import Browser
 from fer_export.tfenv.worker import Worker
 
-#: Fused operators, and the axes of their filters that make up the channels of their answer.
+#: Fused operators, and the axes of their filters that make up the channels of their output.
 _CHANNEL_AXES = {"_FusedConv2D": (3,), "FusedDepthwiseConv2dNative": (2, 3), "_FusedMatMul": (1,)}
 
 
@@ -35,42 +36,43 @@ def export(
     browser: Browser,
     weights: WeightsDType = "float32",
     backends: Sequence[str] = ("wasm",),
-    keep: tuple[str, ...] = (),
+    force: bool = False,
 ) -> tfjs.Written:
     """Convert, and move into place once TF.js in the browser computes what TensorFlow does.
 
     The worker runs it with `TF_ENABLE_ONEDNN_OPTS=0`: with oneDNN, grappler writes operators that
-    TF.js cannot run (`_FusedHardSwish`), and the converter still says that all is well.
+    TF.js cannot run (`_FusedHardSwish`), and the converter reports no error.
 
     Args:
-        source: folder of a SavedModel that `fer-export tf` wrote.
-        directory, browser, weights, backends, keep: as for `fer_export.convert.tfjs.export`.
-        worker: of the environment `tf`.
+        source: the folder of a SavedModel that `fer-export tf` wrote.
+        directory, browser, weights, backends, force: the same as for `fer_export.convert.tfjs.export`.
+        worker: a worker in the environment `tf`.
 
     Raises:
-        InvalidInputError: no SavedModel, or the converter fails.
-        ParityError: the numbers do not hold; what was there stays.
-        MissingDependencyError: the environment is not there.
+        UsageError: something else than an earlier export is in the directory.
+        InvalidInputError: there is no SavedModel, or the converter fails.
+        ParityError: the outputs differ too much; the earlier files stay.
+        MissingDependencyError: the environment is missing.
     """
     contract = load_saved_model(source)
-    # Contract 1 did not tell.
+    own = check_folder(directory, "tfjs", contract.weights_sha256, force=force)
+    # Contract 1 did not record the batch.
     batch = worker.call("saved_model.batch", source=source)
     batches = samples_for(contract, batch=batch)
-    with replacing_directory(directory, keep=keep) as temporary:
-        answer = worker.call("run_tensorflowjs.convert", source=source, directory=temporary, weights=weights)
-        contract = contract.stored_as(weights).but(
+    with replacing_directory(directory, own=own) as temporary:
+        document, version = convert(source, temporary, weights, worker=worker)
+        contract = contract.but(
+            weights_dtype=weights,
             parity=(),
             batch=batch or "dynamic",
             conversion=Conversion(hop="tensorflowjs", converter=contract.converter),
             tools={
                 **contract.tools,
-                "tensorflowjs": answer["version"],
+                "tensorflowjs": version,
                 "tfjs": browser.tfjs_version,
                 "fer-export": __version__,
             },
         )
-        document = read_document(temporary)
-        made_fit(document, answer["tensors"], temporary)
         embed(document, contract, temporary)
         figures = []
         with tensorflow.saved_model(worker, source) as reference:
@@ -87,21 +89,36 @@ def export(
     return tfjs.Written(directory, contract, operators, size, figures)
 
 
+def convert(source: Path, directory: Path, weights: WeightsDType, *, worker: Worker) -> tuple[dict[str, Any], str]:
+    """Write a SavedModel as a TF.js model, and make it fit to run; answers its document and tensorflowjs's version.
+
+    The document is not yet written again: `embed` does that, with a contract.
+
+    Raises:
+        InvalidInputError: the converter fails.
+    """
+    answer = worker.call("run_tensorflowjs.convert", source=source, directory=directory, weights=weights)
+    document = read_document(directory)
+    made_fit(document, answer["tensors"], directory)
+    return document, answer["version"]
+
+
 def read_document(directory: Path) -> dict[str, Any]:
-    """The model.json that the converter wrote."""
+    """Read the model.json that the converter wrote."""
     path = directory / "model.json"
     if not path.is_file():
-        raise InvalidInputError("tensorflowjs_converter ended well and wrote no model.json")
+        raise InvalidInputError("tensorflowjs_converter reported no error, but wrote no model.json")
     document: dict[str, Any] = json.loads(path.read_text("utf-8"))
     return document
 
 
 def made_fit(document: dict[str, Any], tensors: dict[str, str], directory: Path) -> None:
-    """What the converter's model lacks to run and to have the names of our inputs and outputs.
+    """Repair the converter's model so that it runs and has the contract's names of inputs and outputs.
 
     Args:
-        document: `model.json`, which is changed; its shards lie in `directory`, where more may be added.
-        tensors: of the outputs, by their names.
+        document: the parsed `model.json`, which is changed.
+        tensors: the outputs' tensors, by output name.
+        directory: the folder with the shards; one more may be added.
     """
     name_inputs(document)
     name_outputs(document, tensors)
@@ -109,19 +126,19 @@ def made_fit(document: dict[str, Any], tensors: dict[str, str], directory: Path)
 
 
 def name_inputs(document: dict[str, Any]) -> None:
-    """Give the signature's inputs the names of their placeholders, which our SavedModels' have.
+    """Give the signature's inputs the names of their placeholders, which have the contract's names.
 
-    Of two inputs of the same type and shape the converter makes `ids:0` and `mask:0`: see `name_outputs`.
+    The converter calls two inputs of the same type and shape `ids:0` and `mask:0`; see `name_outputs`.
     """
     found = document["signature"]["inputs"].values()
     document["signature"]["inputs"] = {info["name"].removesuffix(":0"): info for info in found}
 
 
 def name_outputs(document: dict[str, Any], tensors: dict[str, str]) -> None:
-    """Give the signature's outputs their names back.
+    """Restore the names of the signature's outputs.
 
-    The converter looks for them by type and shape, and where two outputs have the same shape, as
-    probabilities and logits have, it calls them by their tensors.
+    The converter finds outputs by type and shape, and where two have the same shape, as
+    probabilities and logits do, it names them after their tensors.
     """
     found = {info["name"]: info for info in document["signature"]["outputs"].values()}
     missing = [name for name, tensor in tensors.items() if tensor not in found]
@@ -131,10 +148,10 @@ def name_outputs(document: dict[str, Any], tensors: dict[str, str]) -> None:
 
 
 def biases_of_rank_1(document: dict[str, Any], directory: Path) -> None:
-    """Give each fused operator a bias for every channel, in a shard of their own.
+    """Give each fused operator a bias for every channel, stored in an additional shard.
 
-    Grappler drops a bias of zeros and then fuses the addition of one number behind it (the half of a
-    hard sigmoid) as the bias: TF.js wants rank 1 there.
+    Grappler drops a bias of zeros and then fuses a later addition of one number (the half of a
+    hard sigmoid) as the bias, but TF.js needs a bias of rank 1.
     """
     manifest, nodes = document["weightsManifest"], document["modelTopology"]["node"]
     weights = {entry["name"]: (entry, data) for entry, data in _weights(manifest, directory)}
@@ -161,7 +178,7 @@ def biases_of_rank_1(document: dict[str, Any], directory: Path) -> None:
 
 
 def _weights(manifest: list[dict[str, Any]], directory: Path) -> Iterator[tuple[dict[str, Any], bytes]]:
-    """Each weight's entry and its bytes."""
+    """Yield each weight's entry in the manifest and its bytes."""
     for group in manifest:
         payload = b"".join((directory / name).read_bytes() for name in group["paths"])
         start = 0
@@ -173,7 +190,7 @@ def _weights(manifest: list[dict[str, Any]], directory: Path) -> Iterator[tuple[
 
 
 def embed(document: dict[str, Any], contract: Contract, directory: Path) -> None:
-    """Write model.json with the contract, tied to its graph and shards."""
+    """Write model.json with the contract, which holds the hash of its graph and shards."""
     payload = b"".join(
         (directory / name).read_bytes() for group in document["weightsManifest"] for name in group["paths"]
     )

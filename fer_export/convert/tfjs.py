@@ -1,4 +1,4 @@
-"""ONNX → TF.js: a graph model, written directly.
+"""This module converts ONNX to a TF.js graph model, without TensorFlow.
 
 A graph model is a TensorFlow GraphDef in protobuf's JSON mapping (64-bit integers as strings, bytes
 as base64) beside a manifest of weights in shards of at most 4 MB.
@@ -16,6 +16,7 @@ import onnx
 from fer_export import __version__, parity
 from fer_export.contract import Contract, Conversion, WeightsDType
 from fer_export.files import replacing_directory
+from fer_export.formats.overwrite import check_folder
 from fer_export.formats.tfjs import load_tfjs, write_tfjs
 from fer_export.parity.samples import samples_for
 from fer_export.runtimes.onnxruntime import OnnxRuntime
@@ -26,7 +27,7 @@ from fer_export.tfgraph.passes import PASSES
 
 @dataclass(frozen=True)
 class Written:
-    """A written TF.js model and what it measured."""
+    """Describe a written TF.js model and its parity."""
 
     path: Path
     contract: Contract
@@ -44,32 +45,36 @@ def export(
     weights: WeightsDType = "float32",
     backends: Sequence[str] = ("wasm",),
     without: Collection[str] = (),
-    keep: tuple[str, ...] = (),
+    force: bool = False,
 ) -> Written:
     """Convert, write, and move into place once TF.js in the browser computes what onnxruntime does.
 
     Args:
-        model, contract: as `fer_export.convert.onnx.load` answers them.
-        directory: for `model.json` and its shards; what was there goes, but for entries in `keep`.
-        browser: where TF.js runs.
-        weights: how they are kept on disk.
-        backends: of TF.js, to check on.
+        model, contract: the model and contract that `fer_export.formats.onnx.load_onnx` returns.
+        directory: the folder for `model.json` and its shards; an earlier export of the same weights there is replaced.
+        browser: the browser in which TF.js runs.
+        weights: the type in which weights are stored.
+        backends: the backends of TF.js to check on.
         without: names of the converter's `PASSES` to leave out; the contract tells.
+        force: replace a model of other weights, too, and write among files that this tool did not write.
 
     Raises:
-        UnsupportedOperatorError: before anything is written.
-        ParityError: the numbers do not hold; what was there stays.
+        UsageError: something else than an earlier export is in the directory.
+        UnsupportedOperatorError: the converter lacks an operator; nothing is written.
+        ParityError: the outputs differ too much; the earlier files stay.
     """
-    # Before the conversion: one that alters its input must not alter what it is held against.
+    own = check_folder(directory, "tfjs", contract.weights_sha256, force=force)
+    # The reference is made before the conversion, so that a converter that changes its input does not change it.
     reference = OnnxRuntime(model.SerializeToString())
-    contract = contract.stored_as(weights).but(
+    contract = contract.but(
+        weights_dtype=weights,
         parity=(),
         conversion=Conversion(hop="tfjs", converter="direct", without=tuple(without)),
         tools={**contract.tools, "fer-export": __version__},
     )
-    graph = convert(model, passes=passes_of(contract))
+    graph = convert(model, passes=passes_but(without))
     batches = samples_for(contract, batch=contract.fixed_batch)
-    with replacing_directory(directory, keep=keep) as temporary:
+    with replacing_directory(directory, own=own) as temporary:
         write_tfjs(graph, contract, temporary, weights)
         figures = []
         for backend in backends:
@@ -86,6 +91,6 @@ def export(
     return Written(directory, contract, graph.operators(), size, figures)
 
 
-def passes_of(contract: Contract) -> set[str]:
-    """Return the names of the passes that the direct converter ran for a TF.js model, by its contract."""
-    return set(PASSES) - set(contract.conversion.without if contract.conversion else ())
+def passes_but(without: Collection[str]) -> set[str]:
+    """Return the names of the direct converter's passes for a TF.js model, but for some."""
+    return set(PASSES) - set(without)

@@ -1,1 +1,1 @@
-"""Readers of data sets."""
+"""This package reads data sets."""

@@ -1,4 +1,4 @@
-"""FER2013 as Kaggle gives it: a CSV of emotion, pixels and Usage (Goodfellow et al. 2013)."""
+"""This module reads FER2013 in Kaggle's format: a CSV of emotion, pixels and Usage (Goodfellow et al. 2013)."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from fer_export.errors import FerExportError, InvalidInputError
 from fer_export.files import replacing
 
 SIZE = 48
-#: The seven classes in the order of the file's numbers.
+#: The seven classes in the order of the numbers in the file.
 LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-#: Names under which the file goes about, the fullest first.
+#: Names under which the file is distributed, the most complete first.
 FILES = ("fer2013.csv", "icml_face_data.csv", "train.csv")
 #: Where the CSV is to be had; other pages of Kaggle have the pictures alone.
 SOURCE = (
@@ -38,15 +38,15 @@ SOURCE = (
 _PACKED: dict[str, Callable[[Path], Any]] = {".xz": lzma.LZMAFile, ".gz": gzip.GzipFile, ".bz2": bz2.BZ2File}
 _DAMAGE = (OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, UnicodeDecodeError, csv.Error)
 _BLOCK = 1 << 20
-#: Rows whose text is turned into numbers at once: the temporaries stay in the processor's cache.
+#: The number of rows that are converted at once, so that temporary arrays stay in the processor's cache.
 _AT_ONCE = 16
-#: Below this many rows parsing is as quick as looking into the cache.
+#: With fewer rows than this, parsing is as quick as reading the cache.
 _WORTH_CACHING = 1000
 
 
 @dataclass(frozen=True)
 class Fer2013:
-    """Rows of the file, in its order.
+    """Hold rows of the file, in its order.
 
     Attributes:
         pixels: uint8 [N, 48, 48].
@@ -59,10 +59,10 @@ class Fer2013:
     usage: npt.NDArray[np.str_]
 
     def split(self, usage: str) -> npt.NDArray[np.bool_]:
-        """A mask [N] of the rows with this usage.
+        """Return a mask [N] of the rows with this usage.
 
         Raises:
-            InvalidInputError: there are none.
+            InvalidInputError: no row has it.
         """
         mask = self.usage == usage
         if not mask.any():
@@ -73,7 +73,7 @@ class Fer2013:
 
 
 class SkippedWarning(UserWarning):
-    """A row or file that does not hold was left out because it was asked for: "place: reason"."""
+    """Warn that an invalid row or file was left out, as the caller asked: "place: reason"."""
 
 
 def read(path: Path, *, usage: str | None = None, limit: int | None = None, skip_bad: bool = False) -> Fer2013:
@@ -82,14 +82,14 @@ def read(path: Path, *, usage: str | None = None, limit: int | None = None, skip
     The parsed rows are kept in `cache_folder()` under the SHA-256 of the file's bytes.
 
     Args:
-        path: the file.
-        usage: keep only these rows; all where None.
-        limit: stop after so many kept rows.
-        skip_bad: a row that does not hold gives a `SkippedWarning`. It stays in its place, black,
-            without emotion and Usage, so that what is joined by row position still fits.
+        path: the CSV file.
+        usage: keep only rows with this Usage; None keeps all.
+        limit: stop after this many kept rows.
+        skip_bad: warn about an invalid row with a `SkippedWarning`. It keeps its place, black,
+            without emotion and Usage, so that data joined by row position still fits.
 
     Raises:
-        InvalidInputError: the file is missing, unreadable, or a row does not hold; the error names
+        InvalidInputError: the file is missing or unreadable, or a row is invalid; the error names
             file and row.
     """
     if not path.is_file():
@@ -102,15 +102,15 @@ def read(path: Path, *, usage: str | None = None, limit: int | None = None, skip
         return parse(path, usage=usage, limit=limit, skip_bad=skip_bad)
     rows = parse(path, skip_bad=skip_bad)
     if not rows.usage.any():
-        raise InvalidInputError(f"{path}: not one of its {len(rows.usage)} rows holds")
-    # Skipped rows are to be told of each time.
+        raise InvalidInputError(f"{path}: none of its {len(rows.usage)} rows is valid")
+    # A file with skipped rows is not cached, so that the warnings come again.
     if rows.usage.all():
         _keep(rows, kept)
     return rows if usage is None else _joined(iter([rows]), path, usage, limit)
 
 
 def parse(path: Path, *, usage: str | None = None, limit: int | None = None, skip_bad: bool = False) -> Fer2013:
-    """As `read`, without the cache."""
+    """Read as `read` does, without the cache."""
     try:
         return _joined(_fast(path), path, usage, limit)
     except _Unusual:
@@ -118,14 +118,14 @@ def parse(path: Path, *, usage: str | None = None, limit: int | None = None, ski
 
 
 def cache_folder() -> Path:
-    """`$FER_EXPORT_CACHE`, or `fer-export` in `$XDG_CACHE_HOME` or `~/.cache`. May be emptied at any time."""
+    """Return `$FER_EXPORT_CACHE`, or `fer-export` in `$XDG_CACHE_HOME` or `~/.cache`; it may be emptied at any time."""
     if own := os.environ.get("FER_EXPORT_CACHE"):
         return Path(own)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "fer-export"
 
 
 def _joined(blocks: Iterator[Fer2013], path: Path, usage: str | None, limit: int | None) -> Fer2013:
-    """The wanted rows of all blocks; takes no more blocks than it needs."""
+    """Return the wanted rows of all blocks; no more blocks are read than needed."""
     parts, count = [], 0
     for block in blocks:
         wanted = slice(None) if usage is None else np.flatnonzero(block.usage == usage)
@@ -140,11 +140,11 @@ def _joined(blocks: Iterator[Fer2013], path: Path, usage: str | None, limit: int
 
 
 class _Unusual(Exception):
-    """Something that only the careful reader judges."""
+    """Signal something that the fast reader leaves to the careful one."""
 
 
 def _fast(path: Path) -> Iterator[Fer2013]:
-    """Whole blocks at a time, for files as they are usually found. Names no row: it gives up instead."""
+    """Read whole blocks at a time, for files in the usual form; anything unusual raises `_Unusual`."""
     with _readable(path), unpacked(path) as stream, closing(_ahead(stream)) as blocks:
         header: list[str] = []
         columns: dict[str, int] = {}
@@ -175,7 +175,7 @@ def _fields(line: bytes) -> list[bytes]:
 
 
 def _split(text: bytes, separator: bytes) -> list[bytes]:
-    """As `bytes.split`, several times as fast where the parts are long: `find` looks at many bytes at once."""
+    """Split as `bytes.split` does, but several times as fast where the parts are long."""
     parts, start = [], 0
     while (end := text.find(separator, start)) >= 0:
         parts.append(text[start:end])
@@ -198,7 +198,7 @@ def _converted(rows: list[list[bytes]], columns: dict[str, int]) -> Fer2013:
 
 
 def _numbers(texts: list[bytes]) -> npt.NDArray[np.uint8]:
-    """The pixels of rows of text, uint8 [rows, 48, 48]: every byte is looked at, none in a Python loop.
+    """Convert rows of text to pixels, uint8 [rows, 48, 48], without a Python loop over the bytes.
 
     A number ends at a digit that no digit follows; its value is made of that digit and the two before it.
     """
@@ -226,7 +226,7 @@ def _numbers(texts: list[bytes]) -> npt.NDArray[np.uint8]:
 
 
 def _careful(path: Path, skip_bad: bool) -> Iterator[Fer2013]:
-    """One row at a time, by the csv module: takes all that is a CSV, and names the row that does not hold."""
+    """Read one row at a time with the csv module: accept any CSV, and name the row that is invalid."""
     with _readable(path), io.TextIOWrapper(unpacked(path), "utf-8-sig", newline="") as text:
         reader = csv.reader(text)
         header = [name.strip().lower() for name in next(reader, [])]
@@ -293,7 +293,7 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 def _ahead(stream: IO[bytes]) -> Generator[bytes]:
-    """Blocks of the stream, each unpacked in a thread while the one before is parsed; an empty one ends it."""
+    """Yield the stream's blocks, then an empty one; a thread unpacks each while the one before is parsed."""
     with ThreadPoolExecutor(1) as pool:
         block = stream.read(_BLOCK)
         while block:
@@ -304,7 +304,7 @@ def _ahead(stream: IO[bytes]) -> Generator[bytes]:
 
 
 def unpacked(path: Path) -> IO[bytes]:
-    """The CSV's bytes, whatever it is packed in."""
+    """Open the CSV's bytes, unpacked."""
     suffix = path.suffix.lower()
     if suffix == ".zip":
         return _unzipped(path)
@@ -313,7 +313,7 @@ def unpacked(path: Path) -> IO[bytes]:
 
 
 def _unzipped(path: Path) -> IO[bytes]:
-    """The CSV inside: the only one, or the one that goes by a known name."""
+    """Open the CSV in a zip: the only one, or the one with a known name."""
     archive = zipfile.ZipFile(path)
     found = [name for name in archive.namelist() if name.lower().endswith(".csv") and not name.startswith("__MACOSX")]
     known = [name for file in FILES for name in found if PurePosixPath(name).name.lower() == file]
@@ -343,7 +343,7 @@ def _cached(path: Path) -> Fer2013 | None:
 
 
 def _keep(rows: Fer2013, path: Path) -> None:
-    """Into the cache; where that cannot be, the file is parsed again next time."""
+    """Write the rows to the cache; if that fails, the file is parsed again next time."""
     if len(rows.pixels) < _WORTH_CACHING:
         return
     try:

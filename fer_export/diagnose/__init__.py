@@ -1,1 +1,1 @@
-"""Tools that tell where and how fast: bisection, the matrix of all routes, benchmarks."""
+"""This package shows where conversions go wrong and how fast they are, by bisection, matrix and benchmarks."""

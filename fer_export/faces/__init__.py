@@ -1,1 +1,1 @@
-"""Faces in photos: MTCNN's cascade, alignment and the sampling rule, the same as on the page."""
+"""This package finds faces in photos and crops them, with MTCNN's cascade and the same rules as the page."""

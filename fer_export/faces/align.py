@@ -1,4 +1,4 @@
-"""From a face in a photo to the input grid."""
+"""This module maps a face in a photo onto the input grid of a net."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fer_export.faces.photo import Photo
 from fer_export.faces.sampling import Affine, Floats, sample
 from fer_export.faces.similarity import inverse, similarity
 
-#: Where MTCNN finds the landmarks on FER2013's 48×48 pictures, on average: left eye, right eye,
+#: The average landmarks that MTCNN finds on FER2013's 48×48 pictures: left eye, right eye,
 #: nose, left and right mouth corner as seen in the picture.
 TEMPLATE_48: tuple[Point, Point, Point, Point, Point] = (
     (15.7, 18.5),
@@ -24,16 +24,16 @@ TEMPLATE_48: tuple[Point, Point, Point, Point, Point] = (
 
 
 def crop(photo: Photo, face: Face, contract: Contract) -> npt.NDArray[np.float32]:
-    """The classifier's input for one face: float32 [C, H, W], 0–255, as the contract says.
+    """Return the classifier's input for one face: float32 [C, H, W], 0–255, as the contract describes it.
 
     Args:
         photo: uint8 RGB [H, W, 3].
-        face: in the photo's pixels.
-        contract: of the classifier; it gives grid, colour, template and margin.
+        face: the face, in the photo's pixels.
+        contract: the classifier's contract; it gives grid, colour, template and margin.
 
     Raises:
-        ContractError: the contract says nothing about crops or leaves the size free.
-        InvalidInputError: not a photo, or a face without any extent.
+        ContractError: the contract has no rule for crops or leaves the size free.
+        InvalidInputError: the photo is not valid, or the face has no extent.
     """
     spec, rule = contract.picture, contract.crop
     height, width = spec.height, spec.width
@@ -45,13 +45,13 @@ def crop(photo: Photo, face: Face, contract: Contract) -> npt.NDArray[np.float32
 
 
 def coloured(photo: Photo, affine: Affine, height: int, width: int, spec: PictureInput) -> Floats:
-    """`sample`, with the channels of an input: one of luma, or three of colour in its order; not for planes."""
+    """Sample the channels of an input, luma or three colours in its order; an input of `planes` is not allowed."""
     pixels = sample(photo, affine, height, width, gray=spec.color == "gray")
     return pixels[..., ::-1] if spec.color == "bgr" else pixels
 
 
 def grid_to_photo(face: Face, rule: Crop, height: int, width: int) -> Affine:
-    """The map from the input grid to the photo, [2, 3]; from the landmarks, or else from the box."""
+    """Return the map from the input grid to the photo, [2, 3], from the landmarks or else from the box."""
     if face.landmarks is not None:
         onto_grid = similarity(face.landmarks, rule.template)
         if onto_grid is not None:
@@ -60,7 +60,7 @@ def grid_to_photo(face: Face, rule: Crop, height: int, width: int) -> Affine:
 
 
 def _square(box: Box, margin: float, height: int, width: int) -> Affine:
-    """The square around `box`, its side longer by `margin` of it, onto the grid's inner square."""
+    """Map the square around `box`, its side enlarged by `margin` of it, onto the grid's inner square."""
     x1, y1, x2, y2 = box
     side = max(x2 - x1, y2 - y1) * (1 + margin)
     if not np.isfinite(box).all() or side <= 0:

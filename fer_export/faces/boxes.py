@@ -1,7 +1,7 @@
-"""Arithmetic on boxes: float64 [N, 4], x1, y1, x2, y2.
+"""This module computes with boxes: float64 [N, 4] as x1, y1, x2, y2.
 
-The odd pixels here and there (+ 1 in one place, not in another) are the reference's, and moving
-them would move its faces.
+Some formulas count pixels inclusively (+ 1) and some do not, as the reference does; a change
+would move its faces.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ Overlap = Literal["union", "smaller"]
 
 
 def suppress(boxes: Boxes, scores: Scores, threshold: float, over: Overlap = "union") -> Indices:
-    """Greedy non-maximum suppression: which boxes stay, best first.
+    """Return which boxes greedy non-maximum suppression keeps, best first.
 
     Args:
-        boxes: [N, 4].
-        scores: [N]; among equals the earlier box wins.
-        threshold: a box goes when its overlap with a better one exceeds this.
-        over: what the intersection is measured against: the "union", or the "smaller" of the two
+        boxes: the boxes, [N, 4].
+        scores: their scores, [N]; among equals the earlier box wins.
+        threshold: a box is dropped when its overlap with a better one exceeds this.
+        over: the area that the intersection is divided by: of the "union", or of the "smaller" of the two
             boxes, which also drops boxes inside others. The reference counts pixels inclusively
             (+ 1) in the second case only.
     """
@@ -40,20 +40,20 @@ def suppress(boxes: Boxes, scores: Scores, threshold: float, over: Overlap = "un
         h = np.maximum(0.0, np.minimum(y2[best], y2[order]) - np.maximum(y1[best], y1[order]) + pixel)
         inter = w * h
         base = area[best] + area[order] - inter if over == "union" else np.minimum(area[best], area[order])
-        # Boxes without area overlap nothing; multiplying instead of dividing keeps them out of it.
+        # Multiplying instead of dividing makes boxes without area overlap nothing.
         order = order[inter <= threshold * base]
     return np.asarray(kept, np.intp)
 
 
 def regress(boxes: Boxes, offsets: npt.NDArray[np.floating], pixel: float) -> Boxes:
-    """Move each edge by its offset [N, 4], in widths and heights; `pixel` is added to those."""
+    """Move each edge by its offset [N, 4], in units of the box's width or height; `pixel` is added to those."""
     size = boxes[:, 2:] - boxes[:, :2] + pixel
     moved: Boxes = boxes + offsets.astype(np.float64) * np.concatenate([size, size], axis=1)
     return moved
 
 
 def squares(boxes: Boxes) -> Boxes:
-    """The squares around the boxes' centres whose sides are the boxes' longer ones."""
+    """Return the squares around the boxes' centres with the longer side of each box."""
     size = boxes[:, 2:] - boxes[:, :2]
     side = size.max(axis=1, keepdims=True)
     corner = boxes[:, :2] + size * 0.5 - side * 0.5
@@ -61,9 +61,9 @@ def squares(boxes: Boxes) -> Boxes:
 
 
 def windows(boxes: Boxes, height: int, width: int) -> npt.NDArray[np.int64]:
-    """The whole pixels under each box inside the photo, [N, 4]; an empty one has x2 ≤ x1 or y2 ≤ y1.
+    """Return the whole pixels under each box inside the photo, [N, 4]; an empty one has x2 ≤ x1 or y2 ≤ y1.
 
-    The reference counts pixels from 1, both ends inside.
+    The reference counts pixels from 1 and includes both ends.
     """
     whole = np.trunc(boxes).astype(np.int64)
     low = np.maximum(whole[:, :2], 1) - 1
@@ -72,7 +72,7 @@ def windows(boxes: Boxes, height: int, width: int) -> npt.NDArray[np.int64]:
 
 
 def iou(first: Boxes, second: Boxes) -> npt.NDArray[np.float64]:
-    """Intersection over union of all pairs, [N, 4] and [M, 4] → [N, M], 0–1."""
+    """Return the intersection over union of all pairs, [N, 4] and [M, 4] → [N, M], 0–1."""
     low = np.maximum(first[:, None, :2], second[None, :, :2])
     high = np.minimum(first[:, None, 2:], second[None, :, 2:])
     inter = np.maximum(0.0, high - low).prod(axis=2)

@@ -1,8 +1,9 @@
-"""MTCNN's cascade (Zhang et al. 2016, https://arxiv.org/abs/1604.02878), as facenet-pytorch runs it.
+"""This module runs MTCNN's cascade as facenet-pytorch does.
 
-P-Net slides over a pyramid of the photo and proposes boxes; R-Net sorts them out; O-Net decides and
-finds five landmarks. `track` leaves the search out and follows faces whose place is about known.
+P-Net slides over a pyramid of the photo and proposes boxes; R-Net rejects most; O-Net decides and
+finds five landmarks. `track` skips P-Net and follows faces whose place is roughly known.
 `web/src/vision/cascade.ts` is the same in TypeScript.
+Source: Zhang et al. 2016, https://arxiv.org/abs/1604.02878.
 """
 
 from __future__ import annotations
@@ -17,40 +18,43 @@ from fer_export.contract import Cascade
 from fer_export.faces.boxes import Boxes, Scores, regress, squares, suppress, windows
 from fer_export.faces.face import Box, Face, Landmarks
 from fer_export.faces.nets import Array, Net, Nets, torch_nets
-from fer_export.faces.photo import Photo, check_photo
+from fer_export.faces.photo import Photo, Picture, as_photo, check_photo
 from fer_export.faces.pooling import AreaTable
 
-#: How the nets were built and how their authors' cascade suppresses boxes; not for tuning.
+#: Properties of the nets and of their authors' suppression of boxes; they are not for tuning.
 CELL, STRIDE = 12, 2
 RNET_SIZE, ONET_SIZE = 24, 48
 SUPPRESS_IN_LEVEL, SUPPRESS = 0.5, 0.7
-#: R- and O-Net take their windows in portions, so that a crowd does not need memory without bound.
+#: R- and O-Net take at most this many windows at once, so that a crowd does not need unlimited memory.
 PORTION = 256
 
 DEFAULT = Cascade(stage="pnet")
 
 
-def detect(photo: Photo, *, settings: Cascade = DEFAULT, nets: Nets | None = None) -> list[Face]:
-    """All faces in a photo, the largest first.
+def detect(picture: Picture, *, settings: Cascade = DEFAULT, nets: Nets | None = None) -> list[Face]:
+    """Find all faces in a picture, the largest first.
 
     Args:
-        photo: uint8 RGB [H, W, 3].
-        settings: smallest face in pixels, pyramid factor, the three thresholds.
-        nets: another runtime's nets; torch's without.
+        picture: a path, a PIL picture, or uint8 RGB [H, W, 3].
+        settings: the smallest face in pixels, the pyramid factor, the three thresholds.
+        nets: the nets of another runtime; None takes torch's.
+
+    Returns:
+        Box, landmarks and score of each face, in pixels of the upright picture.
 
     Raises:
-        InvalidInputError: not a photo.
+        InvalidInputError: the picture cannot be read, or is not valid.
     """
-    check_photo(photo)
+    photo = as_photo(picture)
     nets = nets or torch_nets()
     table = AreaTable(photo)
     return _refine(table, _propose(table, settings, nets.pnet), settings, nets)
 
 
 def track(photo: Photo, boxes: Sequence[Box], *, settings: Cascade = DEFAULT, nets: Nets | None = None) -> list[Face]:
-    """The faces near `boxes`, where they were in the frame before; R- and O-Net only.
+    """Return the faces near `boxes`, where they were in the frame before, with R- and O-Net only.
 
-    Args and errors as for `detect`. Boxes without a face under them give none.
+    The arguments and errors are those of `detect`; the photo is uint8 RGB [H, W, 3]. A box without a face gives none.
     """
     check_photo(photo)
     near = np.asarray(boxes, np.float64).reshape(-1, 4)
@@ -59,7 +63,7 @@ def track(photo: Photo, boxes: Sequence[Box], *, settings: Cascade = DEFAULT, ne
 
 
 def scales(height: int, width: int, settings: Cascade) -> list[float]:
-    """The pyramid's scales, largest first: from `min_face` onto P-Net's cell up to the whole photo."""
+    """Return the pyramid's scales, largest first: from `min_face` at P-Net's cell size down to the whole photo."""
     found = []
     scale = CELL / settings.min_face
     side = min(height, width) * scale
@@ -71,7 +75,7 @@ def scales(height: int, width: int, settings: Cascade) -> list[float]:
 
 
 def _propose(table: AreaTable, settings: Cascade, pnet: Net) -> Boxes:
-    """P-Net's boxes as squares, [N, 4]."""
+    """Return P-Net's boxes as squares, [N, 4]."""
     found = [_level(table, scale, settings, pnet) for scale in scales(table.height, table.width, settings)]
     if not found:
         return np.zeros((0, 4))
@@ -83,13 +87,13 @@ def _propose(table: AreaTable, settings: Cascade, pnet: Net) -> Boxes:
 
 
 def _level(table: AreaTable, scale: float, settings: Cascade, pnet: Net) -> tuple[Boxes, Scores, Array]:
-    """One level of the pyramid: boxes [N, 4] in the photo, scores [N], offsets [N, 4]."""
+    """Return the boxes [N, 4] in the photo, scores [N] and offsets [N, 4] of one level of the pyramid."""
     whole = (0, 0, table.width, table.height)
     pixels = table.resize(whole, int(table.height * scale + 1), int(table.width * scale + 1))
     answer = pnet(pixels[None])
     probabilities = answer["probabilities"][0, :, :, 1]
     rows, columns = np.nonzero(probabilities >= settings.thresholds[0])
-    # Single precision as in the reference: in double some quotients floor to another pixel.
+    # Single precision as in the reference: in double precision some quotients round down to another pixel.
     cells = np.stack([columns, rows], axis=1).astype(np.float32) * np.float32(STRIDE)
     low = np.floor((cells + np.float32(1)) / np.float32(scale))
     high = np.floor((cells + np.float32(CELL)) / np.float32(scale))
@@ -100,7 +104,7 @@ def _level(table: AreaTable, scale: float, settings: Cascade, pnet: Net) -> tupl
 
 
 def _refine(table: AreaTable, boxes: Boxes, settings: Cascade, nets: Nets) -> list[Face]:
-    """R-Net, then O-Net, on square proposals [N, 4]."""
+    """Run R-Net, then O-Net, on square proposals [N, 4]."""
     boxes, _, offsets, _ = _judge(table, boxes, nets.rnet, RNET_SIZE, settings.thresholds[1])
     # R-Net's suppression comes before its offsets are applied, O-Net's after.
     boxes = squares(regress(boxes, offsets, pixel=1.0))
@@ -122,7 +126,7 @@ def _refine(table: AreaTable, boxes: Boxes, settings: Cascade, nets: Nets) -> li
 def _judge(
     table: AreaTable, boxes: Boxes, net: Net, size: int, threshold: float, *, final: bool = False
 ) -> tuple[Boxes, Scores, Array, Array]:
-    """Boxes [N, 4] → those above `threshold`: boxes, scores, offsets [M, 4], landmarks [M, 10]."""
+    """Return those of the boxes [N, 4] above `threshold`: boxes, scores, offsets [M, 4], landmarks [M, 10]."""
     inside = windows(boxes, table.height, table.width)
     there = (inside[:, 2] > inside[:, 0]) & (inside[:, 3] > inside[:, 1])
     boxes, inside = boxes[there], inside[there]
@@ -145,7 +149,7 @@ def _portions(table: AreaTable, inside: npt.NDArray[np.int64], size: int) -> Ite
 
 
 def _place(relative: Array, boxes: Boxes) -> npt.NDArray[np.float64]:
-    """O-Net's landmarks [N, 10], relative to its boxes [N, 4], as points [N, 5, 2] of the photo."""
+    """Return O-Net's landmarks [N, 10], relative to its boxes [N, 4], as points [N, 5, 2] in the photo."""
     size = boxes[:, 2:] - boxes[:, :2] + 1
     points = np.stack([relative[:, :5], relative[:, 5:]], axis=2).astype(np.float64)
     placed: npt.NDArray[np.float64] = points * size[:, None, :] + boxes[:, None, :2] - 1

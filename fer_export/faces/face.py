@@ -1,4 +1,4 @@
-"""What the cascade finds."""
+"""This module holds a face that the cascade found."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Landmarks = tuple[Point, Point, Point, Point, Point]
 
 @dataclass(frozen=True)
 class Face:
-    """A face in a photo; all in the photo's pixels.
+    """Describe a face in a photo, in the photo's pixels.
 
     `box` is x1, y1, x2, y2 and may reach a little over the photo's edge. `landmarks` are left eye,
     right eye, nose, left and right mouth corner, left and right as seen in the picture; None where
@@ -25,6 +25,6 @@ class Face:
 
     @property
     def area(self) -> float:
-        """Of the box, in square pixels; 0 for an inverted box."""
+        """Return the box's area in square pixels; 0 for an inverted box."""
         x1, y1, x2, y2 = self.box
         return max(0.0, x2 - x1) * max(0.0, y2 - y1)

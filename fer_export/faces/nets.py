@@ -1,4 +1,4 @@
-"""The three nets of the cascade as plain functions, so that any runtime can stand in for torch."""
+"""This module holds the three nets of the cascade as plain functions, so that any runtime can provide them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float32]
-#: Pixels NHWC float32 0–255 → outputs by name, channels last.
+#: A function from pixels, NHWC float32 0–255, to outputs by name, channels last.
 Net = Callable[[Array], Mapping[str, Array]]
 
 
 @dataclass(frozen=True)
 class Nets:
-    """P-Net [N, H, W, 3] → `probabilities` [N, h, w, 2] and `boxes` [N, h, w, 4], stride 2, cell 12.
+    """Hold the three nets.
+
+    P-Net [N, H, W, 3] → `probabilities` [N, h, w, 2] and `boxes` [N, h, w, 4], stride 2, cell 12.
 
     R-Net [N, 24, 24, 3] → `probabilities` [N, 2], `boxes` [N, 4].
     O-Net [N, 48, 48, 3] → the same and `landmarks` [N, 10], five x and then five y.
@@ -29,7 +31,7 @@ class Nets:
 
 @cache
 def torch_nets() -> Nets:
-    """facenet-pytorch's weights in torch, on the CPU."""
+    """Return facenet-pytorch's nets in torch, on the CPU."""
     return Nets(_torch("pnet"), _torch("rnet"), _torch("onet"))
 
 
@@ -38,7 +40,7 @@ def _torch(name: str) -> Net:
 
     from fer_export.models.mtcnn import stage
 
-    # Faster on a CPU by a third and more; landmarks differ by 4e-5 px at most.
+    # Faster on a CPU by a third or more; landmarks differ by at most 4e-5 px.
     module = stage(name).to(memory_format=torch.channels_last)
     names = ("probabilities", "boxes", "landmarks")
 

@@ -1,8 +1,8 @@
-"""Shrinking and enlarging by area, cheap for many windows of one photo.
+"""This module resizes many windows of one photo by area, at little cost for each.
 
 facenet-pytorch resizes with `interpolate(mode="area")`, which is adaptive average pooling: output
-bin i of n covers the pixels ⌊i·size/n⌋ to ⌈(i + 1)·size/n⌉. A summed-area table (Crow 1984) gives
-each bin in four reads, whatever its size.
+bin i of n covers the pixels ⌊i·size/n⌋ to ⌈(i + 1)·size/n⌉. A summed-area table (Crow 1984) computes
+each bin from four values, whatever its size.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from fer_export.faces.photo import Photo
 
 
 class AreaTable:
-    """Summed areas of one photo.
+    """Hold the summed areas of one photo.
 
-    The sums wrap around at 2³². Differences of them are right all the same as long as a single bin
-    sums to less, and one bin of 255s would have to be 16.8 million pixels large.
+    The sums wrap around at 2³². Their differences are right all the same while one bin
+    sums to less; a bin of 255s would have to be 16.8 million pixels large to exceed that.
     """
 
     def __init__(self, photo: Photo) -> None:
@@ -28,7 +28,7 @@ class AreaTable:
         self._sums = sums
 
     def resize(self, window: tuple[int, int, int, int], height: int, width: int) -> npt.NDArray[np.float32]:
-        """Window x1, y1, x2, y2 (whole pixels, inside, not empty) → float32 [height, width, 3]."""
+        """Resize a window x1, y1, x2, y2 (whole pixels, inside, not empty) to float32 [height, width, 3]."""
         x1, y1, x2, y2 = window
         left, right = _bins(x1, x2, width)
         top, bottom = _bins(y1, y2, height)
@@ -40,7 +40,7 @@ class AreaTable:
 
 
 def _bins(start: int, end: int, count: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """First and last edge of `count` bins over pixels `start` to `end`."""
+    """Return the first and last edge of `count` bins over pixels `start` to `end`."""
     size = end - start
     index = np.arange(count, dtype=np.intp)
     return start + index * size // count, start - (-(index + 1) * size // count)

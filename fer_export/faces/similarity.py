@@ -1,4 +1,4 @@
-"""The similarity that maps points onto points with the least squared error."""
+"""This module finds the similarity that maps points onto points with the least squared error."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from fer_export.faces.sampling import Affine
 
 
 def similarity(source: Sequence[Point], target: Sequence[Point]) -> Affine | None:
-    """Scale, rotation and shift, no reflection, that take `source` closest to `target`.
+    """Return the scale, rotation and shift, without reflection, that take `source` closest to `target`.
 
-    The problem of Umeyama, "Least-squares estimation of transformation parameters between two point
+    The method is that of Umeyama, "Least-squares estimation of transformation parameters between two point
     patterns", PAMI 13(4), 1991. In the plane it needs no singular value decomposition: with the
     centred points as complex numbers p and q, the best factor is Σ p̄q / Σ |p|², its modulus the
     scale and its argument the angle.
 
     Args:
-        source, target: as many points each, at least two.
+        source, target: two points or more each, and as many in one as in the other.
 
     Returns:
-        [2, 3], source → target; None where the points leave it open (all in one place, or such that
+        The map [2, 3], source → target, or None where the points do not determine it (all in one place, or
+        such that
         the best scale is 0).
     """
     p = np.asarray(source, np.float64)
@@ -46,7 +47,7 @@ def similarity(source: Sequence[Point], target: Sequence[Point]) -> Affine | Non
 
 
 def inverse(affine: Affine) -> Affine:
-    """The map back of an invertible [2, 3]."""
+    """Return the inverse of an invertible map [2, 3]."""
     (a, b, tx), (c, d, ty) = affine.tolist()
     determinant = a * d - b * c
     if determinant == 0:

@@ -1,1 +1,1 @@
-"""Artefact formats, one file a kind: how it is read, its contract, its batch."""
+"""This package reads artefacts, one format in each file: its graph or weights, its contract, its batch."""

@@ -1,18 +1,13 @@
-"""What is at a path, and its contract."""
+"""This module tells what kind of artefact is at a path, and reads its contract."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 from fer_export.contract import Contract
 from fer_export.errors import InvalidInputError
-from fer_export.formats import checkpoint
-from fer_export.formats.frozen import load_frozen
-from fer_export.formats.litert import load_litert
-from fer_export.formats.onnx import load_onnx
-from fer_export.formats.saved_model import load_saved_model
-from fer_export.formats.tfjs import load_tfjs
 
 Kind = Literal["torch", "onnx", "tfjs", "saved_model", "frozen", "litert"]
 _SUFFIXES: dict[str, Kind] = {
@@ -27,10 +22,10 @@ _SUFFIXES: dict[str, Kind] = {
 
 
 def kind(path: Path) -> Kind:
-    """Which kind of artefact a path names: checkpoint, ONNX, TF.js, SavedModel, frozen graph or `.tflite`.
+    """Return the kind of artefact that a path names: checkpoint, ONNX, TF.js, SavedModel, frozen graph or `.tflite`.
 
     Raises:
-        InvalidInputError: its name is of none of these.
+        InvalidInputError: the name belongs to none of these kinds.
     """
     if path.is_dir():
         return "saved_model" if (path / "saved_model.pb").is_file() else "tfjs"
@@ -42,19 +37,64 @@ def kind(path: Path) -> Kind:
     raise InvalidInputError(f"no file {path}")
 
 
-def read_contract(path: Path) -> Contract:
+def read_contract(path: Path, expected: Kind | None = None) -> Contract:
     """Read and check the contract of any artefact.
 
+    Args:
+        path: of the artefact.
+        expected: the kind that it is read as; None to go by its name.
+
     Raises:
-        InvalidInputError: no such file, or none of these.
-        ContractError: no contract, or one that does not match.
+        InvalidInputError: the file is missing, or is none of these kinds.
+        ContractError: the artefact has no contract, or one that does not match it.
     """
-    readers = {
-        "torch": lambda file: checkpoint.load(file).contract,
-        "onnx": lambda file: load_onnx(file)[1],
-        "tfjs": lambda folder: load_tfjs(folder)[1],
-        "saved_model": load_saved_model,
-        "frozen": load_frozen,
-        "litert": load_litert,
-    }
-    return readers[kind(path)](path)
+    return _READERS[expected or kind(path)](path)
+
+
+# Each reader is imported when it is called: torch and onnx take seconds, and what names a runtime reads no file.
+
+
+def _torch(path: Path) -> Contract:
+    from fer_export.formats import checkpoint
+
+    return checkpoint.load(path).contract
+
+
+def _onnx(path: Path) -> Contract:
+    from fer_export.formats.onnx import load_onnx
+
+    return load_onnx(path)[1]
+
+
+def _tfjs(path: Path) -> Contract:
+    from fer_export.formats.tfjs import load_tfjs
+
+    return load_tfjs(path)[1]
+
+
+def _saved_model(path: Path) -> Contract:
+    from fer_export.formats.saved_model import load_saved_model
+
+    return load_saved_model(path)
+
+
+def _frozen(path: Path) -> Contract:
+    from fer_export.formats.frozen import load_frozen
+
+    return load_frozen(path)
+
+
+def _litert(path: Path) -> Contract:
+    from fer_export.formats.litert import load_litert
+
+    return load_litert(path)
+
+
+_READERS: dict[Kind, Callable[[Path], Contract]] = {
+    "torch": _torch,
+    "onnx": _onnx,
+    "tfjs": _tfjs,
+    "saved_model": _saved_model,
+    "frozen": _frozen,
+    "litert": _litert,
+}

@@ -1,4 +1,4 @@
-"""Checkpoints: weights that carry their contract.
+"""This module reads and writes checkpoints: weights together with their contract.
 
 `safetensors` is the native format (the contract is in its metadata); `.pth` holds the two entries
 `state_dict` and `contract` and is read with `weights_only=True`, so that no code in it is run.
@@ -24,32 +24,32 @@ from fer_export.contract import BY_LABEL, KEY, Contract
 from fer_export.errors import ContractError, InvalidInputError, first_line
 from fer_export.files import replacing
 from fer_export.formats import pickles
+from fer_export.formats.packaged import PRETRAINED, named, packaged
 from fer_export.models import guess_architecture
 from fer_export.models.building import build_architecture
 from fer_export.models.wrapped import Wrapped
 
-#: What `torch.load` raises on damaged files: found by feeding it some thousands.
+__all__ = [
+    "DAMAGED",
+    "PRETRAINED",
+    "Checkpoint",
+    "load",
+    "named",
+    "packaged",
+    "read",
+    "save",
+    "weights_sha256",
+]
+
+#: The exceptions of `torch.load` on damaged files, as found by damaging some thousands.
 DAMAGED = (
     *(RuntimeError, OSError, EOFError, ValueError, LookupError, TypeError),
     *(AttributeError, AssertionError, struct.error),
 )
-_PACKAGED = Path(__file__).parent.parent / "pretrained"
-PRETRAINED = _PACKAGED / "ferplus.safetensors"
-
-
-def named(name: str) -> Path:
-    """The path of a checkpoint: a packaged one by its name alone (`ferplus`), any other as it is."""
-    packaged = _PACKAGED / f"{name}.safetensors"
-    return packaged if packaged.is_file() and not Path(name).exists() else Path(name)
-
-
-def packaged() -> list[str]:
-    """Names of the models that come with the package."""
-    return sorted(path.stem for path in _PACKAGED.glob("*.safetensors"))
 
 
 def weights_sha256(state: dict[str, Tensor]) -> str:
-    """SHA-256 over names, types, shapes and bytes of the tensors, in the order of their names."""
+    """Return the SHA-256 over names, types, shapes and bytes of the tensors, in the order of their names."""
     digest = hashlib.sha256()
     for name in sorted(state):
         tensor = state[name].detach().cpu().contiguous()
@@ -60,19 +60,19 @@ def weights_sha256(state: dict[str, Tensor]) -> str:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A contract and the state dict of its net."""
+    """Hold a contract and the state dict of its net."""
 
     contract: Contract
     state: dict[str, Tensor]
 
     def module(self, net: nn.Module | None = None) -> models.Classifier | Wrapped:
-        """The net with normalisation and softmax, in eval mode.
+        """Return the net with normalisation and softmax, in eval mode.
 
         Args:
-            net: of the contract's architecture, where that is code outside this project.
+            net: a net of the contract's architecture, needed where that is code outside this project.
 
         Raises:
-            InvalidInputError: such code was not given, or the weights do not fit.
+            InvalidInputError: such a net is needed and was not given, or the weights do not fit.
         """
         contract = self.contract
         net = build_architecture(contract.architecture, contract.inputs[0].channels) if net is None else net
@@ -90,10 +90,10 @@ class Checkpoint:
 
 
 def save(checkpoint: Checkpoint, path: Path) -> None:
-    """Write a checkpoint; the ending `.safetensors` or `.pth` decides the format.
+    """Write a checkpoint; the suffix `.safetensors` or `.pth` decides the format.
 
     Raises:
-        InvalidInputError: another ending, or the place cannot be written.
+        InvalidInputError: the suffix is another one, or the file cannot be written.
     """
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.state.items()}
     text = checkpoint.contract.to_json()
@@ -107,11 +107,11 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
 
 
 def load(path: Path) -> Checkpoint:
-    """Read a checkpoint and hold its weights against the contract.
+    """Read a checkpoint and check its weights against the contract.
 
     Raises:
-        InvalidInputError: missing, damaged or unsafe file.
-        ContractError: no contract, or one that does not belong to these weights.
+        InvalidInputError: the file is missing, damaged or unsafe.
+        ContractError: there is no contract, or it does not belong to these weights.
     """
     text, loaded = read(path)
     if text is None:
@@ -130,10 +130,10 @@ def load(path: Path) -> Checkpoint:
 
 
 def read(path: Path) -> tuple[str | None, Any]:
-    """What a file holds, and the text of its contract where it has one. No code in it is run.
+    """Return the text of a file's contract, or None, and the object that it holds; no code in it is run.
 
     Raises:
-        InvalidInputError: missing, damaged or unsafe file.
+        InvalidInputError: the file is missing, damaged or unsafe.
     """
     if not path.is_file():
         raise InvalidInputError(f"no checkpoint {path}", hint="make train writes runs/<recipe>/best.safetensors")
@@ -155,7 +155,7 @@ def _read_pth(path: Path) -> tuple[str | None, Any]:
         raise InvalidInputError(reason, hint=hint)
     try:
         with warnings.catch_warnings():
-            # It warns of what it is about to refuse.
+            # torch warns before it refuses the file with an error.
             warnings.simplefilter("ignore")
             loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:

@@ -1,4 +1,4 @@
-"""Frozen graphs: a GraphDef with constants has no place for metadata, so its contract lies beside it."""
+"""This module reads and writes frozen graphs, whose contract is a file beside them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fer_export.files import replacing
 
 
 def load_frozen(path: Path) -> Contract:
-    """The contract that lies beside a frozen graph, held against it. Errors as for `load`."""
+    """Return the contract beside a frozen graph, after checking that it belongs to it."""
     if not path.is_file():
         raise InvalidInputError(f"no file {path}", hint="fer-export tf --frozen build/fer.pb")
     beside = frozen_contract_path(path)
@@ -24,12 +24,12 @@ def load_frozen(path: Path) -> Contract:
 
 
 def frozen_contract_path(path: Path) -> Path:
-    """`fer.pb` → `fer.pb.contract.json`: a GraphDef has no place for metadata."""
+    """Return the path of the contract: `fer.pb` → `fer.pb.contract.json`. A GraphDef has no place for metadata."""
     return path.with_name(f"{path.name}.contract.json")
 
 
 def write_frozen(path: Path, data: bytes, contract: Contract) -> None:
-    """Write a frozen graph and its contract, each by renaming; a contract of another graph is never believed."""
+    """Write a frozen graph and its contract; each is renamed into place, and the hash shows if only one was."""
     contract = contract.but(graph_sha256=hashlib.sha256(data).hexdigest())
     with replacing(path) as temporary, replacing(frozen_contract_path(path)) as beside:
         temporary.write_bytes(data)

@@ -1,8 +1,8 @@
-"""LiteRT: a `.tflite` with its contract inside.
+"""This module reads and writes the contract inside a `.tflite` file of LiteRT.
 
 The contract is an associated file of the TFLite format: `contract.json` in a ZIP archive that is
 appended to the flatbuffer (https://ai.google.dev/edge/litert/conversion/tensorflow/metadata), so any
-unzip reads it and LiteRT does not mind.
+unzip reads it and LiteRT ignores it.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from fer_export.contract import Contract
 from fer_export.errors import ContractError, InvalidInputError
 
 _MEMBER = "contract.json"
-#: The flatbuffer's file identifier, from byte 4 on (tensorflow/lite/schema/schema.fbs).
+#: The flatbuffer's file identifier, at byte 4 (tensorflow/lite/schema/schema.fbs).
 _IDENTIFIER = b"TFL3"
 
 
 def load_litert(path: Path) -> Contract:
-    """The contract of a `.tflite`, held against the model before it.
+    """Return the contract of a `.tflite`, after checking that it belongs to the model.
 
     Raises:
-        InvalidInputError: missing or no `.tflite`.
-        ContractError: no contract, or one that belongs to another model.
+        InvalidInputError: the file is missing or is not a `.tflite`.
+        ContractError: there is no contract, or it belongs to another model.
     """
     if not path.is_file():
         raise InvalidInputError(f"no file {path}", hint="fer-export litert writes build/fer.tflite")
@@ -47,7 +47,7 @@ def load_litert(path: Path) -> Contract:
 
 
 def contract_archive(contract: Contract) -> bytes:
-    """Stored, not packed, and of a fixed date: the same contract, the same bytes."""
+    """Return the contract's ZIP archive, uncompressed and with a fixed date: equal contracts give equal bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr(zipfile.ZipInfo(_MEMBER), contract.to_json())

@@ -1,4 +1,4 @@
-"""ONNX files: read with the contract in their `metadata_props`, held against their graph."""
+"""This module reads ONNX files with the contract in their `metadata_props`, and checks it against the graph."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from fer_export.errors import ContractError, InvalidInputError
 
 
 def load_onnx(path: Path) -> tuple[onnx.ModelProto, Contract]:
-    """Read an ONNX file with its contract and hold the two against each other.
+    """Read an ONNX file and its contract, and check that the two belong together.
 
     Raises:
-        InvalidInputError: missing, truncated, no ONNX, or tensors in other files (never followed).
-        ContractError: no contract, or one that belongs to another graph.
+        InvalidInputError: the file is missing, truncated or not ONNX, or keeps tensors in other files (never read).
+        ContractError: there is no contract, or it belongs to another graph.
     """
     if not path.is_file():
         raise InvalidInputError(f"no file {path}", hint="fer-export onnx writes build/fer.onnx")
@@ -40,7 +40,7 @@ def load_onnx(path: Path) -> tuple[onnx.ModelProto, Contract]:
 
 
 def onnx_sha256(model: onnx.ModelProto) -> str:
-    """SHA-256 of the model without its metadata."""
+    """Return the SHA-256 of the model without its metadata."""
     bare = onnx.ModelProto()
     bare.CopyFrom(model)
     del bare.metadata_props[:]
@@ -48,7 +48,7 @@ def onnx_sha256(model: onnx.ModelProto) -> str:
 
 
 def embed_contract(contract: Contract, model: onnx.ModelProto) -> None:
-    """Put the contract into the file's metadata, in the place of the one before."""
+    """Put the contract into the file's metadata and remove any earlier one."""
     del model.metadata_props[:]
     entry = model.metadata_props.add()
     entry.key, entry.value = KEY, contract.to_json()
@@ -82,6 +82,6 @@ def _shape(value: onnx.ValueInfoProto) -> list[int | None]:
 
 
 def onnx_batch(model: onnx.ModelProto) -> int | None:
-    """Return the batch that the graph insists on; None where it is free."""
+    """Return the batch that the graph is fixed to; None where it is dynamic."""
     sizes = [size for value in model.graph.input[:1] for size in _shape(value)[:1]]
     return sizes[0] if sizes else None

@@ -1,4 +1,4 @@
-"""What a file is that holds more than weights, found without running anything in it."""
+"""This module tells what a pickle holds besides weights, without running anything in it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-#: Pickles in a row that a file of before PyTorch 1.6 holds: magic, protocol, system, object, keys.
+#: The number of pickles in a file of PyTorch before 1.6: magic, protocol, system, object, keys.
 _LEGACY_PICKLES = 5
-#: torch.load with weights_only=True takes these.
+#: Classes and functions that `torch.load(weights_only=True)` accepts.
 _HARMLESS = (
     *("torch._utils._rebuild", "torch.nn.parameter.Parameter", "collections.OrderedDict", "torch.Size"),
     *("torch.device", "torch.float", "torch.bfloat16", "torch.int"),
@@ -20,12 +20,12 @@ _HARMLESS = (
 
 @dataclass
 class _Scan:
-    """What is named in a pickle.
+    """Hold what a pickle names.
 
     Attributes:
-        foreign: classes and functions beside those of plain weights, with the string that stood before each.
-        strings: all of them.
-        whole: the outermost object is made by the first class that is named.
+        foreign: classes and functions beyond those of plain weights, each with the string that came before it.
+        strings: all strings in the pickle.
+        whole: whether the outermost object is made by the first class that is named.
     """
 
     foreign: dict[str, str] = field(default_factory=dict)
@@ -34,13 +34,13 @@ class _Scan:
 
 
 def explain(path: Path) -> tuple[str, str]:
-    """Why a file is not opened as a state dict, and the line of Python that makes one of it.
+    """Say why a file is not opened as a state dict, and give a line of Python that extracts one.
 
     Args:
-        path: what `torch.load(weights_only=True)` refused.
+        path: a file that `torch.load(weights_only=True)` refused.
 
     Returns:
-        One line each; the file's own code is looked at, never run.
+        One line each. The file's own code is read but never run.
     """
     source, target = str(path), str(path.with_name(f"{path.stem}_state.pth"))
     if is_torchscript(path):
@@ -65,7 +65,7 @@ def explain(path: Path) -> tuple[str, str]:
 
 
 def is_torchscript(path: Path) -> bool:
-    """Whether a file is what `torch.jit.save` writes."""
+    """Return whether `torch.jit.save` wrote the file."""
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith("/constants.pkl") for name in archive.namelist())
@@ -90,7 +90,7 @@ def _scan(path: Path) -> _Scan:
                 for _ in range(_LEGACY_PICKLES):
                     _read(file, scan)
     except (ValueError, OSError, StopIteration, zipfile.BadZipFile):
-        # A damaged pickle: what was read of it until there will have to do.
+        # The pickle is damaged; the part that was read is used.
         pass
     return scan
 

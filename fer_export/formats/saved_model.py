@@ -1,4 +1,4 @@
-"""SavedModels: folders whose contract is an asset of theirs."""
+"""This module reads SavedModels, folders that keep the contract among their assets."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from pathlib import Path
 from fer_export.contract import Contract
 from fer_export.errors import ContractError, InvalidInputError
 
-#: Where the contract is in a SavedModel's folder.
+#: The contract's path inside a SavedModel's folder.
 ASSET = Path("assets/contract.json")
 
 
 def load_saved_model(directory: Path) -> Contract:
-    """The contract of a SavedModel, held against the graph and variables beside it.
+    """Return the contract of a SavedModel, after checking it against the graph and variables.
 
     Raises:
-        InvalidInputError: no SavedModel there.
-        ContractError: no contract, or one that belongs to another graph.
+        InvalidInputError: there is no SavedModel at the path.
+        ContractError: there is no contract, or it belongs to another graph.
     """
     if not (directory / "saved_model.pb").is_file():
         made = f"fer-export tf --from {directory}" if directory.suffix == ".onnx" else "fer-export tf"
@@ -31,7 +31,7 @@ def load_saved_model(directory: Path) -> Contract:
 
 
 def saved_model_sha256(directory: Path) -> str:
-    """Hash the graph and the variables, but not the assets: the contract is one of them."""
+    """Hash the graph and the variables, but not the assets, since the contract is one of them."""
     digest = hashlib.sha256((directory / "saved_model.pb").read_bytes())
     for path in sorted((directory / "variables").glob("*")):
         digest.update(path.name.encode() + path.read_bytes())

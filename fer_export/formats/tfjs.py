@@ -1,4 +1,4 @@
-"""TF.js graph models: `model.json` with its contract, and shards of weights of at most 4 MB.
+"""This module reads and writes TF.js graph models: `model.json` with its contract, and shards of at most 4 MB.
 
 A graph model is a TensorFlow GraphDef in protobuf's JSON mapping (64-bit integers as strings, bytes
 as base64) beside a manifest of weights.
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from fer_export import __version__
-from fer_export.contract import KEY, Batch, Contract, WeightsDType
+from fer_export.contract import KEY, BatchSize, Contract, WeightsDType
 from fer_export.errors import ContractError, InvalidInputError
 from fer_export.formats.tfjs_weights import encode
 from fer_export.tfgraph import Graph, Node
@@ -26,7 +26,7 @@ SHARD_BYTES = 4 * 1024 * 1024
 
 
 def write_tfjs(graph: Graph, contract: Contract, directory: Path, weights: WeightsDType) -> int:
-    """Write `model.json` and its shards; answers the bytes of all files together."""
+    """Write `model.json` and its shards, and return the size of all files together in bytes."""
     entries: list[dict[str, Any]] = []
     payload = bytearray()
     for name, array in graph.constants.items():
@@ -57,11 +57,11 @@ def write_tfjs(graph: Graph, contract: Contract, directory: Path, weights: Weigh
 
 
 def load_tfjs(directory: Path) -> tuple[dict[str, Any], Contract]:
-    """Read a TF.js model's JSON with its contract, and hold the two and the shards against each other.
+    """Read a TF.js model's JSON and contract, and check that they and the shards belong together.
 
     Raises:
         InvalidInputError: a file is missing, damaged, or named outside the directory.
-        ContractError: no contract, or one that belongs to another graph.
+        ContractError: there is no contract, or it belongs to another graph.
     """
     path = directory / "model.json" if directory.is_dir() else directory
     try:
@@ -91,21 +91,21 @@ def load_tfjs(directory: Path) -> tuple[dict[str, Any], Contract]:
     return document, contract
 
 
-def _batch(signature: dict[str, Any]) -> Batch:
-    """Read the batch that a signature says of its first input."""
+def _batch(signature: dict[str, Any]) -> BatchSize:
+    """Return the batch of a signature's first input."""
     first = next(iter(signature["inputs"].values()))
     size = int(first["tensorShape"]["dim"][0]["size"])
     return size if size > 0 else "dynamic"
 
 
 def tfjs_sha256(topology: Any, signature: Any, entries: Any, payload: bytes) -> str:
-    """Of all that TF.js computes with: what the contract is tied to."""
+    """Hash all that TF.js computes with; the contract holds this hash."""
     text = json.dumps([topology, signature, entries], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode() + payload).hexdigest()
 
 
 def topology_and_signature(graph: Graph) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A graph as model.json has it: its topology and its signature."""
+    """Return a graph's topology and signature in the form of model.json."""
     topology = {"node": [_node(node, graph) for node in graph.nodes], "library": {}, "versions": {"producer": 1994}}
     signature = {
         "inputs": {name: _tensor_info(graph, name, shape) for name, shape in graph.inputs.items()},

@@ -1,4 +1,4 @@
-"""Weights on disk: float32 as they are, or smaller, in the encodings that TF.js's loader undoes.
+"""This module encodes weights: as float32, or smaller, in the encodings that TF.js's loader reverses.
 
 https://github.com/tensorflow/tfjs/blob/master/tfjs-core/src/io/types.ts (`WeightsManifestEntry`)
 """
@@ -13,12 +13,12 @@ import numpy.typing as npt
 from fer_export.contract import WeightsDType
 from fer_export.errors import InvalidInputError
 
-#: Biases, the first layer and other small tensors stay exact: they weigh little and shift everything.
+#: Smaller tensors stay float32, such as biases and the first layer: they take little space and affect everything.
 _SMALLEST = 1024
 
 
 def encode(name: str, array: npt.NDArray[Any], weights: WeightsDType) -> tuple[bytes, dict[str, Any]]:
-    """The bytes of a tensor and its `quantization` entry ({} where there is none).
+    """Return the bytes of a tensor and its `quantization` entry ({} where there is none).
 
     Float16 rounds to the nearest half; uint8 maps the tensor's range onto 256 steps such that zero
     is one of them (w = q · scale + min).

@@ -1,4 +1,5 @@
-"""Other people's checkpoints: what such a file lacks is asked for, measured, or assumed and said.
+"""This package imports checkpoints of other projects; what a file lacks is asked for, measured, or assumed.
 
-`assemble` makes an ordinary checkpoint with a contract of it; every later hop takes that as any other.
+`assemble` makes an ordinary checkpoint with a contract, which every later hop takes like any other. It returns a note
+for each assumption.
 """

@@ -1,7 +1,7 @@
-"""The net that `--arch` names: a registered one, or the user's own code.
+"""This module builds the net that `--arch` names: a registered one, or the user's own code.
 
-Naming code runs it: the file or module that the user wrote on the command line is imported, and what
-it imports itself. Nothing is ever imported because a checkpoint or a contract names it.
+Naming code runs it: the file or module on the command line is imported, with all that it
+imports itself. Nothing is ever imported because a checkpoint or a contract names it.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ def resolve(
 
     Args:
         spec: a registered name, `torchvision:NAME`, `path/to/file.py:factory` or `package.module:factory`;
-            a factory is a function or a class that answers an `nn.Module`, or such a module itself.
-        arguments: for the factory.
-        state: the weights; they tell `num_classes` where a registered architecture needs it.
-        classes: how many labels there are; `num_classes` of a factory that requires one.
-        channels: of the pictures.
+            a factory is a function or a class that returns an `nn.Module`, or such a module itself.
+        arguments: the factory's arguments.
+        state: the weights; a registered architecture's `num_classes` is read from them where it is needed.
+        classes: the number of labels; it is `num_classes` for a factory that requires one.
+        channels: the number of channels of the pictures.
 
     Returns:
-        The net, and how a contract names it: without the folder of the file.
+        The net, and its architecture for the contract, which names a file without its folder.
 
     Raises:
-        InvalidInputError: no such file, module or factory; it fails; or it makes something else.
-        UsageError: the specification is not one.
+        InvalidInputError: the file, module or factory is missing, fails, or makes something other than a net.
+        UsageError: `spec` has none of these forms.
     """
     if ":" not in spec or spec.startswith(PREFIX):
         if spec.endswith(".py"):
@@ -74,7 +74,7 @@ def resolve(
 
 
 def _bare(net: nn.Module) -> nn.Module:
-    """The net itself, where it comes wrapped for several devices or compiled."""
+    """Return the net itself, without a wrapper for several devices or for compilation."""
     while True:
         inner = net.module if isinstance(net, nn.DataParallel) else getattr(net, "_orig_mod", None)
         if not isinstance(inner, nn.Module):
@@ -86,7 +86,7 @@ def _import(place: str) -> ModuleType:
     """Import a file, or a module from the path or the current folder.
 
     Raises:
-        InvalidInputError: it is not there, or fails.
+        InvalidInputError: the file or module is missing, or fails.
     """
     if not place.endswith(".py"):
         with _failures(place), _first_on_path(Path.cwd()):
@@ -94,7 +94,7 @@ def _import(place: str) -> ModuleType:
     path = Path(place)
     if not path.is_file():
         raise InvalidInputError(f"no file {path}", hint="--arch path/to/net.py:factory")
-    # Not its own name: a net.py of the user's must not hide a module that somebody else imports.
+    # The module gets another name, so that a user's net.py does not hide a module that other code imports.
     name = f"_fer_export_arch_{path.stem}"
     specification = importlib.util.spec_from_file_location(name, path)
     assert specification is not None and specification.loader is not None
@@ -114,7 +114,7 @@ def _call(spec: str, place: str, factory: Any, arguments: Mapping[str, Argument]
         signature = f"{factory.__name__}{inspect.signature(factory)}"
         raise InvalidInputError(f"{spec}: {first_line(error)}", hint=f"{signature}; --arch-arg NAME=VALUE") from error
     except ValueError:
-        # A callable without a signature that Python can see: called as it is.
+        # Python cannot see this callable's signature, so it is called without this check.
         pass
     folder = Path(place).parent if place.endswith(".py") else Path.cwd()
     with _failures(spec), _first_on_path(folder):
@@ -131,7 +131,7 @@ def _required(factory: Any) -> list[str]:
 
 @contextmanager
 def _first_on_path(folder: Path) -> Iterator[None]:
-    """As `python file.py` does: the modules beside a file can be imported."""
+    """Let modules beside a file be imported, as `python file.py` does."""
     entry = str(folder.resolve())
     sys.path.insert(0, entry)
     try:
@@ -143,7 +143,7 @@ def _first_on_path(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _failures(what: str) -> Iterator[None]:
-    """Whatever somebody's code raises, as one line with the place where it did."""
+    """Reduce whatever the user's code raises to one line with the place where it was raised."""
     try:
         yield
     except (Exception, SystemExit) as error:
@@ -158,7 +158,7 @@ def _library(filename: str) -> bool:
 
 
 def _no_factory(spec: str, module: ModuleType, name: str = "") -> InvalidInputError:
-    """The error for a factory that is not there, naming what is."""
+    """Return the error for a factory that does not exist, with the names of those that do."""
 
     def own(value: object) -> bool:
         made_here = getattr(value, "__module__", None) == module.__name__

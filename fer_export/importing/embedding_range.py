@@ -1,4 +1,4 @@
-"""How high a net's whole numbers may go, where it looks them up in a table: measured by running it."""
+"""This module measures the largest numbers that a net can look up in its embedding tables, by running it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 from fer_export.contract import Contract
 from fer_export.convert.dynamo import blank
 
-#: What looks rows up, and where it has their numbers and the table (or its size): place and name of the argument.
+#: Functions that look up rows, with position and name of two arguments: the row numbers, and the table (or its size).
 _LOOKUPS: dict[Callable[..., Any], tuple[tuple[int, str], tuple[int, str]]] = {
     functional.embedding: ((0, "input"), (1, "weight")),
     functional.embedding_bag: ((0, "input"), (1, "weight")),
@@ -24,13 +24,13 @@ _LOOKUPS: dict[Callable[..., Any], tuple[tuple[int, str], tuple[int, str]]] = {
 
 
 def highest(net: nn.Module, contract: Contract) -> dict[str, int]:
-    """The last row of the smallest table that each integer input is looked up in; of those that are looked up.
+    """Return the largest row number that each integer input may hold, for inputs that are looked up in a table.
 
-    The net runs with 0 everywhere, then with 1 in one input after the other: a lookup whose row numbers change
-    depends on that input, and how high they are at 0 is how far the net itself shifts them.
+    The net runs with 0 everywhere, then with 1 in one input after the other. A lookup whose row numbers change
+    depends on that input, and its row numbers at 0 show the offset that the net adds. The smallest table counts.
 
     Args:
-        net: takes the contract's inputs, channels first; what it does with any number but 0 and 1 is not tried.
+        net: takes the contract's inputs, channels first; it is run with the numbers 0 and 1 only.
     """
     inputs = contract.inputs
     zeros = [torch.zeros_like(each) for each in blank(contract, None)]
@@ -53,7 +53,7 @@ def highest(net: nn.Module, contract: Contract) -> dict[str, int]:
 
 
 class _Recorder(TorchFunctionMode):
-    """Keeps each lookup's row numbers, and how many rows its table has."""
+    """Record each lookup's row numbers and the number of rows of its table."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,14 +64,14 @@ class _Recorder(TorchFunctionMode):
         if func in _LOOKUPS:
             rows, table = (args[place] if place < len(args) else named.get(name) for place, name in _LOOKUPS[func])
             size = len(table) if isinstance(table, Tensor) and table.ndim else table
-            # Not a mask, a slice, or as many classes as there happen to be.
+            # Masks, slices, and one_hot without a fixed number of classes are no lookups.
             if isinstance(rows, Tensor) and rows.numel() and not rows.is_floating_point() and rows.dtype != torch.bool:
                 self.found += [(rows.clone(), size)] if isinstance(size, int) and size > 0 else []
         return func(*args, **named)
 
 
 def _lookups(net: nn.Module, inputs: list[Tensor]) -> list[tuple[Tensor, int]]:
-    """Those of one run. A net that fails tells its error to whoever runs it in earnest."""
+    """Return the lookups of one run; none where the net fails, since the real run reports that."""
     recorder = _Recorder()
     try:
         with torch.inference_mode(), recorder:

@@ -1,4 +1,4 @@
-"""Weights into a net, whatever wrapper wrote their names."""
+"""This module loads weights into a net, whichever wrapper wrote their names."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from fer_export.errors import InvalidInputError
 from fer_export.models import guess_architecture
 from fer_export.models.state_dict import PREFIXES, State
 
-#: How many keys an error lists of each kind.
+#: An error lists at most this many keys of each kind.
 _LISTED = 3
-#: It counts batches in training and changes nothing after it; files of before PyTorch 0.4.1 lack it.
+#: Batch norm's counter is used in training only, and files from before PyTorch 0.4.1 lack it.
 _COUNTER = "num_batches_tracked"
 
 
-def fit(
+def load_matching(
     net: nn.Module, state: Mapping[str, Tensor], *, where: str, name: str, ignore: Sequence[str] = ()
 ) -> tuple[str, ...]:
     """Load a state dict into a net, all of it or not at all.
 
-    1. `_orig_mod.` goes from all names: torch.compile put it there.
-    2. If the net's names are all there behind one prefix (`module.`, `model.` …), what lies behind it is
-       taken; names outside it (a loss with weights, a metric) are left out and said.
+    1. `_orig_mod.` is removed from all names, since torch.compile adds it.
+    2. If all of the net's names are there under one prefix (`module.`, `model.` …), the tensors under it are
+       taken; others (a loss with weights, a metric) are left out with a note.
     3. Otherwise every name and shape has to agree.
 
     Args:
-        net: is changed.
-        state: as in the file.
-        where: the file, for the error.
-        name: of the architecture, for the error.
-        ignore: names that start so, after rule 1, are left out.
+        net: the net, which is changed.
+        state: the state dict as the file holds it.
+        where: the file's name, for the error.
+        name: the architecture's name, for the error.
+        ignore: prefixes; names that start with one after rule 1 are left out.
 
     Returns:
-        What was assumed, for people.
+        A note for each assumption.
 
     Raises:
-        InvalidInputError: names or shapes do not agree; it lists the first of them.
+        InvalidInputError: names or shapes do not agree; the message lists the first of them.
     """
     wanted = {key: value for key, value in net.state_dict().items() if isinstance(value, Tensor)}
     plain = {key.replace("_orig_mod.", ""): value for key, value in state.items()}
@@ -64,7 +64,7 @@ def fit(
 
 
 def _fitting(wanted: State, plain: Mapping[str, Tensor]) -> list[str]:
-    """The prefixes behind which all the net's tensors lie, and nothing else; shortest first."""
+    """Return the prefixes under which the file has exactly the net's tensors, shortest first."""
     first = next((key for key in wanted if not key.endswith(_COUNTER)), "")
     prefixes = sorted((key[: len(key) - len(first)] for key in plain if _ends_in(key, first)), key=len)
     return [prefix for prefix in prefixes if not any(_differences(wanted, _behind(plain, prefix)[0]))]
@@ -75,13 +75,13 @@ def _ends_in(key: str, name: str) -> bool:
 
 
 def _behind(plain: Mapping[str, Tensor], prefix: str) -> tuple[State, State]:
-    """What lies behind a prefix, under the names after it, and the rest."""
+    """Return the tensors under a prefix, with the prefix removed from their names, and all others."""
     behind = {key.removeprefix(prefix): value for key, value in plain.items() if key.startswith(prefix)}
     return behind, {key: value for key, value in plain.items() if not key.startswith(prefix)}
 
 
 def _differences(wanted: State, found: Mapping[str, Tensor]) -> tuple[State, State, State]:
-    """Missing, unexpected, and of another shape."""
+    """Return the tensors that are missing, unexpected, and of another shape."""
     missing = {key: value for key, value in wanted.items() if key not in found and not key.endswith(_COUNTER)}
     unexpected = {key: value for key, value in found.items() if key not in wanted}
     other = {key: value for key, value in found.items() if key in wanted and value.shape != wanted[key].shape}
@@ -110,7 +110,7 @@ def _misfit(wanted: State, plain: State, where: str, name: str) -> InvalidInputE
 
 
 def _shared(plain: Mapping[str, Tensor]) -> list[str]:
-    """The prefixes of wrappers that all names have, none first."""
+    """Return the wrappers' prefixes that all names share, from the empty one on."""
     found = [""]
     while True:
         more = next((prefix for prefix in PREFIXES if all(key.startswith(found[-1] + prefix) for key in plain)), None)

@@ -1,4 +1,4 @@
-"""What the command line says about a foreign checkpoint, as values."""
+"""This module parses the command line's options about another project's checkpoint."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ _INPUT = re.compile(
     rf"(?:(?P<name>[A-Za-z]\w*)=)?(?P<sizes>scalar|\d+(?:[x×](?:\d+|\?))*)(?::(?P<dtype>{'|'.join(_DTYPES)}))?",
     re.ASCII,
 )
-#: What parity of inputs that are no pictures is measured within: nets take numbers near 0, and 0 and 1 are rows of
-#: any table.
+#: The default ranges that parity is measured with, for float and whole numbers. Nets take numbers near 0, and every
+#: table has the rows 0 and 1.
 _VALUES, _WHOLE = (-1.0, 1.0), (0.0, 1.0)
 
 
 def parse_input(text: str, *, bgr: bool = False) -> Input:
-    """`3x224x224`, `1x?x?` for a free size, or `face=1x48x48` with a name; channels, height, width.
+    """Parse `3x224x224` (channels, height, width), `1x?x?` with a free size, or `face=1x48x48` with a name.
 
-    One channel is gray, three are RGB (or BGR), any other number are planes without colours. Other than three
-    numbers are no picture: `10` is a vector, `8x100` a signal (channels, length), `1x16x32x32` a volume. Nor is
-    what has a type behind it: `ids=128:int64`, `mask=128:bool`, `1x128x200:float32`. `step=scalar` is one number alone.
-    A picture's normalisation leaves the pixels as they are, a value's range is a usual one: other options tell them.
+    One channel is gray, three are RGB (or BGR), and any other number are planes without colours. Only three numbers
+    are a picture: `10` is a vector, `8x100` a signal (channels, length), `1x16x32x32` a volume. An input with a type
+    is no picture either: `ids=128:int64`, `mask=128:bool`, `1x128x200:float32`. `step=scalar` is a single number.
+    The result has no normalisation and a default range, since other options give those.
 
     Raises:
-        UsageError: it is none of these.
+        UsageError: the text has none of these forms.
     """
     found = _INPUT.fullmatch(text)
     if not found:
@@ -65,10 +65,10 @@ def parse_input(text: str, *, bgr: bool = False) -> Input:
 
 
 def parse_ranges(texts: Sequence[str], inputs: Sequence[Input]) -> dict[str, tuple[float, float]]:
-    """`NAME=LOW:HIGH` each, by name; without one where there is but one input.
+    """Parse texts `NAME=LOW:HIGH` into ranges by name; a single input needs no name.
 
     Raises:
-        UsageError: it is not, or an input has another name, is a picture, or cannot hold such numbers.
+        UsageError: a text has another form, or its input is unknown, is a picture, or cannot hold such numbers.
     """
     ranges: dict[str, tuple[float, float]] = {}
     for text in texts:
@@ -91,14 +91,14 @@ def parse_ranges(texts: Sequence[str], inputs: Sequence[Input]) -> dict[str, tup
 
 
 def parse_normalization(scale: str, mean: str, std: str, channels: int) -> Normalization:
-    """(x · scale - mean) / std, as everybody writes it, in the contract's units of 0–255.
+    """Convert the usual normalisation (x · scale - mean) / std to the contract's units of 0–255.
 
     Args:
         scale: a number or a fraction such as `1/255`.
         mean, std: one number, or one for each channel, in units after the scale.
 
     Raises:
-        UsageError: not such numbers, or a mean outside what the scale leaves.
+        UsageError: these are not such numbers, or the mean lies outside the range of scaled pixels.
     """
     factor = _number("--scale", scale)
     means, stds = _numbers("--mean", mean, channels), _numbers("--std", std, channels)
@@ -114,11 +114,11 @@ def parse_normalization(scale: str, mean: str, std: str, channels: int) -> Norma
 
 
 def parse_labels(text: str | None) -> tuple[str, ...]:
-    """`a,b,c`, or `@file` with one label a line or a JSON list; none for None.
+    """Parse `a,b,c`, or `@file` with one label on each line or a JSON list; None gives no labels.
 
     Raises:
-        InvalidInputError: no such file, or not such a file.
-        UsageError: a label is empty or repeats.
+        InvalidInputError: the file is missing or has another form.
+        UsageError: a label is empty or occurs twice.
     """
     if text is None:
         return ()
@@ -133,10 +133,10 @@ def parse_labels(text: str | None) -> tuple[str, ...]:
 
 
 def parse_arguments(texts: Sequence[str]) -> dict[str, Argument]:
-    """`name=value` each; a value is JSON (a number, true, a list of whole numbers) or else a string.
+    """Parse texts `name=value`; a value is JSON (a number, true, a list of whole numbers) or else a string.
 
     Raises:
-        UsageError: it is not.
+        UsageError: a text has another form.
     """
     arguments: dict[str, Argument] = {}
     for text in texts:
@@ -170,7 +170,7 @@ def _from_file(path: Path) -> list[str]:
         except json.JSONDecodeError as error:
             raise InvalidInputError(f"{path}, line {error.lineno}: {error.msg}") from error
         if not all(isinstance(item, str) for item in parsed):
-            raise InvalidInputError(f"{path}: a list of strings is wanted")
+            raise InvalidInputError(f"{path}: it has to be a list of strings")
         return list(parsed)
     return [line for line in text.splitlines() if line.strip()]
 

@@ -1,4 +1,4 @@
-"""The contract's labels and outputs for what a net was found to answer."""
+"""This module derives the contract's labels and outputs from the outputs that a net was measured to have."""
 
 from __future__ import annotations
 
@@ -6,29 +6,30 @@ from collections.abc import Sequence
 
 from fer_export.contract import Output
 from fer_export.errors import UsageError
-from fer_export.importing.probe_outputs import Answer, Kind, kind_of
+from fer_export.importing.kinds import Kind
+from fer_export.importing.probe_outputs import ProbedOutput, kind_of
 
 _OWN = "as the net answers"
 
 
 def describe(
-    measured: Sequence[Answer], labels: tuple[str, ...], wanted: Kind | None, name: str
+    measured: Sequence[ProbedOutput], labels: tuple[str, ...], wanted: Kind | None, name: str
 ) -> tuple[tuple[str, ...], tuple[Output, ...], list[str]]:
-    """Labels and outputs, in the order of `Wrapped`, and what was assumed.
+    """Return labels, outputs in the order of `Wrapped`, and a note for each assumption.
 
-    One output at most is a classifier's: the first with one number for each label; without labels the only
-    one there is, or the first of rank 2 where `wanted` says that there is one. Its labels are then class_0 …
+    At most one output is a classifier's: the first with one number for each label. Without labels it is the only
+    output, or the first of rank 2 where `wanted` says that there is a classifier; its labels are then class_0 …
 
     1. Logits stay, and their softmax comes before them as `probabilities`.
-    2. Log-probabilities are logits too: softmax leaves them be.
+    2. Log-probabilities are used as logits, since their softmax is the probabilities.
     3. Probabilities stay as they are under that name.
     4. Everything else keeps the net's own name.
 
     Args:
-        measured: of `answers.measure`.
-        labels: as told, maybe none.
-        wanted: what the classifier's numbers are; None to go by the numbers.
-        name: of the net, for errors.
+        measured: the outputs, from `probe_outputs.probe`.
+        labels: the user's labels; may be empty.
+        wanted: what the classifier's numbers are; None judges by the numbers.
+        name: the net's name, for errors.
 
     Raises:
         UsageError: no output has one number for each label.
@@ -63,7 +64,9 @@ def describe(
     return labels, (appended, *described.values()), notes
 
 
-def _classifier(measured: Sequence[Answer], labels: Sequence[str], wanted: Kind | None, name: str) -> Answer | None:
+def _classifier(
+    measured: Sequence[ProbedOutput], labels: Sequence[str], wanted: Kind | None, name: str
+) -> ProbedOutput | None:
     rows = [answer for answer in measured if answer.rows is not None]
     if labels:
         fitting = next((answer for answer in rows if answer.shape == (len(labels),)), None)

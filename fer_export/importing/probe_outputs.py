@@ -1,11 +1,10 @@
-"""What a net answers, found by running it on real pictures: names, shapes, and what the numbers are."""
+"""This module runs a net on real pictures to find its outputs: names, shapes, and what the numbers are."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,26 +13,25 @@ from torch import Tensor
 
 from fer_export.contract import BY_LABEL, Contract
 from fer_export.errors import FerExportError, InvalidInputError, first_line
+from fer_export.importing.kinds import Kind
 from fer_export.models.wrapped import Wrapped
 from fer_export.parity.samples import samples_for
-from fer_export.runtimes import Pixels, by_input, channels_first
+from fer_export.runtimes import Inputs, channels_first
 
-#: What a classifier's output can be: what softmax takes, what it gives, its logarithm; `values` for all else.
-Kind = Literal["logits", "probabilities", "log-probabilities", "values"]
-#: How far from 1 a row may sum: float32 over a thousand classes.
+#: A row of probabilities may sum to 1 ± this, for float32 over a thousand classes.
 _SUM = 1e-3
-#: A net whose answers differ by less is not looking at its input.
+#: A net whose outputs differ by less from picture to picture ignores its input.
 _SAME = 1e-6
 
 
 @dataclass(frozen=True)
-class Answer:
-    """One output of the net.
+class ProbedOutput:
+    """Describe one output of the net.
 
     Attributes:
         name: the net's own key, or `output`, `output_1` by position.
-        shape: of one picture, channels last, 0 for a size that follows the picture's.
-        rows: of a [N, K] output the values, [pictures, K].
+        shape: the shape for one picture, channels last, 0 for a size that follows the picture's.
+        rows: the values of a [N, K] output, [pictures, K].
     """
 
     name: str
@@ -41,19 +39,19 @@ class Answer:
     rows: npt.NDArray[np.float32] | None
 
 
-def measure(module: Wrapped, contract: Contract) -> tuple[list[Answer], tuple[str, ...]]:
-    """Run the net on the packaged pictures at the contract's input size, or at some where that is free.
+def probe(module: Wrapped, contract: Contract) -> tuple[list[ProbedOutput], tuple[str, ...]]:
+    """Run the net on the packaged pictures at the contract's input size, or at several where that is free.
 
     Returns:
-        Its floating-point answers in their order, and notes for people.
+        Its floating-point outputs in order, and notes for the user.
 
     Raises:
-        InvalidInputError: the net does not take such pictures, or answers what no contract can describe.
+        InvalidInputError: the net does not take such pictures, or a contract cannot describe its outputs.
     """
-    runs = [_run(module, contract, pixels) for pixels in (batch.pixels for batch in samples_for(contract))]
+    runs = [_run(module, contract, batch.inputs) for batch in samples_for(contract)]
     names = [name for name, _ in runs[0]]
     if any([name for name, _ in run] != names for run in runs):
-        raise InvalidInputError(f"{contract.architecture.name} answers other things for other pictures")
+        raise InvalidInputError(f"{contract.architecture.name} has other outputs for other pictures")
     columns = [[run[index][1] for run in runs] for index in range(len(names))]
     skipped = [name for name, tensors in zip(names, columns, strict=True) if not tensors[0].is_floating_point()]
     notes = [f"output {name} is left out: it holds no floating-point numbers" for name in skipped]
@@ -68,7 +66,7 @@ def measure(module: Wrapped, contract: Contract) -> tuple[list[Answer], tuple[st
 
 
 def kind_of(rows: npt.NDArray[np.float32]) -> tuple[Kind, str]:
-    """What the numbers of a classifier are, [pictures, K], and the reason for people."""
+    """Return what a classifier's numbers [pictures, K] are, and the reason in words."""
     sums = rows.sum(1, dtype=np.float64)
     if rows.shape[1] == 1:
         return "values", "one number for each picture"
@@ -76,7 +74,7 @@ def kind_of(rows: npt.NDArray[np.float32]) -> tuple[Kind, str]:
         return "probabilities", "none is negative and each row sums to 1"
     if rows.max() <= _SAME and np.abs(np.exp(rows, dtype=np.float64).sum(1) - 1).max() < _SUM:
         return "log-probabilities", "the exponentials of each row sum to 1"
-    # Small logits can lie there too, but a sigmoid that answers says yes to something and is never quite 0.
+    # Small logits can lie there too, but a sigmoid's output exceeds 0.5 for some class and is never exactly 0.
     if 0 < rows.min() < 0.5 < rows.max() <= 1:
         return "probabilities", "all lie between 0 and 1 and rows do not sum to 1, as behind a sigmoid"
     if np.abs(np.linalg.norm(rows, axis=1) - 1).max() < _SUM:
@@ -84,10 +82,9 @@ def kind_of(rows: npt.NDArray[np.float32]) -> tuple[Kind, str]:
     return "logits", f"they lie between {rows.min():.3g} and {rows.max():.3g}"
 
 
-def _run(module: Wrapped, contract: Contract, pixels: Pixels) -> list[tuple[str, Tensor]]:
+def _run(module: Wrapped, contract: Contract, inputs: Inputs) -> list[tuple[str, Tensor]]:
     name, picture = contract.architecture.name, contract.inputs[0].kind == "picture"
-    parts = by_input(pixels, contract.inputs[0].name).values()
-    tensors = [torch.from_numpy(channels_first(part)) for part in parts]
+    tensors = [torch.from_numpy(channels_first(inputs[spec.name])) for spec in contract.inputs]
     shape = list(tensors[0].shape)
     shapes = " and ".join(str(list(each.shape)) for each in tensors)
     try:
@@ -112,14 +109,14 @@ def _run(module: Wrapped, contract: Contract, pixels: Pixels) -> list[tuple[str,
     return answers
 
 
-def _answer(name: str, tensors: Sequence[Tensor]) -> Answer:
+def _answer(name: str, tensors: Sequence[Tensor]) -> ProbedOutput:
     shapes = [tuple(tensor.shape[1:]) for tensor in tensors]
     if len({len(shape) for shape in shapes}) > 1:
         raise InvalidInputError(f"output {name} has another number of axes for other pictures")
     sizes = [axis[0] if len(set(axis)) == 1 else 0 for axis in zip(*shapes, strict=True)]
     shape = (*sizes[1:], sizes[0]) if len(sizes) > 1 else tuple(sizes)
     rows = torch.cat(list(tensors)).numpy() if len(shape) == 1 and shape[0] else None
-    return Answer(name, shape, rows)
+    return ProbedOutput(name, shape, rows)
 
 
 def _constant(tensors: Sequence[Tensor]) -> bool:
@@ -128,7 +125,7 @@ def _constant(tensors: Sequence[Tensor]) -> bool:
 
 
 def _clean(names: Sequence[str], contract: Contract) -> list[str]:
-    """Names that every format takes, each once, none of those that the contract gives a meaning."""
+    """Return names that every format takes, each once, without the names to which the contract gives a meaning."""
     taken = {*BY_LABEL, *(entry.name for entry in contract.inputs)}
     clean: list[str] = []
     for name in names:

@@ -1,4 +1,4 @@
-"""Architectures, one a file: the registry looks through this folder, so a new one is one new file."""
+"""This package holds the architectures, one in each file; the registry imports every file in this folder."""
 
 from fer_export.models.classifier import Classifier
 from fer_export.models.registry import build, defaults, names, register

@@ -1,4 +1,7 @@
-"""CBAM, the convolutional block attention module: Woo et al. 2018, https://arxiv.org/abs/1807.06521."""
+"""This module holds CBAM, the convolutional block attention module.
+
+Source: Woo et al. 2018, https://arxiv.org/abs/1807.06521.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from torch import Tensor, nn
 
 
 class ChannelAttention(nn.Module):
-    """A gate for each channel, from its average and its maximum over the picture (section 3, equation 2)."""
+    """Scale each channel by a gate made from its average and its maximum over the picture (section 3, equation 2)."""
 
     def __init__(self, channels: int, reduction: int = 16) -> None:
         super().__init__()
@@ -16,7 +19,7 @@ class ChannelAttention(nn.Module):
         self.up = nn.Conv2d(hidden, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N, C, H, W] → [N, C, H, W]."""
+        """Scale the channels: [N, C, H, W] → [N, C, H, W]."""
         average = self.up(self.down(x.mean((2, 3), keepdim=True)).relu())
         maximum = self.up(self.down(x.amax((2, 3), keepdim=True)).relu())
         gate: Tensor = (average + maximum).sigmoid()
@@ -24,20 +27,20 @@ class ChannelAttention(nn.Module):
 
 
 class SpatialAttention(nn.Module):
-    """A gate for each place, from the average and the maximum over its channels (equation 3)."""
+    """Scale each place by a gate made from the average and the maximum over its channels (equation 3)."""
 
     def __init__(self, kernel: int = 7) -> None:
         super().__init__()
         self.conv = nn.Conv2d(2, 1, kernel, padding=kernel // 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N, C, H, W] → [N, C, H, W]."""
+        """Scale the places: [N, C, H, W] → [N, C, H, W]."""
         gate: Tensor = self.conv(torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], 1)).sigmoid()
         return x * gate
 
 
 class Cbam(nn.Module):
-    """Channel attention, then spatial attention: the order that the paper found best."""
+    """Apply channel attention, then spatial attention, which is the order that the paper found best."""
 
     def __init__(self, channels: int, reduction: int = 16, kernel: int = 7) -> None:
         super().__init__()
@@ -45,6 +48,6 @@ class Cbam(nn.Module):
         self.spatial = SpatialAttention(kernel)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N, C, H, W] → [N, C, H, W]."""
+        """Apply both: [N, C, H, W] → [N, C, H, W]."""
         attended: Tensor = self.spatial(self.channel(x))
         return attended

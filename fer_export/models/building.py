@@ -1,4 +1,4 @@
-"""The net that a contract names."""
+"""This module builds the net that a contract names."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from fer_export.models.registry import build
 
 
 def build_architecture(architecture: Architecture, channels: int) -> nn.Module:
-    """Build a net of the registry with fresh weights, for pictures of so many channels.
+    """Build a net of the registry with fresh weights, for pictures with this number of channels.
 
     Raises:
-        InvalidInputError: it is code outside this project, not known, or called with wrong arguments.
+        InvalidInputError: the architecture is code outside this project, unknown, or called with wrong arguments.
     """
     name = architecture.name
     if architecture.foreign:
@@ -25,6 +25,6 @@ def build_architecture(architecture: Architecture, channels: int) -> nn.Module:
         )
     net = build(name, **architecture.arguments)
     if channels == 3 and name.startswith(torchvision_zoo.PREFIX):
-        # There the step that makes RGB of gray; these pictures are RGB.
+        # torchvision_zoo adds a hook that repeats a gray channel three times; these pictures are RGB.
         net._forward_pre_hooks.clear()
     return net

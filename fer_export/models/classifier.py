@@ -1,4 +1,4 @@
-"""The module that is exported: pixels in, probabilities and logits out."""
+"""This module wraps a net for export: pixels in, probabilities and logits out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fer_export.contract import Normalization
 
 
 class Normalize(nn.Module):
-    """(pixels - mean) / std per channel, kept in the graph so that nobody has to repeat it."""
+    """Compute (pixels - mean) / std for each channel inside the graph, so that no caller has to."""
 
     mean: Tensor
     std: Tensor
@@ -20,18 +20,18 @@ class Normalize(nn.Module):
         self.register_buffer("std", torch.tensor(normalization.std).view(1, -1, 1, 1), persistent=False)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """[N, C, H, W], 0–255 → [N, C, H, W], about zero mean and unit deviation."""
+        """Normalise [N, C, H, W], 0–255, to about zero mean and unit deviation."""
         return (pixels - self.mean) / self.std
 
 
 class Classifier(nn.Module):
-    """A net with its normalisation before it and a softmax behind it.
+    """Run a net with its normalisation before it and a softmax after it.
 
     Args:
-        net: normalised pictures → logits.
-        normalization: before it.
-        temperature: by which the logits are divided for the softmax (Guo et al. 2017,
-            https://arxiv.org/abs/1706.04599). The logits that are answered are the net's own.
+        net: maps normalised pictures [N, C, H, W] to logits [N, classes].
+        normalization: the mean and deviation to apply before the net.
+        temperature: the number that divides the logits before softmax (Guo et al. 2017,
+            https://arxiv.org/abs/1706.04599). The logits that `forward` returns are not divided.
     """
 
     def __init__(self, net: nn.Module, normalization: Normalization, temperature: float = 1.0) -> None:
@@ -41,11 +41,12 @@ class Classifier(nn.Module):
         self.temperature = temperature
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """[N, C, H, W], 0–255 → probabilities and logits, both [N, classes].
+        """Map pictures [N, C, H, W], 0–255, to probabilities and logits, both [N, classes].
 
-        Of a net that ends in log-softmax the logits are log-probabilities; softmax leaves them be.
+        For a net that ends in log-softmax, the logits are log-probabilities; softmax turns them into the
+        probabilities all the same.
         """
         logits: Tensor = self.net(self.normalize(pixels))
-        # No operation in the graph where there is nothing to do.
+        # Temperature 1 adds no operation to the graph.
         scaled = logits if self.temperature == 1 else logits / self.temperature
         return scaled.softmax(1), logits

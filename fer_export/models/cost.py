@@ -1,4 +1,4 @@
-"""What a net costs, whatever computes it: parameters and multiply-accumulates."""
+"""This module computes what a net costs on any runtime: parameters and multiply-accumulates."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from fer_export.models.building import build_architecture
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one picture.
+    """Hold the cost of one picture.
 
     Attributes:
-        parameters: that are learned.
-        macs: multiply-accumulates; None where they cannot be counted.
+        parameters: the number of learned parameters.
+        macs: the number of multiply-accumulates; None where they cannot be counted.
     """
 
     parameters: int
@@ -31,9 +31,9 @@ class Cost:
 
 
 def of(contract: Contract) -> Cost | None:
-    """The cost of the net in a contract, at its input's size, without its weights.
+    """Return the cost of a contract's net at its input's size; its weights are not needed.
 
-    None where the registry cannot build it, as for the detector's nets.
+    The result is None where the registry cannot build the net, as for the detector's nets.
     """
     architecture, spec = contract.architecture, contract.inputs[0]
     try:
@@ -48,22 +48,22 @@ def of(contract: Contract) -> Cost | None:
     try:
         return Cost(parameters, count(net, axes))
     except RuntimeError:
-        # The net does not take what its contract says: for whoever runs it to refuse, not for who asks its cost.
+        # The net does not accept the input that its contract states. Running it reports that; counting need not.
         return Cost(parameters, None)
 
 
 def count(net: nn.Module, shape: Sequence[int]) -> int | None:
-    """Multiply-accumulates of the convolutions and linear layers for one picture.
+    """Count the multiply-accumulates of the convolutions and linear layers for one picture.
 
     Biases, activations, normalisation and pooling are not counted, as is usual: they are few.
 
     Args:
-        net: maps [1, *shape] to anything; it is run once, on its own device.
-        shape: of the picture, [C, H, W].
+        net: maps [1, *shape] to any output; it is run once, on its own device.
+        shape: the picture's shape, [C, H, W].
 
     Returns:
-        None where another layer has weights to multiply with (attention, say), since the sum would be
-        too small.
+        The count, or None where another layer multiplies by weights (attention, for example), since the sum
+        would be too small.
     """
     layers = list(net.modules())
     if any(_multiplies(module) and not isinstance(module, nn.Conv2d | nn.Linear) for module in layers):
@@ -88,5 +88,5 @@ def count(net: nn.Module, shape: Sequence[int]) -> int | None:
 
 
 def _multiplies(module: nn.Module) -> bool:
-    """Whether it has a matrix of its own; vectors only scale or shift."""
+    """Return whether a module has a matrix of its own; vectors only scale or shift."""
     return any(sum(size > 1 for size in value.shape) > 1 for value in module.parameters(recurse=False))

@@ -1,10 +1,10 @@
-"""emotion_cnn: the plain CNN that is published beside resnet9, 65.9 % on FER2013.
+"""This module builds emotion_cnn, the plain CNN that is published beside resnet9 with 65.9 % on FER2013.
 
-What is reproduced is the kind: blocks of two 3×3 convolutions, each with batch norm and ELU, a
-max-pool and dropout behind each block, one hidden linear layer. The source's widths are not at hand.
+It reproduces the published kind of net: blocks of two 3×3 convolutions, each with batch norm and ELU, a
+max-pool and dropout after each block, one hidden linear layer. The source's widths are not known.
 Assumed here: three blocks of 64, 128 and 256 channels as in VGG (Simonyan and Zisserman 2015,
 https://arxiv.org/abs/1409.1556), 256 hidden units, dropout 0.25 in the trunk and 0.5 in the head.
-3.51 M parameters and 343.4 M multiply-accumulates at 48×48.
+It has 3.51 M parameters and 343.4 M multiply-accumulates at 48×48.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def _conv(inputs: int, outputs: int) -> list[nn.Module]:
 
 
 class EmotionCnn(nn.Module):
-    """Gray faces, 48×48, to logits. Layers: blocks.0, blocks.1 …, fc1, fc1_bn, fc2."""
+    """Map gray faces, 48×48, to logits; the layers are blocks.0, blocks.1 …, fc1, fc1_bn, fc2."""
 
     def __init__(
         self, num_classes: int, widths: Sequence[int] = (64, 128, 256), dropout: float = 0.25, head_dropout: float = 0.5
@@ -42,7 +42,7 @@ class EmotionCnn(nn.Module):
         self.fc2 = nn.Linear(256, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalised pictures [N, 1, 48, 48] → logits [N, classes]."""
+        """Map normalised pictures [N, 1, 48, 48] to logits [N, classes]."""
         x = self.blocks(x).flatten(1)
         x = functional.elu(self.fc1_bn(self.fc1(x)))
         logits: Tensor = self.fc2(self.dropout(x))
@@ -53,5 +53,5 @@ class EmotionCnn(nn.Module):
 def emotion_cnn(
     num_classes: int, widths: Sequence[int] = (64, 128, 256), dropout: float = 0.25, head_dropout: float = 0.5
 ) -> nn.Module:
-    """A plain CNN of double convolutions. `widths` holds the channels of its blocks."""
+    """Build a plain CNN of double convolutions; `widths` holds the channels of its blocks."""
     return EmotionCnn(num_classes, tuple(widths), dropout, head_dropout)

@@ -1,6 +1,6 @@
-"""face_emotion_cnn: the plain seven-convolution net that many FER+ demos start from.
+"""This module builds face_emotion_cnn, the plain seven-convolution net that many FER+ demos start from.
 
-Convolutions 1-8-16-32-64-128-256-256 of 3×3 without padding, batch norm after each, max-pools of
+It has convolutions 1-8-16-32-64-128-256-256 of 3×3 without padding, batch norm after each, max-pools of
 2×2 (four of stride 1, three of stride 2), dropout, linear 1024-512-256-classes, log-softmax. The
 layers keep the names that published checkpoints of this net use, so that their state dicts load.
 1.64 M parameters and 201.9 M multiply-accumulates.
@@ -21,7 +21,7 @@ _DROPPED = (2, 4, 6, 7)
 
 
 class FaceEmotionCnn(nn.Module):
-    """48×48 gray faces to log-probabilities. Sizes: 48-45-42-39-36-17-7-2, then 2·2·256 features."""
+    """Map gray faces, 48×48, to log-probabilities; the sizes are 48-45-42-39-36-17-7-2, then 2·2·256 features."""
 
     def __init__(self, num_classes: int, dropout: float = 0.3) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class FaceEmotionCnn(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalised pictures [N, 1, 48, 48] → log-probabilities [N, classes]."""
+        """Map normalised pictures [N, 1, 48, 48] to log-probabilities [N, classes]."""
         for index, stride in enumerate(_POOL_STRIDES, 1):
             x = self.get_submodule(f"cnn{index}")(x)
             if index in _DROPPED:
@@ -49,11 +49,11 @@ class FaceEmotionCnn(nn.Module):
         return logits.log_softmax(1)
 
     def attend(self, index: int, x: Tensor) -> Tensor:
-        """What is done to [N, C, H, W] behind the batch norm of convolution `index`: here nothing."""
+        """Return [N, C, H, W] unchanged; subclasses put attention here, after the batch norm of convolution `index`."""
         return x
 
 
 @register
 def face_emotion_cnn(num_classes: int, dropout: float = 0.3) -> nn.Module:
-    """The plain CNN: seven convolutions, three linear layers, log-softmax."""
+    """Build the plain CNN: seven convolutions, three linear layers, log-softmax."""
     return FaceEmotionCnn(num_classes, dropout)

@@ -1,9 +1,9 @@
-"""face_emotion_cnn_attention: face_emotion_cnn with CBAM in the deeper half of its trunk.
+"""This module builds face_emotion_cnn_attention: face_emotion_cnn with CBAM in the deeper half of its trunk.
 
-CBAM (Woo et al. 2018, https://arxiv.org/abs/1807.06521) stands behind the batch norm of
+CBAM (Woo et al. 2018, https://arxiv.org/abs/1807.06521) follows the batch norm of
 convolutions 5, 6 and 7, on maps of 34×34×128, 15×15×256 and 5×5×256, before the max-pool. The
-source that names this variant gives neither the place nor the kind of its attention; both are
-chosen here. Its published figure repeats the baseline's. 1.66 M parameters and 202.1 M
+source that names this variant gives neither the place nor the kind of its attention, so both are
+chosen here. Its published figure equals the baseline's. The net has 1.66 M parameters and 202.1 M
 multiply-accumulates.
 """
 
@@ -19,7 +19,7 @@ _CHANNELS = {5: 128, 6: 256, 7: 256}
 
 
 class FaceEmotionCnnAttention(FaceEmotionCnn):
-    """48×48 gray faces to log-probabilities. The attention is named `cnn5_attention` to `cnn7_attention`."""
+    """Map gray faces, 48×48, to log-probabilities; the attention layers are `cnn5_attention` to `cnn7_attention`."""
 
     def __init__(self, num_classes: int, dropout: float = 0.3, reduction: int = 16) -> None:
         super().__init__(num_classes, dropout)
@@ -27,7 +27,7 @@ class FaceEmotionCnnAttention(FaceEmotionCnn):
             self.add_module(f"cnn{index}_attention", Cbam(channels, reduction))
 
     def attend(self, index: int, x: Tensor) -> Tensor:
-        """[N, C, H, W] → the same, weighted by channel and by place behind convolutions 5, 6 and 7."""
+        """Weight [N, C, H, W] by channel and by place after convolutions 5, 6 and 7."""
         if index not in _CHANNELS:
             return x
         attended: Tensor = self.get_submodule(f"cnn{index}_attention")(x)
@@ -36,5 +36,5 @@ class FaceEmotionCnnAttention(FaceEmotionCnn):
 
 @register
 def face_emotion_cnn_attention(num_classes: int, dropout: float = 0.3, reduction: int = 16) -> nn.Module:
-    """The plain CNN with CBAM behind its last three batch norms; log-softmax. `reduction` is CBAM's."""
+    """Build the CNN with CBAM after its last three batch norms; `reduction` is CBAM's."""
     return FaceEmotionCnnAttention(num_classes, dropout, reduction)

@@ -1,7 +1,7 @@
-"""fernet: a small residual net with squeeze-and-excitation for 48×48 gray faces.
+"""This module builds fernet, a small residual net with squeeze-and-excitation for 48×48 gray faces.
 
-Residual blocks after He et al. 2016 (https://arxiv.org/abs/1512.03385), channel attention after
-Hu et al. 2018 (https://arxiv.org/abs/1709.01507). With its default widths: 0.71 M parameters and
+The residual blocks follow He et al. 2016 (https://arxiv.org/abs/1512.03385), the channel attention
+Hu et al. 2018 (https://arxiv.org/abs/1709.01507). With its default widths it has 0.71 M parameters and
 59.7 M multiply-accumulates.
 """
 
@@ -20,7 +20,7 @@ def _conv_bn(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequ
 
 
 class SqueezeExcite(nn.Module):
-    """Scale each channel by what the picture as a whole says of it."""
+    """Scale each channel by a gate made from the averages of all channels."""
 
     def __init__(self, channels: int, reduction: int = 8) -> None:
         super().__init__()
@@ -28,14 +28,14 @@ class SqueezeExcite(nn.Module):
         self.up = nn.Conv2d(channels // reduction, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N, C, H, W] → [N, C, H, W]."""
+        """Scale the channels: [N, C, H, W] → [N, C, H, W]."""
         pooled = x.mean((2, 3), keepdim=True)
         gate: Tensor = self.up(self.down(pooled).relu()).sigmoid()
         return x * gate
 
 
 class Block(nn.Module):
-    """Two 3×3 convolutions with attention, beside a shortcut."""
+    """Apply two 3×3 convolutions with attention, beside a shortcut."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -46,21 +46,21 @@ class Block(nn.Module):
         self.shortcut = nn.Identity() if same else _conv_bn(inputs, outputs, 1, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N, inputs, H, W] → [N, outputs, H / stride, W / stride]."""
+        """Map [N, inputs, H, W] to [N, outputs, H / stride, W / stride]."""
         y = self.attention(self.second(self.first(x).relu()))
         return torch.relu(y + self.shortcut(x))
 
 
 class FerNet(nn.Module):
-    """A stem to half the size, stages of residual blocks, average pool, dropout, one linear head.
+    """Apply a stem to half the size, stages of residual blocks, an average pool, dropout and one linear head.
 
     Args:
-        num_classes: answers.
-        widths: channels of the stages; each stage but the first halves the size.
-        blocks: how many blocks each stage has.
-        stem: `pool`: 3×3 at full size, then a max-pool; `patch`: 6×6 with stride 2, which is quicker to train.
-        channels: of the picture.
-        dropout: before the head, 0–1.
+        num_classes: the number of outputs.
+        widths: the channels of each stage; each stage but the first halves the size.
+        blocks: the number of blocks in each stage.
+        stem: `pool` is 3×3 at full size, then a max-pool; `patch` is 6×6 with stride 2 and trains faster.
+        channels: the channels of the picture.
+        dropout: the dropout before the head, 0–1.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class FerNet(nn.Module):
         self.head = nn.Linear(inputs, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalised pictures [N, C, 48, 48] → logits [N, classes]."""
+        """Map normalised pictures [N, C, 48, 48] to logits [N, classes]."""
         features = self.stages(self.stem(x)).mean((2, 3))
         logits: Tensor = self.head(self.dropout(features))
         return logits
@@ -108,5 +108,5 @@ def fernet(
     channels: int = 1,
     dropout: float = 0.2,
 ) -> nn.Module:
-    """See the module's docstring and `FerNet`."""
+    """Build fernet; `FerNet` explains the arguments."""
     return FerNet(num_classes, widths, blocks, stem, channels, dropout)

@@ -1,4 +1,4 @@
-"""Gray pictures for nets that were made for RGB."""
+"""This module lets nets that were made for RGB take gray pictures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Net = TypeVar("Net", bound=nn.Module)
 def gray_to_rgb(net: Net) -> Net:
     """Let a net for [N, 3, H, W] take [N, 1, H, W]: it computes net(cat([x, x, x], 1)).
 
-    The same module comes back, with a step before its forward. So its parameters keep their names
+    The same module is returned, with a hook before its forward. So its parameters keep their names
     (`conv1.weight`, not `net.conv1.weight`): recipes address them as the library names them, and
     state dicts of the library fit.
     """
@@ -23,5 +23,5 @@ def gray_to_rgb(net: Net) -> Net:
 
 def _repeat(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor]:
     (x,) = inputs
-    # Not `expand`: the direct TF.js writer knows Concat.
+    # `cat` rather than `expand`, because the direct TF.js writer converts it to a plain Concat.
     return (torch.cat([x, x, x], 1),)

@@ -1,4 +1,4 @@
-"""Which registered architecture a state dict could be of, by the names and shapes of its tensors."""
+"""This module guesses the architecture of a state dict from the names and shapes of its tensors."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from fer_export.models.torchvision_zoo import PREFIX
 
 Shapes = Mapping[str, tuple[int, ...]]
 
-#: From this share of tensors on a suggestion is worth a command line.
+#: A suggestion is made where at least this share of the tensors fits.
 GOOD = 0.9
-#: No net has so many classes, so tensors of this size are those of the head.
+#: Architectures are built with this many classes, which no net has, so tensors of this size belong to the head.
 _MARK = 9973
-#: A name that only one family of torchvision's has → its members that fit a page. Building them all takes a minute.
+#: A tensor name that only one family of torchvision has → the members to try. Trying all of torchvision takes a minute.
 _FAMILIES = {
     "layer1.0.conv1.weight": ("resnet18", "resnet34", "resnet50"),
     "features.denseblock1.denselayer1.norm1.weight": ("densenet121",),
@@ -38,13 +38,13 @@ _FAMILIES = {
 
 @dataclass(frozen=True)
 class Match:
-    """How well a state dict fits an architecture.
+    """Say how well a state dict fits an architecture.
 
     Attributes:
-        name: for `--arch`.
-        num_classes: by the head's tensors; None where nothing is like them.
-        named: share of the tensors that have the same name and shape in both, 0–1.
-        shaped: share that have the same shape in both, whatever the name, 0–1.
+        name: the architecture's name, as `--arch` takes it.
+        num_classes: the number of classes by the head's tensors; None where no tensor is like them.
+        named: the share of the tensors that have the same name and shape in both, 0–1.
+        shaped: the share that have the same shape in both, whatever the name, 0–1.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Match:
 
 
 def nearest(state: Mapping[str, Tensor]) -> Match | None:
-    """The registered or torchvision architecture that fits best by name, then by shape; None for nothing in common."""
+    """Return the registered or torchvision architecture that fits best by name, then shape; None where nothing fits."""
     found = _shapes(state_dict.without_prefixes(state))
     candidates = models.names() + [
         PREFIX + name for mark, family in _FAMILIES.items() if mark in found for name in family
@@ -70,12 +70,12 @@ def nearest(state: Mapping[str, Tensor]) -> Match | None:
 
 
 def num_classes(name: str, state: Mapping[str, Tensor]) -> int | None:
-    """How many classes a registered architecture must have for the state's head; None where there is no head."""
+    """Return how many classes a registered architecture needs for the state's head; None where there is no head."""
     return _classes(_signature(name), _shapes(state_dict.without_prefixes(state)))
 
 
 def suggestion(state: Mapping[str, Tensor]) -> str | None:
-    """One clause on the nearest architecture, or None where nothing is near."""
+    """Return one clause on the nearest architecture, or None where nothing is near."""
     match = nearest(state)
     if match is None:
         return None
@@ -90,7 +90,7 @@ def suggestion(state: Mapping[str, Tensor]) -> str | None:
 
 
 def command(path: Path, loaded: Any) -> str:
-    """The command that exports a file without a contract, as far as it can be told from its tensors."""
+    """Return the command that exports a file without a contract, as far as its tensors determine it."""
     arch, size, labels = "path/to/net.py:factory", "CxHxW", "a,b,c"
     try:
         state = state_dict.find(loaded, str(path)).state
@@ -104,12 +104,12 @@ def command(path: Path, loaded: Any) -> str:
 
 
 def channels(state: Mapping[str, Tensor]) -> int | None:
-    """What the first convolution takes; None where there is none."""
+    """Return the number of input channels of the first convolution; None where there is none."""
     return next((value.shape[1] for value in state.values() if value.ndim == 4), None)
 
 
 def _input(match: Match, state: Mapping[str, Tensor]) -> str:
-    """`1x48x48` where the net takes that and no larger size, else with letters for what cannot be told."""
+    """Return the input's size, such as `1x48x48`, if the net takes exactly one of the usual sizes; else `1xHxW`."""
     count = channels(state) or 1
     if not match.name.startswith(PREFIX) or count != 1:
         takes = [size for size in (48, 64, 96, 224) if _takes(match, count, size)]
@@ -150,16 +150,16 @@ def _classes(marked: Shapes, found: Shapes) -> int | None:
 
 @cache
 def _signature(name: str) -> Shapes:
-    """Names and shapes of an architecture's tensors, with `_MARK` classes."""
+    """Return the names and shapes of an architecture's tensors, with `_MARK` classes."""
     try:
         with torch.device("meta"):
             net = models.build(name, num_classes=_MARK)
     except (InvalidInputError, NotImplementedError):
-        # Some of torchvision's compute their widths with tensors.
+        # Some of torchvision's nets compute their widths with tensors, which the meta device cannot.
         net = models.build(name, num_classes=_MARK)
     return _shapes(net.state_dict())
 
 
 def _shapes(state: Mapping[str, Tensor]) -> Shapes:
-    # Batch norm's counters are of no shape, and not in every file.
+    # Batch norm's counters have no shape, and are missing in some files.
     return {key: tuple(value.shape) for key, value in state.items() if value.ndim}

@@ -1,6 +1,6 @@
-"""MTCNN's three nets with their normalisation inside, from facenet-pytorch's packaged weights.
+"""This module builds MTCNN's three nets with their normalisation, from facenet-pytorch's packaged weights.
 
-Zhang et al. 2016, https://arxiv.org/abs/1604.02878. All take RGB 0–255, [N, 3, H, W].
+Source: Zhang et al. 2016, https://arxiv.org/abs/1604.02878. All take RGB 0–255, [N, 3, H, W].
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ STAGES = ("pnet", "rnet", "onet")
 
 
 class Stage(nn.Module):
-    """One of the three nets: pixels in; face probability, box offsets and, from O-Net, landmarks out."""
+    """Run one of the three nets: pixels in; face probability, box offsets and, from O-Net, landmarks out."""
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
@@ -24,16 +24,16 @@ class Stage(nn.Module):
         self.net = net
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        """[N, 3, H, W], 0–255 → probabilities [N, 2, …], boxes [N, 4, …] and maybe landmarks [N, 10].
+        """Map [N, 3, H, W], 0–255, to probabilities [N, 2, …], boxes [N, 4, …] and, for O-Net, landmarks [N, 10].
 
-        facenet-pytorch's nets answer boxes first and probabilities last.
+        facenet-pytorch's nets return boxes first and probabilities last.
         """
         answers: tuple[Tensor, ...] = self.net(self.normalize(pixels))
         return answers[-1], *answers[:-1]
 
 
 def stage(name: str) -> Stage:
-    """`pnet`, `rnet` or `onet`, in eval mode, with facenet-pytorch's weights."""
+    """Build `pnet`, `rnet` or `onet`, in eval mode, with facenet-pytorch's weights."""
     from facenet_pytorch.models import mtcnn
 
     net = {"pnet": mtcnn.PNet, "rnet": mtcnn.RNet, "onet": mtcnn.ONet}[name]()

@@ -1,4 +1,4 @@
-"""The model zoo: an architecture file registers its factory, and that is all it takes."""
+"""This module is the registry of architectures; a file in this folder registers its factory with `register`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def register(factory: Factory) -> Factory:
 
 
 def names() -> list[str]:
-    """The registered architectures, sorted. `build` also takes `torchvision:NAME`, which is not listed here."""
+    """Return the registered architectures, sorted; `build` also takes `torchvision:NAME`, which is not listed here."""
     _discover()
     return sorted(_FACTORIES)
 
@@ -43,10 +43,10 @@ def build(name: str, **arguments: Any) -> nn.Module:
 
     Args:
         name: one of `names()`, or `torchvision:NAME` for any of torchvision's classifiers.
-        arguments: `num_classes`, and what its factory takes.
+        arguments: `num_classes`, and the factory's own arguments.
 
     Raises:
-        InvalidInputError: no such architecture, or arguments that it does not take.
+        InvalidInputError: the architecture is unknown or does not take these arguments.
     """
     try:
         if name.startswith(torchvision_zoo.PREFIX):
@@ -57,10 +57,10 @@ def build(name: str, **arguments: Any) -> nn.Module:
 
 
 def defaults(name: str) -> dict[str, Any]:
-    """What the arguments of a registered architecture are where a contract does not name them.
+    """Return the default arguments of a registered architecture.
 
     Raises:
-        InvalidInputError: no such architecture.
+        InvalidInputError: the architecture is unknown.
     """
     parameters = inspect.signature(_factory(name)).parameters.values()
     return {each.name: each.default for each in parameters if each.default is not each.empty}
@@ -68,7 +68,7 @@ def defaults(name: str) -> dict[str, Any]:
 
 @cache
 def _discover() -> None:
-    """Import every file of the folder once: each registers its own."""
+    """Import every file of the folder once; each registers its own factory."""
     for module in pkgutil.iter_modules(models.__path__):
         importlib.import_module(f"{models.__name__}.{module.name}")
 

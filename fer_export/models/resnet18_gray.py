@@ -1,7 +1,7 @@
-"""resnet18_gray: torchvision's ResNet-18 with a first convolution of one channel.
+"""This module builds resnet18_gray: torchvision's ResNet-18 with a first convolution of one channel.
 
-He et al. 2016, https://arxiv.org/abs/1512.03385. Layers: conv1, bn1, layer1 … layer4, and `fc`,
-which is dropout and a linear layer (`fc.1`). 11.17 M parameters and 1,734.9 M multiply-accumulates
+The architecture is He et al. 2016, https://arxiv.org/abs/1512.03385. Layers: conv1, bn1, layer1 … layer4, and `fc`,
+which is dropout and a linear layer (`fc.1`). The net has 11.17 M parameters and 1,734.9 M multiply-accumulates
 at 224×224.
 """
 
@@ -14,11 +14,11 @@ from fer_export.models.registry import register
 
 @register
 def resnet18_gray(num_classes: int, dropout: float = 0.5) -> nn.Module:
-    """ResNet-18 for gray pictures with fresh weights; `training.pretrained.load` puts in ImageNet's.
+    """Build ResNet-18 for gray pictures with fresh weights; `training.fit.pretrained.load` puts in ImageNet's.
 
     Args:
-        num_classes: outputs of `fc`.
-        dropout: before the linear layer.
+        num_classes: the number of outputs of `fc`.
+        dropout: the dropout before the linear layer.
     """
     from torchvision.models import resnet18
 
@@ -29,7 +29,7 @@ def resnet18_gray(num_classes: int, dropout: float = 0.5) -> nn.Module:
 
 
 def gray_conv1() -> nn.Conv2d:
-    """A ResNet's first convolution for one channel, initialised as torchvision's ResNets are."""
+    """Build a ResNet's first convolution for one channel, initialised as in torchvision's ResNets."""
     conv1 = nn.Conv2d(1, 64, 7, 2, 3, bias=False)
     nn.init.kaiming_normal_(conv1.weight, mode="fan_out", nonlinearity="relu")
     return conv1

@@ -1,8 +1,8 @@
-"""resnet50: torchvision's ResNet-50 with a head of its own, published with 65.5 % on FER2013.
+"""This module builds resnet50: torchvision's ResNet-50 with a head of its own, published with 65.5 % on FER2013.
 
-He et al. 2016, https://arxiv.org/abs/1512.03385. The gray channel is repeated to three inside.
+The architecture is He et al. 2016, https://arxiv.org/abs/1512.03385. The gray channel is repeated to three inside.
 Layers: conv1, bn1, layer1 … layer4, and `fc`: linear 2048-512, ReLU, dropout, linear 512-classes
-(`fc.0`, `fc.3`). The source says "own head" and no more; this one is assumed. 24.56 M parameters
+(`fc.0`, `fc.3`). The source says "own head" and no more, so this head is assumed. The net has 24.56 M parameters
 and 4,088.2 M multiply-accumulates at 224×224.
 """
 
@@ -16,11 +16,11 @@ from fer_export.models.registry import register
 
 @register
 def resnet50(num_classes: int, dropout: float = 0.5) -> nn.Module:
-    """ResNet-50 with fresh weights; `training.pretrained.load` puts in ImageNet's.
+    """Build ResNet-50 with fresh weights; `training.fit.pretrained.load` puts in ImageNet's.
 
     Args:
-        num_classes: outputs of `fc`.
-        dropout: between the two linear layers.
+        num_classes: the number of outputs of `fc`.
+        dropout: the dropout between the two linear layers.
     """
     from torchvision.models import resnet50 as torchvision_resnet50
 

@@ -1,4 +1,4 @@
-"""resnet9: the well-known nine-layer ResNet of many tutorials, for one channel.
+"""This module builds resnet9, the nine-layer ResNet of many tutorials, for one channel.
 
 It goes back to David Page's fast CIFAR-10 nets (https://github.com/davidcpage/cifar10-fast): 3×3
 convolutions with batch norm and ReLU, 64, 128 and pool, two of 128 beside a shortcut, 256 and pool,
@@ -21,7 +21,7 @@ def _conv(inputs: int, outputs: int, *, pool: bool = False) -> nn.Sequential:
 
 
 class ResNet9(nn.Module):
-    """Gray faces, 48×48, to logits."""
+    """Map gray faces, 48×48, to logits."""
 
     def __init__(self, num_classes: int, dropout: float = 0.2) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class ResNet9(nn.Module):
         self.fc = nn.Sequential(nn.Dropout(dropout), nn.Linear(512, num_classes))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalised pictures [N, 1, 48, 48] → logits [N, classes]."""
+        """Map normalised pictures [N, 1, 48, 48] to logits [N, classes]."""
         x = self.conv2(self.conv1(x))
         x = x + self.res1(x)
         x = self.conv4(self.conv3(x))
@@ -45,5 +45,5 @@ class ResNet9(nn.Module):
 
 @register
 def resnet9(num_classes: int, dropout: float = 0.2) -> nn.Module:
-    """ResNet-9 for one channel. Layers: conv1, conv2, res1, conv3, conv4, res2, fc."""
+    """Build ResNet-9 for one channel; the layers are conv1, conv2, res1, conv3, conv4, res2, fc."""
     return ResNet9(num_classes, dropout)

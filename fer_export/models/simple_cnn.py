@@ -1,8 +1,8 @@
-"""simple_cnn: six convolutions, three max-pools, three linear layers, no batch norm.
+"""This module builds simple_cnn: six convolutions, three max-pools, three linear layers, no batch norm.
 
-The first CNN of many tutorials, published with 52 % on FER2013. Widths are those that tutorials on
-CIFAR-10 use, 32-64-128-128-256-256 and linear 1024-512-classes; that the published net has them is
-assumed, as is the dropout of 0 (an argument). 11.09 M parameters and 307.9 M multiply-accumulates
+It is the first CNN of many tutorials, published with 52 % on FER2013. The widths are those of tutorials on
+CIFAR-10, 32-64-128-128-256-256 and linear 1024-512-classes; that the published net has them is
+assumed, as is the dropout of 0 (an argument). The net has 11.09 M parameters and 307.9 M multiply-accumulates
 at 48×48.
 """
 
@@ -19,7 +19,10 @@ _CHANNELS = (1, 32, 64, 128, 128, 256, 256)
 
 
 class SimpleCnn(nn.Module):
-    """Gray faces, 48×48, to logits. Layers: conv1 … conv6, a pool behind each second one, fc1, fc2, fc3."""
+    """Map gray faces, 48×48, to logits.
+
+    The layers are conv1 … conv6 with a pool after every second one, fc1, fc2, fc3.
+    """
 
     def __init__(self, num_classes: int, dropout: float = 0.0) -> None:
         super().__init__()
@@ -31,7 +34,7 @@ class SimpleCnn(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalised pictures [N, 1, 48, 48] → logits [N, classes]."""
+        """Map normalised pictures [N, 1, 48, 48] to logits [N, classes]."""
         for index in range(1, len(_CHANNELS)):
             x = self.get_submodule(f"conv{index}")(x).relu()
             if index % 2 == 0:
@@ -44,5 +47,5 @@ class SimpleCnn(nn.Module):
 
 @register
 def simple_cnn(num_classes: int, dropout: float = 0.0) -> nn.Module:
-    """The plainest CNN: no batch norm. `dropout` stands before fc2 and fc3."""
+    """Build the CNN without batch norm; `dropout` applies before fc2 and fc3."""
     return SimpleCnn(num_classes, dropout)

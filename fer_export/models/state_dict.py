@@ -1,4 +1,4 @@
-"""The state dict in anybody's file."""
+"""This module finds the state dict in a file that any trainer wrote."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from torch import Tensor
 from fer_export.errors import InvalidInputError, UsageError
 
 State = dict[str, Tensor]
-#: Entries that trainers keep weights under; where a file has several, the first of these that it has.
+#: Entries that trainers keep weights under; the first of these that a file has is taken.
 CONTAINERS = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights", "params")
-#: What wrappers put before every name: DataParallel, Lightning and other holders, torch.compile.
+#: Prefixes that wrappers add to every name: DataParallel, Lightning and other holders, torch.compile.
 PREFIXES = ("module.", "model.", "net.", "_orig_mod.")
 
 
 @dataclass(frozen=True)
 class Weights:
-    """A state dict, and what was chosen among several, for people."""
+    """Hold a state dict, and a note on what was chosen among several."""
 
     state: State
     notes: tuple[str, ...] = ()
 
 
 def find(loaded: Any, where: str, *, entry: str | None = None) -> Weights:
-    """The state dict in what `torch.load` answered.
+    """Find the state dict in what `torch.load` returned.
 
     Args:
-        loaded: the file's object.
-        where: the file, for errors.
-        entry: where there are several state dicts, the one to take.
+        loaded: the object that the file holds.
+        where: the file's name, for error messages.
+        entry: the entry to take where there are several state dicts.
 
     Raises:
-        InvalidInputError: there is none, or several and none that is known.
-        UsageError: no such entry.
+        InvalidInputError: there is no state dict, or there are several under unknown names.
+        UsageError: there is no entry of this name.
     """
     states = _states(loaded)
     if entry is not None:
@@ -64,9 +64,9 @@ def find(loaded: Any, where: str, *, entry: str | None = None) -> Weights:
 
 
 def without_prefixes(state: Mapping[str, Tensor]) -> State:
-    """The state with the prefixes of wrappers taken off, as long as all names share one.
+    """Return the state without the prefixes of wrappers, as long as all names share one.
 
-    `_orig_mod.` goes wherever it stands: only torch.compile writes it.
+    `_orig_mod.` is removed wherever it occurs, since only torch.compile writes it.
     """
     plain = {name.replace("_orig_mod.", ""): value for name, value in state.items()}
     while True:
@@ -77,7 +77,7 @@ def without_prefixes(state: Mapping[str, Tensor]) -> State:
 
 
 def _states(loaded: Any) -> dict[str, State]:
-    """The state dicts among a mapping's entries; an optimiser's has no tensors at its top."""
+    """Return the state dicts among a mapping's entries; an optimiser's state has no tensors at its top level."""
     if not isinstance(loaded, Mapping):
         return {}
     return {str(name): dict(value) for name, value in loaded.items() if _is_state(value)}

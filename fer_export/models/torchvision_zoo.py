@@ -1,6 +1,6 @@
-"""torchvision:NAME: any of torchvision's classifiers by its name there, for gray pictures.
+"""This module builds any of torchvision's classifiers as `torchvision:NAME`, for gray pictures.
 
-Parameters keep torchvision's names, so recipes address `features`, `layer4`, `classifier` … as
+Parameters keep torchvision's names, so recipes can name `features`, `layer4`, `classifier` … as
 torchvision's documentation does. https://pytorch.org/vision/stable/models.html
 """
 
@@ -15,14 +15,14 @@ from fer_export.errors import InvalidInputError
 from fer_export.models.gray_to_rgb import gray_to_rgb
 
 PREFIX = "torchvision:"
-#: These have auxiliary heads, which answer in training beside the main one; they are left out.
+#: These have auxiliary heads that return more outputs in training; they are left out.
 _AUXILIARY = ("googlenet", "inception_v3")
-#: torchvision's ways to ask for a download; a contract from outside must not be able to.
+#: The arguments by which torchvision downloads weights; a contract from outside must not set them.
 _DOWNLOADS = ("weights", "pretrained", "progress")
 
 
 def classifiers() -> list[str]:
-    """torchvision's names, sorted: alexnet, convnext_base …"""
+    """Return torchvision's names, sorted: alexnet, convnext_base …"""
     from torchvision import models
 
     listed: list[str] = models.list_models(module=models)
@@ -30,15 +30,15 @@ def classifiers() -> list[str]:
 
 
 def build(name: str, num_classes: int, **arguments: Any) -> nn.Module:
-    """A classifier with fresh weights that maps normalised gray [N, 1, H, W] to logits [N, num_classes].
+    """Build a classifier with fresh weights that maps normalised gray [N, 1, H, W] to logits [N, num_classes].
 
     Args:
-        name: torchvision's, without the prefix: "mobilenet_v3_small".
-        num_classes: outputs of the head.
-        arguments: for torchvision's own function, such as `dropout`, or `image_size` of a ViT.
+        name: torchvision's name, without the prefix: "mobilenet_v3_small".
+        num_classes: the number of outputs of the head.
+        arguments: arguments of torchvision's own function, such as `dropout`, or `image_size` of a ViT.
 
     Raises:
-        InvalidInputError: no such classifier, or an argument that asks for weights.
+        InvalidInputError: the classifier is unknown, or an argument asks for weights.
     """
     from torchvision import models
 

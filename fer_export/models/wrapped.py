@@ -1,4 +1,4 @@
-"""The module that is exported where a net is no plain classifier."""
+"""This module wraps a net for export that is not a plain classifier."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from fer_export.models.classifier import Normalize
 
 
 class Wrapped(nn.Module):
-    """A net with the normalisation of each input before it and, where it ends in logits, a softmax behind.
+    """Run a net with the normalisation of each input before it and, where it ends in logits, a softmax after it.
 
     Args:
-        net: normalised pictures, or values as they are, one tensor for each input → tensors in any nest of tuples,
-            lists and dicts.
-        contract: names its outputs. Where `probabilities` stand before `logits`, they are their softmax;
-            all others are the net's own floating-point answers in its order.
-        temperature: by which the logits are divided for the softmax.
+        net: takes one tensor for each input, normalised pictures or plain values, and returns tensors in any nest
+            of tuples, lists and dicts.
+        contract: names the outputs. Where `probabilities` come before `logits`, they are the softmax of those;
+            all others are the net's own floating-point outputs in its order.
+        temperature: the number that divides the logits before softmax.
     """
 
     def __init__(self, net: nn.Module, contract: Contract, temperature: float = 1.0) -> None:
@@ -36,7 +36,7 @@ class Wrapped(nn.Module):
         self.logits = names.index("logits") - 1 if appended else None
 
     def forward(self, *pixels: Tensor) -> tuple[Tensor, ...]:
-        """Pictures [N, C, H, W], 0–255, or values [N, C, …], for each input → the contract's outputs in order."""
+        """Map pictures [N, C, H, W], 0–255, or values [N, C, …], for each input, to the contract's outputs in order."""
         answers = [tensor for _, tensor in self.named(*pixels) if tensor.is_floating_point()]
         if self.logits is None:
             return tuple(answers)
@@ -45,16 +45,16 @@ class Wrapped(nn.Module):
         return scaled.softmax(1), *answers
 
     def named(self, *pixels: Tensor) -> list[tuple[str, Tensor]]:
-        """All of the net's own answers in their order, each with a name made of keys and positions."""
+        """Return all of the net's own outputs in order, each with a name made of keys and positions."""
         normalised = [normalize(each) for normalize, each in zip(self.normalize, pixels, strict=True)]
         return flatten(self.net(*normalised))
 
 
 def flatten(answer: Any, name: str = "output") -> list[tuple[str, Tensor]]:
-    """All tensors in a nest of tuples, lists, dicts and dataclasses, in order; None is passed over.
+    """Return all tensors in a nest of tuples, lists, dicts and dataclasses, in order; None is left out.
 
     Raises:
-        InvalidInputError: something else is among them.
+        InvalidInputError: the nest holds something else.
     """
     if answer is None:
         return []

@@ -1,4 +1,4 @@
-"""Parity: the pictures it is measured on, the golden vectors, the measuring and the comparing."""
+"""This package measures parity: its pictures, the golden vectors, the measuring and the comparing."""
 
 from fer_export.parity.measuring import (
     Figures,

@@ -1,4 +1,4 @@
-"""Artefacts held against a reference: each in each of its runtimes, on the same pictures.
+"""This module compares artefacts with a reference, each in each of its runtimes, on the same pictures.
 
 The reference is torch for a checkpoint, or any other artefact of the same weights in its own runtime, so that any
 two routes of one model can be compared.
@@ -23,18 +23,18 @@ from fer_export.runtimes import Runtime
 from fer_export.runtimes.registry import Resources, engine, names, open_runtime
 from fer_export.runtimes.torch import TorchRuntime
 
-#: Runtimes that are taken when nobody chooses: WebGPU and plain JavaScript take a minute where there is no GPU.
+#: The default runtimes. WebGPU and plain JavaScript are left out, since they take a minute without a GPU.
 QUICK = ("onnxruntime", "tfjs-wasm", "tfjs-webgl")
 
 
 @dataclass(frozen=True)
 class Turn:
-    """One artefact in one runtime.
+    """Name one artefact and one runtime to run it in.
 
     Attributes:
-        path: of the artefact.
-        runtime: its registered name.
-        title: of the artefact in figures; figures name the runtime alone where None.
+        path: the artefact's path.
+        runtime: the runtime's registered name.
+        title: the artefact's name in figures; with None, figures name the runtime only.
     """
 
     path: Path
@@ -43,18 +43,18 @@ class Turn:
 
     @property
     def label(self) -> str:
-        """What figures call it."""
+        """Return the name that figures use."""
         return self.runtime if self.title is None else f"{self.runtime} {self.title}"
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What artefacts are held against.
+    """Hold the model that artefacts are compared with.
 
     Attributes:
-        contract: its own.
-        path: where it was read, for errors.
-        open: opens it beside a turn, since a TF.js model is run on the backend of the one that it is compared with.
+        contract: the reference's own contract.
+        path: the path that it was read from, for errors.
+        open: opens it for a turn; a TF.js model runs on the same backend as the one that it is compared with.
     """
 
     contract: Contract
@@ -65,15 +65,15 @@ class Reference:
 def turns(
     paths: Sequence[Path], wanted: Sequence[str] | None = None, *, titled: Iterable[Path] = (), every: bool = True
 ) -> list[Turn]:
-    """Each artefact in each of the wanted runtimes that runs it.
+    """Pair each artefact with each of the wanted runtimes that runs it.
 
-    An artefact of a kind that only one runtime runs needs not be asked for.
+    Where only one runtime runs an artefact, that runtime need not be named.
 
     Args:
-        paths: of the artefacts.
-        wanted: names of runtimes; `QUICK`, or the first for a kind that none of those runs, where None.
-        titled: further paths that titles have to tell these from.
-        every: each of the wanted runtimes has to run one of the artefacts.
+        paths: the artefacts' paths.
+        wanted: names of runtimes; None takes `QUICK`, or the first runtime for a kind that none of those runs.
+        titled: further paths; titles are chosen so that they differ from those of these.
+        every: raise an error where a wanted runtime runs none of the artefacts.
 
     Raises:
         InvalidInputError: there is no artefact at a path.
@@ -100,13 +100,13 @@ def artefact_reference(path: Path, *, runtime: str | None = None, title: str | N
     """Take an artefact as the reference.
 
     Args:
-        path: of a checkpoint, ONNX file, TF.js folder, SavedModel, frozen graph or `.tflite`.
-        runtime: what runs it; where None the first for its kind, and of a TF.js model the turn's.
-        title: of the artefact in figures.
+        path: a checkpoint, ONNX file, TF.js folder, SavedModel, frozen graph or `.tflite`.
+        runtime: the runtime for it; None takes the first for its kind, or for a TF.js model the turn's.
+        title: the artefact's name in figures.
 
     Raises:
-        InvalidInputError, ContractError: it cannot be read.
-        UsageError: that runtime does not run it.
+        InvalidInputError, ContractError: the artefact cannot be read.
+        UsageError: the runtime does not run it.
     """
     if runtime is not None:
         engine(path, runtime)
@@ -126,8 +126,8 @@ def module_reference(loaded: Checkpoint, path: Path, module: nn.Module) -> Refer
 
     Args:
         loaded: the checkpoint.
-        path: where it was read.
-        module: maps its contract's inputs to its outputs, in order.
+        path: the path that it was read from.
+        module: maps the contract's inputs to its outputs, in order.
     """
 
     @contextmanager
@@ -146,20 +146,21 @@ def compare(
     started: Callable[[str], object] = lambda name: None,
     refused: parity.Refused | None = None,
 ) -> list[parity.Figures]:
-    """Measure each artefact against the reference one; the caller decides with `parity.gate`.
+    """Measure how far each artefact lies from the reference; the caller decides with `parity.gate`.
 
     Args:
-        reference: what they are held against.
-        compared: artefacts in their runtimes.
-        batches: of any size, whatever batch the artefacts insist on.
-        tolerance: for all of them; by the weights' type where None.
-        started: is told each turn before it begins.
-        refused: is told which runtime cannot be had or show numbers, and why; then the others have their turn. Where
-            None, the first of these errors ends it.
+        reference: the model to compare with.
+        compared: the artefacts and their runtimes.
+        batches: batches of any size; artefacts of a fixed batch take them too.
+        tolerance: the tolerance for all of them; None takes the contract's.
+        started: called with a line about each turn before it begins.
+        refused: called with each runtime that cannot be started or gives no usable numbers, and the error; then the
+            next turn follows. With None, the first such error is raised.
 
     Raises:
-        ContractError: two were made from different weights.
-        MissingDependencyError, ParityError: a runtime cannot be had or show numbers, and nobody is told by `refused`.
+        ContractError: an artefact and the reference were made from different weights.
+        MissingDependencyError, ParityError: a runtime cannot be started or gives no usable numbers, and `refused`
+            is None.
     """
     figures: list[parity.Figures] = []
     with Resources() as resources:
@@ -178,7 +179,7 @@ def compare(
 
 
 def titles(paths: Iterable[Path]) -> dict[Path, str]:
-    """Name each path by its last part or, where another ends so too, by as many of its last parts as tell it apart."""
+    """Name each path by its last part, or by as many of its last parts as make the names differ."""
     others = {path: path.absolute().parts for path in paths}
     found = {}
     for path, parts in others.items():

@@ -1,4 +1,4 @@
-"""Parity: two runtimes, the same pictures, and the numbers that say how far apart they are.
+"""This module measures how far two runtimes' outputs lie apart on the same pictures.
 
 An output is within tolerance when no value lies farther from the reference than
 
@@ -6,9 +6,9 @@ An output is within tolerance when no value lies farther from the reference than
 
 Tolerance and unit are those of the artefact's contract (`contract/tolerance.py`). With a unit of one the tolerance
 is absolute for outputs up to 1, probabilities among them, and a share of the output's own scale above: float32 keeps
-24 bits of a number however large it is (IEEE 754), and each sum of a layer is rounded to that. It is one limit for a
-whole output: small values of an output that has large ones are held no closer. The top class has its own limit, which
-no scale loosens.
+24 bits of a number however large it is (IEEE 754), and each sum of a layer is rounded to that. An output has a single
+limit, so its small values may differ as much as its large ones. The top class has a limit of its own, which does not
+grow with the scale.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ import numpy.typing as npt
 from fer_export.contract import BY_LABEL, Contract, Parity
 from fer_export.errors import FerExportError, MissingDependencyError, ParityError
 from fer_export.parity.samples import Batch
-from fer_export.runtimes import Answers, Runtime
+from fer_export.runtimes import Outputs, Runtime
 
-#: Told which runtime cannot be had or show numbers, and why.
+#: A function that is called with a runtime that cannot be started or gives no usable numbers, and the error.
 Refused = Callable[[str, FerExportError], object]
 
 
 @dataclass(frozen=True)
 class Figures:
-    """How far one output of one runtime lies from the reference.
+    """Say how far one output of one runtime lies from the reference.
 
     Attributes:
-        max_abs, rmse: over all values of all pictures.
-        cosine: of all values as one vector.
-        top1: share of pictures with the same top class; None for outputs that are not by label.
-        worst: the picture with the largest difference.
-        tolerance: before it is scaled.
+        max_abs, rmse: the largest difference and the root mean square difference, over all values of all pictures.
+        cosine: the cosine between the two outputs, each with all values as one vector.
+        top1: the share of pictures with the same top class; None for outputs that are not by label.
+        worst: the name of the picture with the largest difference.
+        tolerance: the tolerance before it is scaled.
         scale: the largest |value| of the reference over all pictures, in units; at least 1.
         least_top1: the smallest `top1` allowed.
     """
@@ -58,16 +58,16 @@ class Figures:
 
     @property
     def limit(self) -> float:
-        """The largest difference allowed."""
+        """Return the largest difference allowed."""
         return self.tolerance * self.scale
 
     @property
     def ok(self) -> bool:
-        """Within tolerance; a value that is not a number never is."""
+        """Return whether the output is within tolerance; NaN never is."""
         return self.max_abs <= self.limit and (self.top1 is None or self.top1 >= self.least_top1)
 
     def record(self) -> Parity:
-        """For the contract, in three significant digits."""
+        """Return the contract's record, in three significant digits."""
         return Parity(
             runtime=self.runtime,
             reference=self.reference,
@@ -84,10 +84,10 @@ class Figures:
 
 @contextmanager
 def going_on(runtime: str, refused: Refused | None) -> Iterator[None]:
-    """Around one runtime's turn: where it cannot be had or show numbers, tell so and go on with the next.
+    """Run one runtime's turn; if it cannot be started or gives no usable numbers, call `refused` and go on.
 
     Raises:
-        MissingDependencyError, ParityError: that it cannot, and nobody is to be told.
+        MissingDependencyError, ParityError: the turn failed, and `refused` is None.
     """
     try:
         yield
@@ -103,14 +103,14 @@ def measure(
     """Run both over all batches and compare every output of the contract.
 
     Args:
-        contract: of the artefact that `runtime` runs: its outputs and its tolerance.
-        tolerance: before it is scaled, in place of the contract's.
+        contract: the contract of the artefact that `runtime` runs; it gives the outputs and the tolerance.
+        tolerance: a tolerance, before it is scaled, in place of the contract's.
 
     Raises:
-        ParityError: the runtime lacks an output, or answers another shape; or either answers something not finite.
+        ParityError: the runtime lacks an output or returns another shape, or a value of either is not finite.
     """
-    expected = [reference(batch.pixels) for batch in batches]
-    answers = [runtime(batch.pixels) for batch in batches]
+    expected = [reference(batch.inputs) for batch in batches]
+    answers = [runtime(batch.inputs) for batch in batches]
     names = [name for batch in batches for name in batch.names]
     allowed = contract.tolerance
     limit = allowed.value if tolerance is None else tolerance
@@ -123,7 +123,7 @@ def measure(
                     f"{runtime.name}, output {output.name}, picture {name}: "
                     f"shape {b.shape}, {reference.name} says {a.shape}"
                 )
-            # An endless reference would allow anything.
+            # An infinite value of the reference would make the limit infinite.
             for one, values in ((reference, a), (runtime, b)):
                 if not np.isfinite(values).all():
                     raise ParityError(f"{one.name}, output {output.name}, picture {name}: a value is not finite")
@@ -135,10 +135,10 @@ def measure(
 
 
 def gate(figures: Sequence[Figures], *, hint: str | None = None) -> None:
-    """Raise when a figure is out of tolerance, naming the worst.
+    """Raise an error when a figure is out of tolerance, naming the worst.
 
     Raises:
-        ParityError: so.
+        ParityError: a figure is out of tolerance, or there is none.
     """
     if not figures:
         raise ParityError("nothing was compared")
@@ -156,10 +156,10 @@ def gate(figures: Sequence[Figures], *, hint: str | None = None) -> None:
 Values = npt.NDArray[np.float32]
 
 
-def _rows(answers: Sequence[Answers], output: str, runtime: str) -> list[Values]:
+def _rows(answers: Sequence[Outputs], output: str, runtime: str) -> list[Values]:
     for answer in answers:
         if output not in answer:
-            raise ParityError(f"{runtime} answers no output {output} (it answers {', '.join(answer)})")
+            raise ParityError(f"{runtime} has no output {output} (it has {', '.join(answer)})")
     return [row for answer in answers for row in answer[output]]
 
 

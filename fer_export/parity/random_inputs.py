@@ -1,4 +1,4 @@
-"""Numbers for inputs that are no pictures, the same each time."""
+"""This module draws numbers for inputs that are no pictures, the same ones each time."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy.typing as npt
 
 from fer_export.contract import ValuesInput
 
-#: No more rows than these are drawn to see every whole number of a range.
+#: At most this many rows are drawn to cover every whole number of a range.
 MOST_ROWS = 4096
-#: Of a longer range no order is drawn, but one number after the other.
+#: A longer range is not shuffled; its numbers are drawn one by one.
 _LONGEST = 1 << 22
 
 Values = npt.NDArray[np.float32] | npt.NDArray[np.int32] | npt.NDArray[np.int64] | npt.NDArray[np.bool_]
 
 
 def some(spec: ValuesInput, count: int) -> Values:
-    """Uniform over the range, both ends included, but for three rows: its lower end, its middle, its upper end.
+    """Draw rows uniformly over the range, ends included; three rows hold its lower end, middle and upper end.
 
     Returns:
         [count, *sizes, C] of the input's dtype.
@@ -36,9 +36,9 @@ def some(spec: ValuesInput, count: int) -> Values:
 
 
 def missing(spec: ValuesInput, seen: Values) -> int:
-    """How many rows it takes to see every whole number of a range, `MOST_ROWS` at most; 0 where all have been.
+    """Return how many rows cover every whole number of a range, at most `MOST_ROWS`; 0 where `seen` does already.
 
-    A table that numbers are looked up in is checked row by row: a wrong one that nobody looks up is not found.
+    A wrong row of an embedding table is found only if its number is looked up.
     """
     if spec.dtype == "float32" or len(np.unique(seen)) == _span(spec):
         return 0
@@ -46,12 +46,12 @@ def missing(spec: ValuesInput, seen: Values) -> int:
 
 
 def unseen(spec: ValuesInput) -> int:
-    """How many whole numbers of a range are more than `MOST_ROWS` rows hold."""
+    """Return how many whole numbers of a range remain uncovered by `MOST_ROWS` rows."""
     return 0 if spec.dtype == "float32" else max(0, _span(spec) - MOST_ROWS * _each(spec))
 
 
 def every(spec: ValuesInput, count: int) -> Values:
-    """Rows in which each whole number of the range comes as often as any other; other inputs get `some`.
+    """Draw rows that hold each whole number of the range equally often; other inputs get those of `some`.
 
     Returns:
         [count, *sizes, C] of the input's dtype.
@@ -72,10 +72,10 @@ def _span(spec: ValuesInput) -> int:
 
 
 def _row(spec: ValuesInput) -> list[int]:
-    """The sizes of one row, channels last."""
+    """Return the sizes of one row, channels last."""
     return list(spec.axes_last)
 
 
 def _each(spec: ValuesInput) -> int:
-    """Numbers in one row."""
+    """Return how many numbers one row holds."""
     return math.prod(_row(spec))

@@ -1,17 +1,16 @@
-"""The pictures that parity is measured on: a real face turned, scaled and lit, and hard cases.
+"""This module makes the pictures that parity is measured on: a real face turned, scaled and lit, and hard cases.
 
 The face is cut from a packaged public-domain portrait through the contract's own crop geometry, so
 that the measurement covers the pictures that the model will see. Inputs that are no pictures get
-drawn values, and their range's ends and middle; of whole numbers each one of their range.
+random values with the ends and middle of their range; whole numbers cover every one of their range.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,10 +23,10 @@ from fer_export.faces.align import TEMPLATE_48, coloured
 from fer_export.faces.sampling import Floats
 from fer_export.faces.similarity import inverse, similarity
 from fer_export.parity import random_inputs
-from fer_export.runtimes import by_input
+from fer_export.runtimes import Array, Inputs, rows, single
 
 PORTRAIT = Path(__file__).parent.parent / "portrait" / "portrait.png"
-#: MTCNN's five points in the portrait, in its pixels.
+#: MTCNN's five landmarks in the portrait, in its pixels.
 LANDMARKS: tuple[Point, Point, Point, Point, Point] = (
     (109.9, 102.0),
     (151.4, 103.6),
@@ -35,9 +34,9 @@ LANDMARKS: tuple[Point, Point, Point, Point, Point] = (
     (105.7, 140.1),
     (149.6, 141.6),
 )
-#: For models of free size: some heights and widths, odd ones among them.
+#: Heights and widths for models of free size, odd ones among them.
 FREE_SIZES = ((48, 48), (37, 52), (61, 44))
-#: Rows at once where whole numbers take many.
+#: The number of rows at once where whole numbers need many.
 _AT_ONCE = 64
 
 Pictures = npt.NDArray[np.uint8]
@@ -45,18 +44,26 @@ Pictures = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures of one size, uint8 [N, H, W, C], or values [N, …, C] of the contract's dtype, and a name for each.
+    """Hold rows of every input of a net, pictures of one size or other values, and a name for each row.
 
-    Of a net with several inputs: a structured array [N], as `fer_export/runtimes/` takes it.
+    Attributes:
+        names: N names.
+        inputs: the rows by input: pictures, uint8 [N, H, W, C], or values [N, …, C] of the contract's dtype.
     """
 
     names: tuple[str, ...]
-    pixels: npt.NDArray[Any]
+    inputs: Inputs
+
+    @property
+    def single(self) -> Array:
+        """Return the rows of a net's only input; with several inputs, a ValueError is raised."""
+        (only,) = self.inputs.values()
+        return only
 
 
 @dataclass(frozen=True)
 class Variant:
-    """How the portrait is changed: degrees, factor, shift in shares of the size, gain and offset of light."""
+    """Describe a change of the portrait: degrees, factor, shift in shares of the size, gain and offset of light."""
 
     name: str
     rotate: float = 0.0
@@ -76,16 +83,16 @@ VARIANTS = (
     Variant("low contrast", gain=0.25, offset=100),
     Variant("upside down", rotate=180),
 )
-#: Of the pictures.
+#: The pictures' names.
 NAMES = (*(variant.name for variant in VARIANTS), "noise", "black", "gray", "white")
 
 
 def samples_for(contract: Contract, *, batch: int | None = None) -> list[Batch]:
-    """The packaged pictures at the contract's input size, as one large batch and one of a single picture.
+    """Return the packaged pictures at the contract's input size, as one large batch and one of a single picture.
 
     Args:
-        contract: of the model.
-        batch: the model's fixed batch; pictures are then handed over in such batches.
+        contract: the model's contract.
+        batch: the model's fixed batch; all batches then have this size.
     """
     free = any(spec.free for spec in contract.inputs)
     batches = []
@@ -95,7 +102,7 @@ def samples_for(contract: Contract, *, batch: int | None = None) -> list[Batch]:
         batches += (
             _split(_filled(made, batch), batch)
             if batch
-            else [made, Batch((f"{made.names[0]}, alone",), made.pixels[:1])]
+            else [made, Batch((f"{made.names[0]}, alone",), rows(made.inputs, slice(1)))]
         )
     if further:
         batches += _split(_filled(further, batch), batch) if batch else _split(further, _AT_ONCE)
@@ -103,36 +110,36 @@ def samples_for(contract: Contract, *, batch: int | None = None) -> list[Batch]:
 
 
 def fer2013_samples(contract: Contract, path: Path, split: str, limit: int | None, size: int = 64) -> list[Batch]:
-    """Real FER2013 pictures in batches, for gray models of its size.
+    """Return real FER2013 pictures in batches, for gray models of their size.
 
     Raises:
-        InvalidInputError: the file does not hold, or the model takes other pictures.
+        InvalidInputError: the file is not valid, or the model takes other pictures.
     """
     spec = contract.inputs[0]
     if spec.kind != "picture" or spec.axes != (1, fer2013.SIZE, fer2013.SIZE):
         raise InvalidInputError("FER2013's pictures are 48×48 gray, and this model takes others")
     faces = fer2013.read(path, usage=split, limit=limit)
     names = tuple(f"{split} {index}" for index in range(len(faces.pixels)))
-    return _split(Batch(names, faces.pixels[..., None]), size)
+    return _split(Batch(names, single(contract, faces.pixels[..., None])), size)
 
 
 def _split(batch: Batch, size: int) -> list[Batch]:
-    """Batches of `size`; the last may be smaller."""
+    """Split rows into batches of `size`; the last may be smaller."""
     starts = range(0, len(batch.names), size)
-    return [Batch(batch.names[i : i + size], batch.pixels[i : i + size]) for i in starts]
+    return [Batch(batch.names[i : i + size], rows(batch.inputs, slice(i, i + size))) for i in starts]
 
 
 def _filled(batch: Batch, size: int) -> Batch:
-    """As many pictures as whole batches of `size` take: the first ones once more."""
-    missing = -len(batch.names) % size
-    again = [index % len(batch.names) for index in range(missing)]
-    names = (*batch.names, *(f"{batch.names[index]}, again" for index in again))
-    return Batch(names, np.concatenate([batch.pixels, batch.pixels[again]]) if again else batch.pixels)
+    """Repeat the first pictures until whole batches of `size` are full."""
+    count = len(batch.names)
+    chosen = np.arange(count + -count % size) % count
+    names = (*batch.names, *(f"{batch.names[index]}, again" for index in chosen[count:]))
+    return Batch(names, rows(batch.inputs, chosen))
 
 
 def _for_all_inputs(contract: Contract, height: int, width: int) -> Batch:
-    """The pictures at each input's own size, or at this one where that is free; no two inputs get the same ones."""
-    parts: dict[str, npt.NDArray[Any]] = {}
+    """Return pictures at each input's own size, or at the given one where it is free, different for each input."""
+    parts: dict[str, Array] = {}
     for turn, entry in enumerate(contract.inputs):
         if entry.kind == "picture":
             crop = None if turn else contract.crop
@@ -142,37 +149,25 @@ def _for_all_inputs(contract: Contract, height: int, width: int) -> Batch:
         parts[entry.name] = np.roll(parts[entry.name], turn, axis=0)
     pictures = any(entry.kind == "picture" for entry in contract.inputs)
     names = NAMES if pictures else tuple(f"values {row}" for row in range(1, len(NAMES) + 1))
-    return Batch(names, _together(parts))
+    return Batch(names, parts)
 
 
 def _further(contract: Contract, made: Batch) -> Batch | None:
-    """Rows with every whole number of a range that the ones made have not; their pictures come again."""
-    first = by_input(made.pixels, contract.inputs[0].name)
+    """Return rows for the whole numbers that `made` does not cover, with its pictures repeated; None where it does."""
     values = [spec for spec in contract.inputs if spec.kind == "values"]
-    count = max((random_inputs.missing(spec, first[spec.name]) for spec in values), default=0)
+    count = max((random_inputs.missing(spec, made.inputs[spec.name]) for spec in values), default=0)
     if not count:
         return None
     again = np.arange(count) % len(NAMES)
     parts = {
-        spec.name: first[spec.name][again] if spec.kind == "picture" else random_inputs.every(spec, count)
+        spec.name: made.inputs[spec.name][again] if spec.kind == "picture" else random_inputs.every(spec, count)
         for spec in contract.inputs
     }
-    return Batch(tuple(f"values {len(NAMES) + row}" for row in range(1, count + 1)), _together(parts))
-
-
-def _together(parts: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
-    """Rows of each input as the runtimes take them."""
-    if len(parts) == 1:
-        return next(iter(parts.values()))
-    count = len(next(iter(parts.values())))
-    together = np.empty(count, [(name, rows.dtype, rows.shape[1:]) for name, rows in parts.items()])
-    for name, rows in parts.items():
-        together[name] = rows
-    return together
+    return Batch(tuple(f"values {len(NAMES) + row}" for row in range(1, count + 1)), parts)
 
 
 def _pictures(spec: PictureInput, crop: Crop | None, height: int, width: int) -> Pictures:
-    """Those of `NAMES`."""
+    """Make the pictures of `NAMES`, uint8 [N, H, W, C]."""
     portrait = np.asarray(Image.open(PORTRAIT).convert("RGB"))
     faces = [_face(portrait, variant, spec, crop, height, width) for variant in VARIANTS]
     rng = np.random.default_rng(48)
@@ -196,7 +191,7 @@ def _face(
 
 
 def _planes(pixels: Floats, count: int) -> Floats:
-    """The colours over and over, each time darker."""
+    """Repeat the three colours until there are `count` planes, each time darker."""
     return np.stack([pixels[..., plane % 3] * 0.9 ** (plane // 3) for plane in range(count)], axis=-1)
 
 

@@ -1,4 +1,4 @@
-"""Where the browser is."""
+"""This module finds and installs the browser."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fer_export.errors import MissingDependencyError
 
-#: Set it to use a browser of your own choice.
+#: The environment variable that names the browser to use.
 VARIABLE = "FER_EXPORT_CHROMIUM"
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge")
 _PLACES = (
@@ -19,7 +19,7 @@ _PLACES = (
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
     r"C:\Program Files\Google\Chrome\Application\chrome.exe",
 )
-#: No traffic of the browser's own. WebGL2 runs on SwiftShader where there is no GPU.
+#: The browser's own traffic is switched off. WebGL2 runs on SwiftShader where there is no GPU.
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-quic",
@@ -31,10 +31,10 @@ ARGUMENTS = (
 
 
 def find() -> str:
-    """The path of Chromium or Chrome: from `FER_EXPORT_CHROMIUM`, PATH, the usual places, or Playwright's.
+    """Return the path of Chromium or Chrome, from `FER_EXPORT_CHROMIUM`, PATH, the usual places, or Playwright's cache.
 
     Raises:
-        MissingDependencyError: there is none.
+        MissingDependencyError: there is no browser.
     """
     wanted = os.environ.get(VARIABLE)
     if wanted:
@@ -55,7 +55,7 @@ def find() -> str:
 
 
 def _playwrights_own() -> str | None:
-    """The newest Chromium that `playwright install` has put into its cache."""
+    """Return the newest Chromium that `playwright install` has put into its cache."""
     default = Path.home() / ".cache" / "ms-playwright"
     cache = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or default)
     found = sorted(cache.glob("chromium-*/chrome-linux*/chrome")) if cache.is_dir() else []
@@ -63,10 +63,10 @@ def _playwrights_own() -> str | None:
 
 
 def find_driver() -> str:
-    """The path of chromedriver, which `python -m training collect` drives the browser with.
+    """Return the path of chromedriver, with which `python -m training collect` drives the browser.
 
     Raises:
-        MissingDependencyError: it is not on PATH.
+        MissingDependencyError: chromedriver is not on PATH.
     """
     found = shutil.which("chromedriver")
     if not found:
@@ -77,13 +77,13 @@ def find_driver() -> str:
 
 
 def install() -> str:
-    """Install a browser where there is none: Debian's package where this user may, else Playwright's.
+    """Install a browser if there is none: Debian's package where this user may, else Playwright's.
 
     Returns:
-        Its path.
+        The browser's path.
 
     Raises:
-        MissingDependencyError: neither way worked; it says what each answered.
+        MissingDependencyError: neither way worked; the message says what each answered.
     """
     return _install(_ways(), find, "browser", f"install Chromium or Chrome, then run this again; or set {VARIABLE}")
 
@@ -92,10 +92,10 @@ def install_driver() -> str:
     """Install Debian's chromedriver.
 
     Returns:
-        Its path.
+        The driver's path.
 
     Raises:
-        MissingDependencyError: this is no Debian, or this user may not.
+        MissingDependencyError: this is not Debian, or this user may not install packages.
     """
     return _install(_apt("chromium-driver"), find_driver, "chromedriver", "it has to be of the browser's own version")
 
@@ -122,7 +122,7 @@ def _install(ways: Ways, found: Callable[[], str], name: str, hint: str) -> str:
 def _apt(package: str) -> Ways:
     if not shutil.which("apt-get"):
         return []
-    # Not as root: only where sudo asks nothing.
+    # Without root, sudo is used only where it needs no password.
     sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
     apt = [*sudo, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]
     install = [*apt, "install", "-y", "-q", "--no-install-recommends", package]

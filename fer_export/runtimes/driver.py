@@ -1,4 +1,4 @@
-"""Playwright, started once for all who have a browser open: its synchronous API allows one in a thread."""
+"""This module shares one Playwright, because its synchronous API allows only one in a thread."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fer_export.errors import MissingDependencyError
 
 
 class _Shared(threading.local):
-    """The one of this thread, and by how many it is used."""
+    """Hold this thread's Playwright, and the number of its users."""
 
     running: Any = None
     users: int = 0
@@ -21,10 +21,10 @@ _SHARED = _Shared()
 
 
 def acquire() -> Any:
-    """Playwright's entry point; whoever has it calls `release` once.
+    """Return Playwright's entry point; every caller calls `release` once.
 
     Raises:
-        MissingDependencyError: it is not installed.
+        MissingDependencyError: Playwright is not installed.
     """
     if _SHARED.running is None:
         try:
@@ -39,7 +39,7 @@ def acquire() -> Any:
 
 
 def release() -> None:
-    """The last one stops it."""
+    """Give Playwright back; the last user stops it."""
     _SHARED.users -= 1
     if _SHARED.users == 0:
         running, _SHARED.running = _SHARED.running, None
@@ -48,7 +48,7 @@ def release() -> None:
 
 @contextmanager
 def playwright() -> Iterator[Any]:
-    """Both, for a `with` statement."""
+    """Acquire Playwright for a `with` statement, and release it at the end."""
     running = acquire()
     try:
         yield running

@@ -1,4 +1,4 @@
-"""A runtime of a fixed batch that takes any number of pictures all the same."""
+"""This module lets a runtime with a fixed batch take any number of rows."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fer_export.runtimes import Answers, Pixels, Runtime
+from fer_export.runtimes import Inputs, Outputs, Runtime, count, rows
 
 
 @dataclass(frozen=True)
 class InBatches:
-    """A runtime of a fixed batch, for any number of pictures; the last batch is filled with the first ones again."""
+    """Wrap a runtime with a fixed batch for any number of rows; the first rows fill up the last batch."""
 
     runtime: Runtime
     size: int
 
     @property
     def name(self) -> str:
-        """The runtime's own."""
+        """Return the runtime's own name."""
         return self.runtime.name
 
-    def __call__(self, pixels: Pixels) -> Answers:
-        """[N, H, W, C], 0–255 → outputs by name, float32, channels last."""
-        whole = -(-len(pixels) // self.size) * self.size
-        filled = pixels[np.arange(whole) % len(pixels)]
-        answers = [self.runtime(filled[start : start + self.size]) for start in range(0, whole, self.size)]
-        return {name: np.concatenate([each[name] for each in answers])[: len(pixels)] for name in answers[0]}
+    def __call__(self, inputs: Inputs) -> Outputs:
+        """Compute the outputs [N, …, C] by name, float32, for the inputs [N, …, C] by name."""
+        given = count(inputs)
+        starts = np.arange(0, given, self.size)
+        answers = [self.runtime(rows(inputs, (start + np.arange(self.size)) % given)) for start in starts]
+        return {name: np.concatenate([each[name] for each in answers])[:given] for name in answers[0]}
 
 
 def in_batches(runtime: Runtime, size: int | None) -> Runtime:
-    """The runtime itself where its batch is free."""
+    """Wrap a runtime with a fixed batch; one with a free batch is returned as it is."""
     return runtime if size is None else InBatches(runtime, size)

@@ -1,4 +1,4 @@
-"""Pages in headless Chromium, through Playwright, that load nothing but files that they are given."""
+"""This module opens pages in headless Chromium, through Playwright, that load only the files given to them."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from urllib.parse import unquote, urlsplit
 
 import numpy as np
 
-from fer_export.errors import MissingDependencyError
-from fer_export.runtimes import Answers, Pixels, chromium, driver, typed
+from fer_export.errors import MissingDependencyError, first_line
+from fer_export.runtimes import Array, Outputs, chromium, driver, typed
 
-#: Answered from files by `_serve`; no socket is opened and nothing else is let out.
+#: `_serve` answers this address from files; no socket is opened, and every other address is blocked.
 _ORIGIN = "http://localhost"
-#: Where a page finds the wasm files of what runs in it.
+#: The address under which a page finds wasm files.
 ASSETS_URL = f"{_ORIGIN}/assets/"
 ASSETS = Path(__file__).parent / "browser"
-#: Without it Chromium has no WebGPU where there is no GPU. What wasm, webgl and cpu answer stays the same to the bit.
+#: Chromium without a GPU has WebGPU only with this flag. Results of wasm, webgl and cpu are the same to the bit.
 _FLAGS = ("--enable-unsafe-webgpu",)
-#: In an isolated page the clock ticks every 5 µs; elsewhere every 100 µs, too coarse for a small net.
+#: In an isolated page the clock has steps of 5 µs; elsewhere of 100 µs, which is too coarse for a small net.
 _ISOLATED = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp"}
 _TYPES = {".js": "text/javascript", ".json": "application/json", ".wasm": "application/wasm"}
 
 
 class Headless:
-    """One headless Chromium. Use it in a `with` statement; it starts when first used."""
+    """Hold one headless Chromium. Use it in a `with` statement; it starts when it is first used."""
 
     def __init__(self) -> None:
         self._playwright: Any = None
@@ -48,10 +48,10 @@ class Headless:
                 driver.release()
 
     def page(self, name: str, script: str) -> Any:
-        """The page of this name; a new one, isolated, runs a script of `fer_export/runtimes/browser`.
+        """Return the page of this name; a new one is isolated and runs a script of `fer_export/runtimes/browser`.
 
         Raises:
-            MissingDependencyError: Playwright, Chromium or the built script is not there.
+            MissingDependencyError: Playwright, Chromium or the built script is missing.
         """
         if name not in self._pages:
             if not (ASSETS / script).is_file():
@@ -63,18 +63,26 @@ class Headless:
         return self._pages[name]
 
     def publish(self, path: Path) -> str:
-        """The address of a file, or of a folder's files, for pages."""
+        """Return an address at which pages find a file, or the files of a folder."""
         self._published.append(path)
         return f"{_ORIGIN}/{len(self._published) - 1}"
 
     def _started(self) -> Any:
         if self._chromium is None:
-            # Before anything is looked for: without Playwright no browser helps.
+            # Playwright comes first, since no browser helps without it.
             if self._playwright is None:
                 self._playwright = driver.acquire()
             path = chromium.find()
             flags = [*chromium.ARGUMENTS, *_FLAGS]
-            self._chromium = self._playwright.chromium.launch(executable_path=path, args=flags)
+            from playwright.sync_api import Error
+
+            try:
+                self._chromium = self._playwright.chromium.launch(executable_path=path, args=flags)
+            except Error as error:
+                raise MissingDependencyError(
+                    f"{path} does not start as a browser: {first_line(error)}",
+                    hint=f"fer-export browser --install, or set {chromium.VARIABLE} to another browser's path",
+                ) from error
         return self._chromium
 
     def _serve(self, route: Any) -> None:
@@ -102,15 +110,15 @@ class Headless:
         return published / name if published.is_dir() else published
 
 
-def packed(pixels: Pixels) -> dict[str, Any]:
-    """A tensor on its way to a page: see `web/src/harness-packed.ts`."""
-    values = typed(pixels)
+def packed(part: Array) -> dict[str, Any]:
+    """Pack a tensor for a page; see `web/harness/packed.ts`."""
+    values = typed(part)
     data = base64.b64encode(np.ascontiguousarray(values, values.dtype.newbyteorder("<")).tobytes()).decode()
     return {"shape": list(values.shape), "dtype": values.dtype.name, "data": data}
 
 
-def unpacked(answers: dict[str, Any]) -> Answers:
-    """Tensors by name, on their way back."""
+def unpacked(answers: dict[str, Any]) -> Outputs:
+    """Unpack the tensors that a page returns, by name."""
     return {
         name: np.frombuffer(base64.b64decode(answer["data"]), "<f4").reshape(answer["shape"])
         for name, answer in answers.items()

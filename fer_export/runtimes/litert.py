@@ -1,4 +1,4 @@
-"""LiteRT, which runs `.tflite` files on telephones, in the environment `tf`."""
+"""This module runs `.tflite` files in LiteRT, the runtime for telephones, in the environment `tf`."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from fer_export.tfenv.worker import Worker
 
 @contextmanager
 def model(worker: Worker, path: Path) -> Iterator[WorkerRuntime]:
-    """A runtime for a `.tflite` with a signature.
+    """Open a runtime for a `.tflite` with a signature.
 
     Raises:
-        InvalidInputError: LiteRT cannot load it.
-        MissingDependencyError: the environment is not there.
+        InvalidInputError: LiteRT cannot load the file.
+        MissingDependencyError: the environment is missing.
     """
     with opened(worker, "litert", "infer.open_litert", path=path) as opened_model:
         yield opened_model
@@ -28,6 +28,6 @@ def model(worker: Worker, path: Path) -> Iterator[WorkerRuntime]:
 @runtime("litert", "litert")
 @contextmanager
 def open_tflite(path: Path, resources: Resources) -> Iterator[Runtime]:
-    """Open a `.tflite`, which takes any number of rows: contract 1 did not tell its batch."""
+    """Open a `.tflite` for any number of rows; LiteRT gives the batch, since contract 1 did not record it."""
     with model(resources.worker, path) as opened_model:
         yield in_batches(opened_model, opened_model.batch)

@@ -1,4 +1,4 @@
-"""ONNX Runtime, with its telemetry off."""
+"""This module runs ONNX files in ONNX Runtime, with its telemetry off."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from fer_export.errors import InvalidInputError, MissingDependencyError, first_line
-from fer_export.runtimes import Answers, Pixels, Runtime, by_input, channels_first, channels_last
+from fer_export.runtimes import Inputs, Outputs, Runtime, channels_first, channels_last
 from fer_export.runtimes.registry import Resources, runtime
 
 
 def _library() -> Any:
-    # Its telemetry is on by default on Linux since 1.31, and this project promises that nothing is sent.
+    # Telemetry is on by default on Linux since 1.31, and this project promises that nothing is sent.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     try:
         import onnxruntime
@@ -27,21 +27,21 @@ def _library() -> Any:
 
 
 def version() -> str:
-    """The installed version."""
+    """Return the installed version."""
     return str(_library().__version__)
 
 
 class OnnxRuntime:
-    """Runs an ONNX file.
+    """Run an ONNX file.
 
     Args:
-        model: the file, or its bytes.
-        provider: an execution provider; when the session does not really have it, that is an error.
-        threads: of the session; None for one a core.
+        model: the file's path, or its bytes.
+        provider: an execution provider; it is an error if the session falls back to another.
+        threads: the number of the session's threads; None takes one for each core.
 
     Raises:
-        MissingDependencyError: onnxruntime, or the provider, is not there.
-        InvalidInputError: the file is missing or no model that runs.
+        MissingDependencyError: onnxruntime or the provider is missing.
+        InvalidInputError: the file is missing or cannot be opened.
     """
 
     name = "onnxruntime"
@@ -62,12 +62,11 @@ class OnnxRuntime:
             raise MissingDependencyError(
                 f"onnxruntime has no {provider} here", hint="pip uninstall onnxruntime; pip install 'fer-export[gpu]'"
             )
-        self.input = self.session.get_inputs()[0].name
         self.outputs = [output.name for output in self.session.get_outputs()]
 
-    def __call__(self, pixels: Pixels) -> Answers:
-        """[N, H, W, C], 0–255 → outputs by name, float32, channels last."""
-        feeds = {name: channels_first(part) for name, part in by_input(pixels, self.input).items()}
+    def __call__(self, inputs: Inputs) -> Outputs:
+        """Compute the outputs [N, …, C] by name, float32, for the inputs [N, …, C] by name."""
+        feeds = {name: channels_first(part) for name, part in inputs.items()}
         answers = self.session.run(self.outputs, feeds)
         return {name: channels_last(answer) for name, answer in zip(self.outputs, answers, strict=True)}
 

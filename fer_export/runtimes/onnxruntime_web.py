@@ -1,4 +1,4 @@
-"""ONNX Runtime Web in headless Chromium: its wasm build with SIMD, on one thread."""
+"""This module runs ONNX files in ONNX Runtime Web in headless Chromium: its wasm build with SIMD, on one thread."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_export.errors import InvalidInputError, ParityError, first_line
-from fer_export.runtimes import Answers, Pixels, Runtime, by_input, channels_first, channels_last
+from fer_export.runtimes import Inputs, Outputs, Runtime, channels_first, channels_last
 from fer_export.runtimes.headless import ASSETS_URL, Headless, packed, unpacked
 from fer_export.runtimes.registry import Resources, runtime
 
@@ -16,7 +16,7 @@ NAME = "onnxruntime-web"
 
 
 class OnnxRuntimeWeb:
-    """An ONNX file in the browser. `model` makes it."""
+    """Run an ONNX file in the browser; `model` makes it."""
 
     name = NAME
 
@@ -24,18 +24,17 @@ class OnnxRuntimeWeb:
         self._page = page
         self._url = url
 
-    def __call__(self, pixels: Pixels) -> Answers:
-        """[N, H, W, C], 0–255 → outputs by name, float32, channels last.
+    def __call__(self, inputs: Inputs) -> Outputs:
+        """Compute the outputs [N, …, C] by name, float32, for the inputs [N, …, C] by name.
 
         Raises:
-            ParityError: ONNX Runtime fails on it.
+            ParityError: ONNX Runtime fails to run the model.
         """
         from playwright.sync_api import Error
 
-        # The harness knows the input of a net that has but one.
-        inputs = {name: packed(channels_first(part)) for name, part in by_input(pixels, "").items()}
+        feeds = {name: packed(channels_first(part)) for name, part in inputs.items()}
         try:
-            answers = unpacked(self._page.evaluate("job => harness.run(...job)", [self._url, inputs]))
+            answers = unpacked(self._page.evaluate("job => harness.run(...job)", [self._url, feeds]))
         except Error as error:
             raise ParityError(f"{self.name} cannot run the model: {first_line(error)}") from error
         return {name: channels_last(answer) for name, answer in answers.items()}
@@ -43,11 +42,11 @@ class OnnxRuntimeWeb:
 
 @contextmanager
 def model(browser: Headless, path: Path) -> Iterator[OnnxRuntimeWeb]:
-    """A runtime for an ONNX file.
+    """Open a runtime for an ONNX file.
 
     Raises:
-        InvalidInputError: ONNX Runtime cannot open it.
-        MissingDependencyError: Playwright, Chromium or the built harness is not there.
+        InvalidInputError: ONNX Runtime cannot open the file.
+        MissingDependencyError: Playwright, Chromium or the built harness is missing.
     """
     page = browser.page(NAME, "harness-onnx.js")
     from playwright.sync_api import Error

@@ -1,6 +1,6 @@
-"""The runtimes by name, and one way to open any artefact in one of them.
+"""This module holds the runtimes by name, and opens any artefact in one of them.
 
-A runtime is one file in this folder: it registers an opener with `runtime`, and that is all it takes. The
+To add a runtime, put a file into this folder that registers an opener with `runtime`. The
 command line, parity, the matrix and the bisection find it here.
 """
 
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Self
 
 from fer_export import runtimes
 from fer_export.errors import UsageError
-from fer_export.runtimes import Answers, Pixels, Runtime
+from fer_export.runtimes import Inputs, Outputs, Runtime
 
 if TYPE_CHECKING:
     from fer_export.runtimes.tfjs import Browser
@@ -27,13 +27,13 @@ Opener = Callable[[Path, "Resources"], AbstractContextManager[Runtime]]
 
 
 class Resources:
-    """What runtimes share: one browser, and one process for each TensorFlow environment; each starts when first used.
+    """Share one browser, and one process for each TensorFlow environment; each starts when it is first used.
 
     Use it in a `with` statement.
 
     Args:
-        browser: one that is open already, and stays open; a new one where None.
-        worker: of the environment `tf`, likewise.
+        browser: a browser that is open already, and stays open; None starts one when needed.
+        worker: a worker in the environment `tf`; None starts one when needed.
     """
 
     def __init__(self, browser: Browser | None = None, worker: Worker | None = None) -> None:
@@ -42,7 +42,7 @@ class Resources:
 
     @property
     def browser(self) -> Browser:
-        """The headless Chromium."""
+        """Return the headless Chromium."""
         if self._browser is None:
             from fer_export.runtimes import tfjs
 
@@ -51,7 +51,7 @@ class Resources:
 
     @property
     def worker(self) -> Worker:
-        """The process of the environment `tf`."""
+        """Return the process of the environment `tf`."""
         if self._worker is None:
             from fer_export.tfenv import worker
 
@@ -69,13 +69,13 @@ class Resources:
 
 @dataclass(frozen=True)
 class Engine:
-    """A registered runtime.
+    """Describe a registered runtime.
 
     Attributes:
-        name: for the command line and for figures.
-        kind: of the artefacts that it runs, as `fer_export.formats.artefact.kind` names them.
+        name: its name on the command line and in figures.
+        kind: the kind of artefact that it runs, as `fer_export.formats.artefact.kind` names it.
         opener: opens an artefact of that kind.
-        order: where several run one kind, the lowest is taken when nobody chooses.
+        order: where several run one kind, the default is the one with the lowest number.
     """
 
     name: str
@@ -100,7 +100,7 @@ def runtime(name: str, kind: str, order: int = 0) -> Callable[[Opener], Opener]:
 
 
 def engines(kind: str | None = None) -> list[Engine]:
-    """All runtimes, or those for one kind of artefact; the one that is taken when nobody chooses comes first."""
+    """Return all runtimes, or those for one kind of artefact, with the default first."""
     for module in pkgutil.iter_modules(runtimes.__path__):
         if module.name != "registry":
             importlib.import_module(f"{runtimes.__name__}.{module.name}")
@@ -109,16 +109,16 @@ def engines(kind: str | None = None) -> list[Engine]:
 
 
 def names(kind: str | None = None) -> tuple[str, ...]:
-    """Names of `engines`."""
+    """Return the names of `engines`."""
     return tuple(each.name for each in engines(kind))
 
 
 def engine(path: Path, name: str | None = None) -> Engine:
-    """The runtime for an artefact: the named one, or the first for its kind.
+    """Return the runtime for an artefact: the named one, or the default for its kind.
 
     Raises:
         InvalidInputError: there is no artefact at the path.
-        UsageError: no runtime has that name, or it does not run such an artefact.
+        UsageError: no runtime has that name, or it does not run artefacts of this kind.
     """
     from fer_export.formats.artefact import kind
 
@@ -136,17 +136,17 @@ def engine(path: Path, name: str | None = None) -> Engine:
 def open_runtime(
     path: Path, resources: Resources, name: str | None = None, *, title: str | None = None
 ) -> Iterator[Runtime]:
-    """Open any artefact. The runtime takes any number of pictures, whatever the artefact's batch.
+    """Open any artefact for any number of rows, whatever its batch.
 
     Args:
-        path: of the artefact.
-        resources: browser and TensorFlow process, which start only where they are needed.
-        name: of the runtime; the first for the artefact's kind where None.
-        title: of the artefact, to tell two in one runtime apart in figures; none where None.
+        path: the artefact's path.
+        resources: the browser and the TensorFlow process, which start only where they are needed.
+        name: the runtime's name; None takes the default for the artefact's kind.
+        title: the artefact's name in figures, to tell apart two that run in the same runtime.
 
     Raises:
-        InvalidInputError, ContractError, MissingDependencyError: the artefact cannot be read, or not be run here.
-        UsageError: that runtime does not run such an artefact.
+        InvalidInputError, ContractError, MissingDependencyError: the artefact cannot be read or cannot be run here.
+        UsageError: the runtime does not run artefacts of this kind.
     """
     from fer_export.formats.artefact import read_contract
     from fer_export.runtimes.fixed_batch import in_batches
@@ -158,16 +158,16 @@ def open_runtime(
 
 @dataclass(frozen=True)
 class _Titled:
-    """A runtime under a name of its artefact's, so that two of the same runtime can be told apart."""
+    """Give a runtime a name with its artefact's title, to tell apart two of the same runtime."""
 
     runtime: Runtime
     title: str
 
     @property
     def name(self) -> str:
-        """The runtime's own name and the artefact's."""
+        """Return the runtime's own name and the artefact's."""
         return f"{self.runtime.name} {self.title}"
 
-    def __call__(self, pixels: Pixels) -> Answers:
-        """Run it: [N, H, W, C], 0–255 → outputs by name."""
-        return self.runtime(pixels)
+    def __call__(self, inputs: Inputs) -> Outputs:
+        """Run the artefact."""
+        return self.runtime(inputs)

@@ -1,4 +1,4 @@
-"""TF.js in headless Chromium."""
+"""This module runs TF.js models in headless Chromium."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_export.errors import InvalidInputError, MissingDependencyError, ParityError, first_line
-from fer_export.runtimes import Answers, Pixels, Runtime, by_input
+from fer_export.runtimes import Inputs, Outputs, Runtime
 from fer_export.runtimes.headless import ASSETS_URL, Headless, packed, unpacked
 from fer_export.runtimes.registry import Opener, Resources, runtime
 
@@ -16,39 +16,42 @@ BACKENDS = ("wasm", "webgl", "webgpu", "cpu")
 
 
 class Browser(Headless):
-    """One headless Chromium with TF.js in it. Use it in a `with` statement; it starts when first used.
+    """Hold one headless Chromium with TF.js in it. Use it in a `with` statement; it starts when it is first used.
 
     Raises:
-        MissingDependencyError: on first use, where Playwright, Chromium or the built harness is not there.
+        MissingDependencyError: Playwright, Chromium or the built harness is missing; raised on first use.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        #: Of TF.js, used last.
+        #: The TF.js page that was used last.
         self._page: Any = None
         self._ready: set[str] = set()
 
     @property
     def tfjs_version(self) -> str:
-        """The version of TF.js in the harness."""
+        """Return the version of TF.js in the harness."""
         return str(self._any_page().evaluate("harness.version"))
 
     @contextmanager
     def open(self, directory: Path, backend: str) -> Iterator[TfjsRuntime]:
-        """A runtime for the model in a folder, loaded by TF.js's own loader.
+        """Open a runtime for the model in a folder, loaded by TF.js's own loader.
 
-        Models on different backends may be open at once: each backend has a page of its own.
+        Models on different backends may be open at once, since each backend has a page of its own.
 
         Raises:
-            MissingDependencyError: the backend cannot be had, so that nothing can be shown.
+            MissingDependencyError: the backend cannot be started here.
             InvalidInputError: TF.js cannot load the model.
         """
         page = self._page_of(backend)
         from playwright.sync_api import Error
 
         if backend not in self._ready:
-            # Where a backend fails, TF.js takes another one and goes on.
-            active = page.evaluate("([b, w]) => harness.setup(b, w)", [backend, ASSETS_URL])
+            # Where a backend fails, TF.js silently takes another one.
+            try:
+                active = page.evaluate("([b, w]) => harness.setup(b, w)", [backend, ASSETS_URL])
+            except Error as error:
+                raise MissingDependencyError(f"tfjs-{backend} cannot be had here: {first_line(error)}") from error
             if active != backend:
                 raise MissingDependencyError(
                     f"tfjs-{backend} cannot be had here: this browser's TF.js falls back to {active or 'nothing'}"
@@ -66,28 +69,28 @@ class Browser(Headless):
 
     @property
     def renderer(self) -> str:
-        """What WebGL draws with, as the browser names it; empty where it does not tell."""
+        """Return the name of WebGL's renderer; it is empty where the browser does not give it."""
         return str(self._any_page().evaluate("harness.renderer()"))
 
     def time(
-        self, runtimes: Sequence[TfjsRuntime], pixels: Sequence[Pixels], turns: int
+        self, runtimes: Sequence[TfjsRuntime], inputs: Sequence[Inputs], turns: int
     ) -> list[list[tuple[float, float]]]:
         """Execute models in turn inside the page, `turns` times each: first, second, first, second, …
 
         Args:
-            runtimes: open, of this browser and of one backend.
-            pixels: for each of them, [N, H, W, C], 0–255.
+            runtimes: open models of this browser, all on one backend.
+            inputs: the inputs for each of them, [N, …, C] by name.
 
         Returns:
-            For each of them when its executions began and ended, in milliseconds: with the read-back of all
-            outputs, without the upload of the pixels.
+            For each model, the begin and end of its executions in milliseconds. The read-back of all outputs counts,
+            the upload of the inputs does not.
 
         Raises:
-            ParityError: TF.js fails on it.
+            ParityError: TF.js fails to run a model.
         """
         from playwright.sync_api import Error
 
-        jobs = [runtime.job(each) for runtime, each in zip(runtimes, pixels, strict=True)]
+        jobs = [runtime.job(each) for runtime, each in zip(runtimes, inputs, strict=True)]
         try:
             spans = runtimes[0].page.evaluate("([jobs, turns]) => harness.time(jobs, turns)", [jobs, turns])
         except Error as error:
@@ -103,28 +106,27 @@ class Browser(Headless):
 
 
 class TfjsRuntime:
-    """A model in the browser. `Browser.open` makes it."""
+    """Run a model in the browser; `Browser.open` makes it."""
 
     def __init__(self, page: Any, url: str, backend: str) -> None:
         self.page = page
         self._url = url
         self.name = f"tfjs-{backend}"
 
-    def job(self, pixels: Pixels) -> list[Any]:
-        """[N, H, W, C], 0–255 → the model and its inputs, as the harness takes them."""
-        # TF.js finds the input of a net that has but one by itself.
-        return [self._url, {name: packed(part) for name, part in by_input(pixels, "").items()}]
+    def job(self, inputs: Inputs) -> list[Any]:
+        """Pack the model and its inputs [N, …, C] by name as the harness takes them."""
+        return [self._url, {name: packed(part) for name, part in inputs.items()}]
 
-    def __call__(self, pixels: Pixels) -> Answers:
-        """[N, H, W, C], 0–255 → outputs by name, float32, channels last.
+    def __call__(self, inputs: Inputs) -> Outputs:
+        """Compute the outputs [N, …, C] by name, float32, for the inputs [N, …, C] by name.
 
         Raises:
-            ParityError: TF.js fails on it.
+            ParityError: TF.js fails to run the model.
         """
         from playwright.sync_api import Error
 
         try:
-            return unpacked(self.page.evaluate("job => harness.run(...job)", self.job(pixels)))
+            return unpacked(self.page.evaluate("job => harness.run(...job)", self.job(inputs)))
         except Error as error:
             raise ParityError(f"{self.name} cannot run the model: {first_line(error)}") from error
 

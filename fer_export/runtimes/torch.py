@@ -1,4 +1,4 @@
-"""The reference: the module itself, in float32."""
+"""This module runs the reference: the module itself, in torch, in float32."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer_export.contract import Contract
-from fer_export.runtimes import Answers, Pixels, Runtime, by_input, channels_first, channels_last
+from fer_export.runtimes import Inputs, Outputs, Runtime, channels_first, channels_last
 from fer_export.runtimes.registry import Resources, runtime
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class TorchRuntime:
-    """Runs an `nn.Module` whose outputs come in the order of the contract's."""
+    """Run an `nn.Module` whose outputs are in the order of the contract's."""
 
     name = "torch"
 
@@ -24,13 +24,13 @@ class TorchRuntime:
         self.module = module.eval()
         self.contract = contract
 
-    def __call__(self, pixels: Pixels) -> Answers:
-        """[N, H, W, C], 0–255 → outputs by name, float32, channels last."""
+    def __call__(self, inputs: Inputs) -> Outputs:
+        """Compute the outputs [N, …, C] by name, float32, for the inputs [N, …, C] by name."""
         import torch
 
-        parts = by_input(pixels, self.contract.inputs[0].name).values()
+        parts = [channels_first(inputs[spec.name]) for spec in self.contract.inputs]
         with torch.inference_mode():
-            answers = self.module(*(torch.from_numpy(channels_first(part)) for part in parts))
+            answers = self.module(*(torch.from_numpy(part) for part in parts))
         named = zip(self.contract.outputs, answers, strict=True)
         return {output.name: channels_last(answer.numpy()) for output, answer in named}
 
@@ -38,7 +38,7 @@ class TorchRuntime:
 @runtime("torch", "torch")
 @contextmanager
 def open_checkpoint(path: Path, resources: Resources) -> Iterator[Runtime]:
-    """Open a checkpoint of an architecture of this project."""
+    """Open a checkpoint whose architecture belongs to this project."""
     from fer_export.formats import checkpoint
 
     loaded = checkpoint.load(path)

@@ -1,1 +1,1 @@
-"""Environments of their own for TensorFlow, and the processes that run in them."""
+"""This package makes environments of their own for TensorFlow, and runs processes in them."""

@@ -1,13 +1,13 @@
-"""Environments for what the core does not hold: TensorFlow, and the older TensorFlow of onnx-tf.
+"""This module makes environments for what the core does not install: TensorFlow, and the older one of onnx-tf.
 
-One mechanism for both. An environment is a venv under the cache folder, made from a packaged list of
-pinned versions. `fer_export/tfenv/tasks` runs in it as a process of its own, JSON in and JSON out
-(`fer_export.tfenv.worker`). TensorFlow is never imported into a command's own process, not
-even where it could be: onnx-tf's versions cannot live beside the core's, a crash in native code
-stays a message, and one path is tested instead of two.
+There is one mechanism for both. An environment is a venv under the cache folder, made from a packaged list of
+pinned versions. `fer_export/tfenv/tasks` runs in it as a process of its own that reads and writes JSON
+(`fer_export.tfenv.worker`). TensorFlow is never imported into a command's own process, even
+where that would work: onnx-tf's versions conflict with the core's, a crash in native code becomes
+an error message, and there is only one path to test.
 
-Where the extra `[tf]` is installed beside the core, in just the versions that it pins, the process
-runs on this Python and no environment has to be made.
+Where the extra `[tf]` is installed beside the core, in exactly the versions that it pins, the process
+runs on this Python and no environment is needed.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _LISTS = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Environment:
-    """What can be made.
+    """Describe an environment that can be made.
 
     Attributes:
-        purpose: in a few words.
-        pythons: the versions of Python that all of its packages have wheels for.
-        imports: what has to be importable before it counts as made.
-        size: on disk.
+        purpose: what it is for, in a few words.
+        pythons: the Python versions for which all of its packages have wheels.
+        imports: the modules that have to be importable before it counts as made.
+        size: its size on disk.
     """
 
     name: str
@@ -46,22 +46,22 @@ class Environment:
 
     @property
     def requirements(self) -> str:
-        """Every package with its version, dependencies included: a pip requirements file."""
+        """Return the pip requirements file: every package with its version, dependencies included."""
         return (_LISTS / f"{self.name}.txt").read_text("utf-8")
 
     @property
     def folder(self) -> Path:
-        """Where it is, or will be."""
+        """Return the folder where it is or will be."""
         return cache_folder() / "environments" / self.name
 
     @property
     def interpreter(self) -> Path:
-        """Its Python."""
+        """Return the path of its Python."""
         return self.folder / "bin" / "python"
 
     @property
     def state(self) -> str:
-        """`ready`, `outdated` (made from other versions, or its Python is gone) or `missing`."""
+        """Return `ready`, `outdated` (made from other versions, or its Python is gone) or `missing`."""
         if not self.folder.is_dir():
             return "missing"
         made_from = self.folder / "requirements.txt"
@@ -85,10 +85,10 @@ ENVIRONMENTS = {
 
 
 def get(name: str) -> Environment:
-    """An environment by name.
+    """Return an environment by name.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: no environment has this name.
     """
     if name not in ENVIRONMENTS:
         raise UsageError(f"no environment is named {name!r}", hint=f"there is: {', '.join(ENVIRONMENTS)}")
@@ -96,10 +96,10 @@ def get(name: str) -> Environment:
 
 
 def python(name: str) -> Path:
-    """The Python to run an environment's processes on.
+    """Return the Python that runs an environment's processes.
 
     Raises:
-        MissingDependencyError: the environment is not there, or made from other versions.
+        MissingDependencyError: the environment is missing, or was made from other versions.
     """
     environment = get(name)
     state = environment.state
@@ -116,20 +116,20 @@ def python(name: str) -> Path:
 def create(
     name: str, *, base: Path | None = None, again: bool = False, started: Callable[[str], object] = lambda step: None
 ) -> Environment:
-    """Make an environment; nothing happens where it is ready.
+    """Make an environment, unless it is ready already.
 
-    It is made under another name, tried, and renamed. A run that was broken off leaves that folder,
-    and the next run goes on in it.
+    It is made under another name, tested, and renamed. An interrupted run leaves that folder,
+    and the next run continues in it.
 
     Args:
-        base: the Python to make it with; otherwise this one, or one on PATH of a version that fits.
-        again: make it anew even so; the old one stays until then.
-        started: told each step.
+        base: the Python to make it with; None takes this one, or one on PATH of a version that fits.
+        again: make it anew even if it is ready; the old one stays until then.
+        started: called with a description of each step.
 
     Raises:
-        UsageError: `base` is not there.
+        UsageError: `base` does not exist.
         MissingDependencyError: no Python fits, or pip cannot install the packages.
-        InvalidInputError: the cache folder cannot be written, or another process is at it.
+        InvalidInputError: the cache folder cannot be written, or another process is making the environment.
     """
     environment = get(name)
     if environment.state == "ready" and not again:
@@ -151,14 +151,14 @@ def create(
         old = environment.folder.with_name(f".{name}.old")
         if environment.folder.exists():
             environment.folder.replace(old)
-        # Scripts in bin/ keep the old name in their first line: only its Python is ever called.
+        # Scripts in bin/ keep the old path in their first line, which is no harm: only the Python is called.
         partial.replace(environment.folder)
         shutil.rmtree(old, ignore_errors=True)
     return environment
 
 
 def remove(name: str) -> bool:
-    """Remove an environment and what a broken-off run left of one; says whether there was any."""
+    """Remove an environment and what an interrupted run left of it; return whether there was any."""
     environment = get(name)
     places = (environment.folder, environment.folder.with_name(f".{name}.partial"))
     found = [place for place in places if place.is_dir()]
@@ -168,7 +168,7 @@ def remove(name: str) -> bool:
 
 
 def direct_requirements(name: str) -> list[str]:
-    """What is asked for by name, of which the rest of the list follows: `tensorflow==2.19.0`, …"""
+    """Return the packages that are asked for by name, without their dependencies: `tensorflow==2.19.0`, …"""
     return _lines((_LISTS / f"{name}.in").read_text("utf-8"))
 
 
@@ -185,13 +185,13 @@ def _installed_here(name: str) -> bool:
 
 
 def _install(interpreter: Path, environment: Environment, started: Callable[[str], object]) -> None:
-    """One package after the other: a run that is broken off has lost one download, not all."""
+    """Install one package after the other, so that an interrupted run loses only one download."""
     pip: list[Path | str] = [interpreter, "-m", "pip", "--disable-pip-version-check"]
     there = _run([*pip, "freeze", "--all"], environment)
     missing = [line for line in _lines(environment.requirements) if line not in there]
     for count, line in enumerate(missing, 1):
         started(f"{count} of {len(missing)}: {line}")
-        # The list is complete, so pip need not look at what each depends on.
+        # The list is complete, so pip does not have to resolve dependencies.
         _run([*pip, "install", "--quiet", "--no-deps", "--no-input", "--progress-bar", "off", line], environment)
 
 
@@ -232,7 +232,7 @@ def _alone(environment: Environment) -> Iterator[None]:
 
 
 def _run(command: Sequence[Path | str], environment: Environment) -> list[str]:
-    """The lines that a command says; the last one goes into the error."""
+    """Run a command and return the lines that it prints; the last one goes into the error."""
     done = subprocess.run(
         [str(part) for part in command],
         stdout=subprocess.PIPE,

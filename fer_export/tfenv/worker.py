@@ -1,4 +1,4 @@
-"""A process in an environment: JSON in, JSON out, one line each."""
+"""This module runs a process in an environment, and exchanges one line of JSON for each call."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fer_export.tfenv.tasks.__main__ import decoded, encoded
 
 _WORKERS = Path(environments.__file__).parent / "tasks"
 _SETTINGS = {
-    # With oneDNN, grappler writes operators that TF.js cannot run (_FusedHardSwish); and the numbers would
+    # With oneDNN, grappler writes operators that TF.js cannot run (_FusedHardSwish), and the results would
     # depend on the processor.
     "TF_ENABLE_ONEDNN_OPTS": "0",
     "TF_CPP_MIN_LOG_LEVEL": "2",
@@ -27,13 +27,13 @@ _SETTINGS = {
 
 
 class Worker:
-    """One process, with what it has loaded. Use it in a `with` statement; it starts when first called.
+    """Hold one process, with what it has loaded. Use it in a `with` statement; it starts with the first call.
 
     Args:
-        name: of the environment.
+        name: the environment's name.
 
     Raises:
-        MissingDependencyError: on first use, where the environment is not there.
+        MissingDependencyError: the environment is missing; raised with the first call.
     """
 
     def __init__(self, name: str) -> None:
@@ -51,7 +51,7 @@ class Worker:
         if process is not None:
             assert process.stdin is not None
             assert process.stdout is not None
-            # It holds nothing that could be lost, and TensorFlow takes its time to end.
+            # The process holds nothing that could be lost, and TensorFlow is slow to exit by itself.
             process.kill()
             process.wait()
             process.stdout.close()
@@ -61,14 +61,14 @@ class Worker:
             self._log.close()
 
     def call(self, task: str, **arguments: Any) -> Any:
-        """Call `function` of `fer_export/tfenv/tasks/module.py` in the process.
+        """Call a function of `fer_export/tfenv/tasks` in the process, and return its result.
 
         Args:
-            task: `module.function`.
-            arguments: what JSON holds, numpy arrays and paths.
+            task: `module.function` in that folder.
+            arguments: the function's arguments: JSON's own types, numpy arrays and paths.
 
         Raises:
-            InvalidInputError: the function raised, or the process died; with its reason.
+            InvalidInputError: the function raised, or the process died; the message gives the reason.
             MissingDependencyError: the environment lacks something.
         """
         process = self._started()
@@ -100,7 +100,7 @@ class Worker:
         if self._process is None:
             interpreter = environments.python(self.name)
             self._log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
-            # -I: neither PYTHONPATH nor the user's own site-packages get in.
+            # -I keeps out PYTHONPATH and the user's own site-packages.
             self._process = subprocess.Popen(
                 [str(interpreter), "-I", "-X", "utf8", str(_WORKERS)],
                 stdin=subprocess.PIPE,
@@ -120,6 +120,6 @@ class Worker:
 
 
 def _reason(text: str) -> str:
-    """One line of an exception's many: TensorFlow's begin with a heading, and end with the reason."""
+    """Return the line of an exception's message that gives the reason: TensorFlow's begin with a heading."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines[0].endswith(":") else lines[0]

@@ -1,4 +1,4 @@
-"""Writes TensorFlow nodes, and brings values into the layout that an operator asks for."""
+"""This module writes TensorFlow nodes and brings values into the layout that an operator needs."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from fer_export.errors import InvalidInputError
 from fer_export.tfgraph.graph import FLOAT, INT32, Array, Attribute, DType, Graph, Node, Shape, constant_node
 from fer_export.tfgraph.layout import Permutation, Value, identity
 
-#: Operators whose first input is not the tensor that they work on, and which input is.
+#: Operators whose type is not that of their first input, and the index of the input that decides it.
 _TYPED_BY = {"Split": 1, "Conv2DBackpropInput": 2, "SelectV2": 1, "Fill": 1, "OneHot": 2}
 _UNTYPED = ("Placeholder", "Const", "Cast", "Range")
 
 
 class Builder:
-    """Grows one graph. Constants and transposes are written once each, when first read.
+    """Add nodes to one graph; a constant or transpose that several nodes read is written once.
 
     Args:
-        reserved: names that no node gets but the one that asks for it.
+        reserved: the names of the graph's outputs. They are set aside, so that no other node takes them.
     """
 
     def __init__(self, reserved: Sequence[str] = ()) -> None:
@@ -41,11 +41,11 @@ class Builder:
         dtype: DType | None = None,
         reserved: bool = False,
     ) -> str:
-        """Add a node under a free name made from `name`; answers that name.
+        """Add a node under a free name made from `name`, and return that name.
 
         Args:
-            dtype: of what it makes; that of its input where None.
-            reserved: the name is one that `reserved` answered.
+            dtype: the type of the node's outputs; None takes the type of its input.
+            reserved: `name` comes from the method `reserved` and is used as it is.
         """
         name = name if reserved else self.free_name(name)
         attributes = dict(attributes or {})
@@ -57,11 +57,11 @@ class Builder:
         return name
 
     def dtype(self, tensor: str) -> DType:
-        """The type of a tensor; all outputs of a node have one."""
+        """Return the type of a tensor; all outputs of a node have the same one."""
         return self._dtypes[tensor.partition(":")[0]]
 
     def free_name(self, wanted: str) -> str:
-        """A name that TensorFlow takes (node_def.proto) and that nobody has yet."""
+        """Return a name that TensorFlow accepts (node_def.proto) and that no node has yet."""
         clean = re.sub(r"[^A-Za-z0-9_./-]", "_", wanted)
         clean = clean if re.match(r"[A-Za-z0-9.]", clean) else f"n{clean}"
         name, count = clean, 1
@@ -71,14 +71,14 @@ class Builder:
         return name
 
     def reserved(self, name: str) -> str:
-        """The name that was kept for an output."""
+        """Return the node name that was set aside for an output."""
         return self._reserved[name]
 
     def constant(self, name: str, array: Array) -> str:
-        """A new constant, in a type that TF.js has.
+        """Write a new constant, in a type that TF.js has, and return its name.
 
         Raises:
-            InvalidInputError: integers beyond 32 bits.
+            InvalidInputError: an integer does not fit into 32 bits.
         """
         array = _stored(name, array)
         name = self.free_name(name)
@@ -91,22 +91,22 @@ class Builder:
         return name
 
     def ints(self, name: str, values: Sequence[int]) -> str:
-        """A constant list of int32, for axes and shapes; the same list is written once."""
+        """Return a constant list of int32, for axes and shapes; the same list is written once."""
         return self._once(("ints", tuple(values)), name, np.array(values, np.int32).reshape(-1))
 
     def scalar(self, value: float, dtype: DType = FLOAT) -> str:
-        """A constant of rank 0; the same number is written once."""
+        """Return a constant of rank 0; the same number is written once."""
         kind = {"DT_INT32": np.int32, "DT_BOOL": np.bool_}.get(dtype.name, np.float32)
         return self._once(("scalar", repr(value), dtype), "scalar", np.array(value, kind))
 
     def read(self, value: Value, permutation: Permutation | None = None, rank: int | None = None) -> str:
-        """The tensor that holds a value in a layout.
+        """Return the tensor that holds a value in a layout.
 
         Args:
-            value: what to read.
-            permutation: the order wanted, of `rank` axes; the order it has where None.
-            rank: for operators that broadcast: axes of size 1 are thought before the value's own,
-                and written only where the order of the others demands it.
+            value: the value to read.
+            permutation: the order of the `rank` axes; None keeps the order that the value has.
+            rank: the rank to broadcast to. Axes of size 1 are added in front of the value's own; they are
+                written only where the order of the other axes requires it.
         """
         rank = value.rank if rank is None else rank
         if value.columns is not None and (permutation is not None or rank != 2):
@@ -136,12 +136,12 @@ class Builder:
         return self._written[key]
 
     def reshape(self, name: str, tensor: str, shape: Sequence[int | None]) -> str:
-        """A Reshape node; one size at most may be free."""
+        """Write a Reshape node and return its name; at most one size may be free."""
         sizes = [-1 if size is None else size for size in shape]
         return self.emit(name, "Reshape", (tensor, self.ints("shape", sizes)), {"Tshape": INT32})
 
     def unflatten(self, value: Value) -> Value:
-        """A flattened value with its columns in ONNX's order, written out; others as they are."""
+        """Return a flattened value with its columns in ONNX's order, and any other value as it is."""
         source = value.flattened
         if value.columns is None or source is None:
             return value
@@ -152,7 +152,7 @@ class Builder:
         return Value(value.shape, (0, 1), self._written[key], dtype=value.dtype)
 
     def _moved(self, value: Value, permutation: Permutation, now: Shape) -> str:
-        """A Reshape where only axes of size 1 move or there are no values, else a Transpose."""
+        """Write a Reshape where only axes of size 1 move or there are no values, else a Transpose."""
         if same_order(value, permutation) or 0 in value.shape:
             shape = [value.shape[axis] for axis in permutation]
             return self.reshape(f"{value.tensor}/reshape", value.tensor, shape)
@@ -176,7 +176,7 @@ class Builder:
 
 
 def same_order(value: Value, permutation: Permutation) -> bool:
-    """Whether going to another permutation moves only axes of size 1, so that a Reshape does it."""
+    """Return whether the change of permutation moves only axes of size 1, so that a Reshape does it."""
     free = [axis for axis in range(value.rank) if value.shape[axis] is None]
     now = [axis for axis in value.permutation if value.shape[axis] != 1]
     then = [axis for axis in permutation if value.shape[axis] != 1]

@@ -1,4 +1,4 @@
-"""The conversion itself: walk the ONNX graph once, in its own order."""
+"""This module converts an ONNX graph: it visits each node once, in the graph's own order."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import onnx
 from fer_export.errors import InvalidInputError, UnsupportedOperatorError
 from fer_export.tfgraph import operators  # noqa: F401  (fills the table)
 from fer_export.tfgraph.builder import Builder
-from fer_export.tfgraph.graph import BOOL, FLOAT, INT32, DType, Graph, Held, Node, producer
+from fer_export.tfgraph.graph import BOOL, FLOAT, INT32, DType, Graph, Node, TensorLayout, producer
 from fer_export.tfgraph.layout import Value, channels_last, constant
-from fer_export.tfgraph.node_context import Call
+from fer_export.tfgraph.node_context import NodeContext
 from fer_export.tfgraph.passes import run
 from fer_export.tfgraph.prepare import Prepared, prepare
 from fer_export.tfgraph.registry import TABLE
 
-#: ONNX's types that TF.js can hold, and in what: 64-bit integers as long as they fit into 32.
+#: The ONNX types that TF.js can hold, and the type that holds each; 64-bit integers have to fit into 32 bits.
 _DTYPES: dict[int, DType] = {
     onnx.TensorProto.FLOAT: FLOAT,
     onnx.TensorProto.INT32: INT32,
@@ -32,12 +32,12 @@ def convert(model: onnx.ModelProto, *, passes: bool | Collection[str] = True) ->
     Inputs and outputs of rank 3 and more come out as [N, …, C]; names are kept.
 
     Args:
-        model: one graph of the default operator domain; float32, integers, booleans.
-        passes: run the rewriting passes: all, none, or those named (see `passes.PASSES`).
+        model: one graph of the default operator domain, with float32, integers and booleans.
+        passes: the rewriting passes to run: True for all, False for none, or their names (see `passes.PASSES`).
 
     Raises:
-        UnsupportedOperatorError: an operator, attribute, type or form of it that has no function.
-        InvalidInputError: the model does not hold together.
+        UnsupportedOperatorError: an operator, attribute or type has no function in the table.
+        InvalidInputError: the model is inconsistent.
     """
     _refuse_unknown(model)
     prepared = prepare(model)
@@ -50,7 +50,7 @@ def convert(model: onnx.ModelProto, *, passes: bool | Collection[str] = True) ->
             values[name] = constant(array, name)
     for node in prepared.nodes:
         _check(node, prepared)
-        call = Call(
+        context = NodeContext(
             node,
             [values[name] if name else None for name in node.input],
             [prepared.shapes.get(name, ()) for name in node.output],
@@ -58,12 +58,12 @@ def convert(model: onnx.ModelProto, *, passes: bool | Collection[str] = True) ->
             prepared.opset,
             [_DTYPES.get(prepared.types.get(name, 1), FLOAT) for name in node.output],
         )
-        answer = TABLE[node.op_type].function(call)
+        answer = TABLE[node.op_type].function(context)
         results = answer if isinstance(answer, tuple) else (answer,)
         values.update(zip(node.output, results, strict=False))
     graph = builder.graph
     graph.values = {
-        name: Held(value.tensor, value.permutation, value.columns, value.dtype)
+        name: TensorLayout(value.tensor, value.permutation, value.columns, value.dtype)
         for name, value in values.items()
         if value.constant is None
     }
@@ -74,7 +74,7 @@ def convert(model: onnx.ModelProto, *, passes: bool | Collection[str] = True) ->
 
 
 def _refuse_unknown(model: onnx.ModelProto) -> None:
-    """Look at all nodes before any is converted, so that the error comes first."""
+    """Check all nodes before any is converted, so that an unsupported one is reported at once."""
     for node in model.graph.node:
         name = node.name or node.output[0]
         if node.domain not in ("", "ai.onnx"):
@@ -114,7 +114,7 @@ def _placeholder(builder: Builder, name: str, prepared: Prepared) -> Value:
 
 
 def _outputs(builder: Builder, values: Mapping[str, Value]) -> None:
-    """Give each tensor its output's own name: by renaming its node where that is free to do."""
+    """Give each output's tensor the output's own name, by renaming its node where no other node is needed."""
     graph = builder.graph
     tensors = {name: builder.read(value, channels_last(value.rank)) for name, value in values.items()}
     by_name = {node.name: node for node in graph.nodes}
@@ -130,10 +130,10 @@ def _outputs(builder: Builder, values: Mapping[str, Value]) -> None:
         _note(graph, final, values[name].dtype)
     graph.nodes = [_renamed(node, renamed) for node in graph.nodes]
     graph.values = {
-        name: replace(held, tensor=renamed.get(held.tensor, held.tensor)) for name, held in graph.values.items()
+        name: replace(layout, tensor=renamed.get(layout.tensor, layout.tensor)) for name, layout in graph.values.items()
     }
     for name, value in values.items():
-        graph.values[name] = Held(builder.reserved(name), channels_last(value.rank), dtype=value.dtype)
+        graph.values[name] = TensorLayout(builder.reserved(name), channels_last(value.rank), dtype=value.dtype)
 
 
 def _note(graph: Graph, name: str, dtype: DType) -> None:

@@ -1,4 +1,4 @@
-"""Nodes that can be computed now, by ONNX's own reference."""
+"""This module computes nodes whose result is known before the run, with ONNX's reference evaluator."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from onnx import helper, numpy_helper
 
 from fer_export.tfgraph.graph import Array, Shape
 
-#: Nothing is computed that would make more than this many values out of fewer.
+#: A node whose result would have more values than this is not computed.
 _LARGEST = 1 << 22
 _NEVER = ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial")
 
@@ -23,18 +23,18 @@ def fold(
     opset: int,
     sizes: dict[str, Shape] | None = None,
 ) -> list[Array] | None:
-    """What a node answers, where that is known.
+    """Return what a node computes, where that is known before the run.
 
-    1. Shape and Size, if the sizes asked for are not free.
-    2. A Constant of numbers, in whichever of its attributes they are.
-    3. A Gather or Slice that takes the known ones among the sizes that a Shape answered.
-    4. Any node whose inputs are all known.
+    1. Shape and Size are known where the sizes asked for are not free.
+    2. A Constant of numbers is known, whichever of its attributes holds them.
+    3. A Gather or Slice of a Shape's result is known where it takes only sizes that are not free.
+    4. Any other node is known where all its inputs are.
 
     Args:
-        sizes: what each Shape answered, for rule 3; filled here.
+        sizes: the result of each Shape with a free size, for rule 3; this function adds to it.
 
     Returns:
-        None where it is not known, or where the reference cannot compute it.
+        One array for each output, or None where the result is not known or the reference cannot compute it.
     """
     if node.op_type in _NEVER or node.domain not in ("", "ai.onnx") or any(a.HasField("g") for a in node.attribute):
         return None
@@ -68,7 +68,7 @@ def _of_shape(node: onnx.NodeProto, shape: Shape, sizes: dict[str, Shape]) -> li
 def _taken(node: onnx.NodeProto, arrays: Mapping[str, Array], found: Shape, opset: int) -> list[Array] | None:
     if any(name not in arrays for name in node.input[1:] if name):
         return None
-    # A free size is a number that cannot be one, and that the result must not hold.
+    # -1 stands for a free size, which no real size can be; a result that holds it is discarded.
     stand_in = np.array([-1 if size is None else size for size in found], np.int64)
     inputs = {name: arrays[name] for name in node.input[1:] if name} | {node.input[0]: stand_in}
     results = _evaluate(node, inputs, opset)
@@ -94,7 +94,7 @@ def _evaluate(node: onnx.NodeProto, inputs: dict[str, Array], opset: int) -> lis
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             results = ReferenceEvaluator(model).run(None, inputs)
-    except Exception:  # the reference raises of everything; the node is then converted, or refused by name
+    except Exception:  # the reference raises many types; the node is then converted, or refused by name
         return None
     if not all(isinstance(result, np.ndarray | np.generic) for result in results):
         return None

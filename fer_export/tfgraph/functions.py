@@ -1,4 +1,4 @@
-"""ONNX operators that the standard defines by others: written out where the table has no function."""
+"""This module writes out operators that the ONNX standard defines by others and the table has no function for."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from fer_export.errors import UnsupportedOperatorError
 
 
 def expand(node: onnx.NodeProto, opset: int, types: Mapping[str, onnx.TypeProto]) -> list[onnx.NodeProto] | None:
-    """The nodes that a node stands for (https://onnx.ai/onnx/repo-docs/IR.html#functions).
+    """Return the nodes that a node stands for (https://onnx.ai/onnx/repo-docs/IR.html#functions).
 
     Args:
-        opset: of the model.
-        types: of the node's inputs, which some definitions depend on.
+        opset: the model's opset.
+        types: the types of the node's inputs, which some definitions depend on.
 
     Returns:
-        None where the standard has no such definition.
+        The nodes, or None where the standard has no such definition.
 
     Raises:
-        UnsupportedOperatorError: the definition cannot be had for these inputs.
+        UnsupportedOperatorError: the definition itself contains a subgraph.
     """
     try:
         schema = onnx.defs.get_schema(node.op_type, opset, "")
@@ -74,7 +74,7 @@ def _body(
 
 
 def _fitting(versions: list[int], opset: int) -> int:
-    """The newest definition that the opset knows, or the oldest one: older operators got theirs later."""
+    """Return the newest version not above the opset, or the oldest: some operators got their definition later."""
     return max((version for version in versions if version <= opset), default=min(versions))
 
 

@@ -1,6 +1,6 @@
-"""A TensorFlow graph in memory: nodes, constants, signature.
+"""This module holds a TensorFlow graph in memory: nodes, constants and signature.
 
-Names and attributes are those of tensorflow/core/framework/{graph,node_def,attr_value}.proto.
+Names and attributes follow tensorflow/core/framework/{graph,node_def,attr_value}.proto.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class DType:
-    """An attribute that holds a type: `DT_FLOAT`, `DT_INT32`, …"""
+    """Represent an attribute that holds a type: `DT_FLOAT`, `DT_INT32`, …"""
 
     name: str
 
@@ -32,13 +32,13 @@ Attribute = bool | int | float | str | DType | tuple[int, ...] | tuple[str, ...]
 
 
 def dtype_of(array: Array) -> DType:
-    """The TensorFlow type that holds a numpy array; 64 bits are held in 32."""
+    """Return the TensorFlow type for a numpy array; 64-bit numbers are stored in 32 bits."""
     return _OF_NUMPY[array.dtype.name]
 
 
 @dataclass(frozen=True)
 class Node:
-    """One operation. An input is a node's name, or `name:k` for its output k > 0."""
+    """Represent one operation; an input is a node's name, or `name:k` for that node's output k > 0."""
 
     name: str
     op: str
@@ -47,8 +47,8 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Held:
-    """Where the graph holds an ONNX value, and how; `layout.Value` says what the fields mean."""
+class TensorLayout:
+    """Say where the graph holds an ONNX value, and how; the fields are those of `layout.Value`."""
 
     tensor: str
     permutation: tuple[int, ...]
@@ -58,13 +58,13 @@ class Held:
 
 @dataclass
 class Graph:
-    """Nodes in execution order.
+    """Hold the nodes in execution order, with the graph's inputs and outputs.
 
     Attributes:
-        inputs, outputs: name → shape, `None` for a free size; each is also a node's name.
-        constants: node name → array; their nodes have op `Const`.
+        inputs, outputs: name → shape, with `None` for a free size; each name is also a node's name.
+        constants: node name → array; the node of each has op `Const`.
         dtypes: the types of inputs and outputs that are not float32.
-        values: of the ONNX model, by name, those that a tensor holds; others are fused, folded or unread.
+        values: ONNX value name → the tensor that holds it; values that were fused, folded or never read are missing.
     """
 
     nodes: list[Node] = field(default_factory=list)
@@ -72,16 +72,16 @@ class Graph:
     outputs: dict[str, Shape] = field(default_factory=dict)
     constants: dict[str, Array] = field(default_factory=dict)
     dtypes: dict[str, DType] = field(default_factory=dict)
-    values: dict[str, Held] = field(default_factory=dict)
+    values: dict[str, TensorLayout] = field(default_factory=dict)
 
     def consumers(self) -> Counter[str]:
-        """How often each node's outputs are read; the graph's own outputs count as one more."""
+        """Count how often each node's outputs are read; being an output of the graph counts as one more."""
         counts: Counter[str] = Counter(producer(name) for node in self.nodes for name in node.inputs)
         counts.update(list(self.outputs))
         return counts
 
     def operators(self) -> Counter[str]:
-        """How many nodes of each operator there are, constants and placeholders left out."""
+        """Count the nodes of each operator, without constants and placeholders."""
         return Counter(node.op for node in self.nodes if node.op not in ("Const", "Placeholder"))
 
     def prune(self) -> None:
@@ -96,18 +96,18 @@ class Graph:
                 open_names += [producer(source) for source in by_name[name].inputs]
         self.nodes = [node for node in self.nodes if node.name in alive]
         self.constants = {name: array for name, array in self.constants.items() if name in alive}
-        self.values = {name: held for name, held in self.values.items() if producer(held.tensor) in alive}
+        self.values = {name: layout for name, layout in self.values.items() if producer(layout.tensor) in alive}
 
     def forget(self, node: str) -> None:
-        """A node holds another value than it did: no ONNX value is to be looked for in it."""
-        self.values = {name: held for name, held in self.values.items() if producer(held.tensor) != node}
+        """Remove the ONNX values of a node that now computes something else."""
+        self.values = {name: layout for name, layout in self.values.items() if producer(layout.tensor) != node}
 
 
 def producer(tensor: str) -> str:
-    """The node that makes a tensor: `split:1` → `split`."""
+    """Return the node that makes a tensor: `split:1` → `split`."""
     return tensor.partition(":")[0]
 
 
 def constant_node(name: str, array: Array) -> Node:
-    """The `Const` node of an array that is kept beside the graph."""
+    """Return the `Const` node of an array that is kept in `Graph.constants`."""
     return Node(name, "Const", (), {"dtype": dtype_of(np.asarray(array))})

@@ -1,4 +1,4 @@
-"""GroupNormalization, found again in the three operators that torch's exporter writes it as."""
+"""This module restores GroupNormalization from the three operators that torch's exporter writes for it."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from fer_export.tfgraph.graph import Array, Shape
 def found_again(
     nodes: Sequence[onnx.NodeProto], outputs: Sequence[str], arrays: dict[str, Array], shapes: Mapping[str, Shape]
 ) -> list[onnx.NodeProto]:
-    """Nodes with a GroupNormalization (Wu and He 2018, https://arxiv.org/abs/1803.08494) for each such group.
+    """Return the nodes with one GroupNormalization in place of each group of nodes that computes it.
 
-    1. Reshape to [N, groups, -1], InstanceNormalization by known numbers, Reshape to the shape before.
-    2. A Mul behind it, and then an Add, by a known number for each channel, go into its scale and bias.
-    3. Nothing that another node or an output reads goes.
+    1. A group is: Reshape to [N, groups, -1], InstanceNormalization with constant scale and bias, Reshape back.
+    2. A Mul after it, and then an Add, by one constant for each channel, are merged into its scale and bias.
+    3. A group is left as it is where another node or an output of the graph reads a value inside it.
 
-    As it was written, channels last would need four transposes, and a free height and width are more than a Reshape
-    can have.
+    Without this, channels last would need four transposes, and a Reshape could not express a free height and width.
+    Source: Wu and He 2018, https://arxiv.org/abs/1803.08494.
 
     Args:
-        arrays: what is known; scales and biases are added.
+        arrays: the constants by name; the new scales and biases are added to it.
     """
     made = {name: node for node in nodes for name in node.output}
     read = Counter(name for node in nodes for name in node.input)
@@ -66,7 +66,7 @@ def _core(
     arrays: Mapping[str, Array],
     shapes: Mapping[str, Shape],
 ) -> tuple[list[onnx.NodeProto], Array, Array] | None:
-    """Rule 1: its nodes, and scale and bias for each channel; None where an InstanceNormalization is none of it."""
+    """Return rule 1's nodes, and scale and bias [channels]; None for an InstanceNormalization outside such a group."""
     if node.op_type != "InstanceNormalization" or any(name not in arrays for name in node.input[1:]):
         return None
     first, last = made.get(node.input[0]), reader.get(node.output[0])
@@ -89,7 +89,7 @@ def _core(
 def _back_to(
     name: str, last: onnx.NodeProto, made: Mapping[str, onnx.NodeProto], before: Shape, shapes: Mapping[str, Shape]
 ) -> bool:
-    """Whether a Reshape ends in the shape of a value: asked for by Shape, or the same with one free size at most."""
+    """Return whether a Reshape restores a value's shape: its target is that value's Shape, or the same sizes."""
     asked = made.get(last.input[1])
     part = {each.name: each.i for each in asked.attribute} if asked is not None else {}
     if asked is not None and asked.op_type == "Shape" and "end" not in part and not part.get("start"):
@@ -100,7 +100,7 @@ def _back_to(
 def _by_channel(
     node: onnx.NodeProto | None, op: str, source: str, channels: int, rank: int, arrays: Mapping[str, Array]
 ) -> Array | None:
-    """Rule 2: the numbers [channels] that a node multiplies with, or adds to, a value [N, channels, …] of a rank."""
+    """Return rule 2's constants [channels], if `node` is an `op` of `source` [N, channels, …] and such constants."""
     if node is None or node.op_type != op:
         return None
     other = next((name for name in node.input if name != source), "")

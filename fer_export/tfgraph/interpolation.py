@@ -1,4 +1,7 @@
-"""Resizing one axis, as ONNX counts coordinates (https://onnx.ai/onnx/operators/onnx__Resize.html)."""
+"""This module computes the resizing of one axis with ONNX's coordinates.
+
+Source: https://onnx.ai/onnx/operators/onnx__Resize.html.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,12 @@ from fer_export.tfgraph.graph import Array
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis that changes its size.
+    """Describe one axis that changes its size.
 
     Attributes:
-        size, target: sizes before and after.
-        scale: as the model says it, which need not be target / size.
-        region: start and end of the part that `tf_crop_and_resize` takes, as shares.
+        size, target: the sizes before and after.
+        scale: the model's own scale, which can differ from target / size.
+        region: start and end of the part that `tf_crop_and_resize` takes, as fractions of the axis.
     """
 
     size: int
@@ -26,14 +29,14 @@ class Axis:
 
 
 def coordinates(axis: Axis, mode: str) -> Array:
-    """Where in the input each place of the output lies, in pixels.
+    """Return the coordinate in the input, in pixels, of each place of the output.
 
     Raises:
         ValueError: ONNX has no such mode.
     """
     x = np.arange(axis.target, dtype=np.float64)
     size, target, scale = axis.size, axis.target, axis.scale
-    # ONNX counts with the size before it is rounded down to a whole number.
+    # ONNX uses the target size before it is rounded down to a whole number.
     length = scale * size
     if mode == "half_pixel" or (mode == "pytorch_half_pixel" and length > 1):
         return (x + 0.5) / scale - 0.5
@@ -54,9 +57,9 @@ def coordinates(axis: Axis, mode: str) -> Array:
 
 
 def nearest(axis: Axis, mode: str, rounding: str) -> Array:
-    """The index of the input that each place of the output takes."""
+    """Return the index of the input that each place of the output takes."""
     x = coordinates(axis, mode)
-    # As the reference counts: what is a whole number up to float32's precision is one.
+    # The reference treats a number within rounding error of a whole number as that number.
     x = np.where(np.isclose(x, np.round(x), rtol=0, atol=1e-9), np.round(x), x)
     rounded = {
         "round_prefer_floor": np.ceil(x - 0.5),
@@ -69,13 +72,13 @@ def nearest(axis: Axis, mode: str, rounding: str) -> Array:
 
 
 def weights(axis: Axis, mode: str, kernel: str, *, a: float, antialias: bool, exclude_outside: bool) -> Array:
-    """[target, size]: what each place of the input contributes to each of the output.
+    """Return the matrix [target, size] of how much each place of the input contributes to each of the output.
 
     Args:
         kernel: `linear` or `cubic`.
         a: the coefficient of the cubic kernel.
         antialias: widen the kernel where the axis shrinks.
-        exclude_outside: leave out what lies outside, instead of repeating the edge.
+        exclude_outside: give places outside the input no weight, instead of repeating the edge.
     """
     x = coordinates(axis, mode)
     shrink = min(axis.scale, 1.0) if antialias else 1.0

@@ -1,4 +1,4 @@
-"""What is settled on the ONNX side before the walk: shapes inferred, what is known computed."""
+"""This module infers shapes and computes what is known, before the nodes are converted."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from fer_export.tfgraph.graph import Array, Shape
 from fer_export.tfgraph.group_norm import found_again
 from fer_export.tfgraph.registry import TABLE
 
-#: Larger initializers are weights; shape inference needs their shapes alone.
+#: Initializers with more values than this are weights; shape inference gets their shapes alone.
 _SMALL = 4096
 
 
 @dataclass
 class Prepared:
-    """A model, ready for the walk.
+    """Hold a model that is ready to be converted.
 
     Attributes:
-        nodes: in the model's order, each of them in the table.
-        arrays: every value that is known: initializers and what was computed from them.
-        shapes, types: of all values, `None` for a free size; types as ONNX numbers them.
+        nodes: in the model's order, each with an entry in the operator table.
+        arrays: every value that is known: initializers and what is computed from them.
+        shapes, types: those of all values; a free size is `None`, and types are ONNX's numbers.
     """
 
     nodes: list[onnx.NodeProto]
@@ -39,20 +39,20 @@ class Prepared:
 
 
 def prepare(model: onnx.ModelProto) -> Prepared:
-    """Settle what can be.
+    """Simplify the model as far as that is possible before the run.
 
     1. A `Constant` node becomes an array.
-    2. An operator that is not in the table, and that the standard defines by others, is written out.
-    3. Shapes are inferred with values propagated, and what is then known is computed, until nothing
-       more comes of it.
-    4. What torch's exporter writes for a GroupNormalization becomes one again (`group_norm.py`).
-    5. A Reshape or Expand whose target is computed, but whose result has one free size at most, gets
-       that result's shape as a constant target.
-    6. An Expand goes whose readers all broadcast, against another value that is as large already.
-    7. Nodes that no output needs go.
+    2. An operator that is not in the table, but is defined by others in the standard, is written out.
+    3. Shapes are inferred with values propagated, and what is known is computed, until a round changes
+       nothing.
+    4. The nodes that torch's exporter writes for a GroupNormalization become one again (`group_norm.py`).
+    5. A Reshape or Expand whose target is computed gets a constant target where its result's shape is known:
+       one size may be free for a Reshape, none for an Expand.
+    6. An Expand is removed where all its readers broadcast it against a value of that shape.
+    7. Nodes that no output needs are removed.
 
     Raises:
-        UnsupportedOperatorError: an operator that is not in the table and not defined by others.
+        UnsupportedOperatorError: an operator is not in the table and not defined by others.
         InvalidInputError: a shape cannot be inferred.
     """
     opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
@@ -97,7 +97,7 @@ def _fold(prepared: Prepared) -> None:
 
 
 def _expand(prepared: Prepared, typed: dict[str, onnx.TypeProto]) -> None:
-    """Rule 2, one level deep: what comes out may be expanded in the next round."""
+    """Apply rule 2, one level deep; the next round expands what comes out."""
     result = []
     for node in prepared.nodes:
         inside = None
@@ -110,7 +110,7 @@ def _expand(prepared: Prepared, typed: dict[str, onnx.TypeProto]) -> None:
 
 
 def _infer(model: onnx.ModelProto, prepared: Prepared) -> dict[str, onnx.TypeProto]:
-    """Rule 3. The weights stay out of it, so that no gigabyte is copied."""
+    """Apply rule 3. Large weights are left out, so that gigabytes are not copied."""
     light = onnx.ModelProto(ir_version=model.ir_version)
     light.opset_import.extend(model.opset_import)
     graph = light.graph
@@ -163,7 +163,7 @@ def _resolve_targets(prepared: Prepared) -> None:
 
 
 def _drop_expands(prepared: Prepared) -> None:
-    """Rule 6. Free sizes are taken as alike where both are free: they broadcast in the model, too."""
+    """Apply rule 6. Two free sizes are taken to be equal, since the model broadcasts them as well."""
     readers: dict[str, list[onnx.NodeProto]] = {name: [] for name in prepared.outputs}
     for node in prepared.nodes:
         for name in node.input:

@@ -1,4 +1,4 @@
-"""The operator table: one small function for each ONNX operator."""
+"""This module holds the operator table: one small function for each ONNX operator."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fer_export.tfgraph.layout import Value
-    from fer_export.tfgraph.node_context import Call
+    from fer_export.tfgraph.node_context import NodeContext
 
-Function = Callable[["Call"], "Value | tuple[Value, ...]"]
+Function = Callable[["NodeContext"], "Value | tuple[Value, ...]"]
 
 
 @dataclass(frozen=True)
 class Operator:
-    """A function and what it understands.
+    """Describe a function of the table and what it accepts.
 
     Attributes:
-        name: of the ONNX operator, of the default domain.
-        function: answers the operator's outputs.
-        attributes: that it knows; any other one is an error.
-        group: the file in `operators/` that it lives in.
+        name: the ONNX operator, of the default domain.
+        function: returns the operator's output or outputs.
+        attributes: the attributes that it knows; any other one is an error.
+        group: the file in `operators/` that defines it.
         since: the oldest opset that the function is written for.
-        restrictions: what is refused, in a few words each, for the table of operators.
+        restrictions: what the function refuses, in a few words each, for `OPERATORS.md`.
     """
 
     name: str

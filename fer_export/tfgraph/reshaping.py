@@ -1,4 +1,4 @@
-"""A reshape as groups of axes: what is merged or split stays together, all else keeps its place."""
+"""This module splits a reshape into groups of axes, so that axes outside a merge or split keep their place."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ Group = tuple[list[int], list[int]]
 
 
 def groups(source: Shape, target: Shape) -> list[Group] | None:
-    """The finest pairs of (axes of the source, axes of the target) that hold the same values.
+    """Return the smallest pairs of (axes of the source, axes of the target) that hold the same values.
 
-    [N, C, H, W] → [N, C, H·W] is N→N, C→C, (H, W)→H·W. A free size is followed where there is one at
-    most on either side: the other sizes say how the two are related.
+    [N, C, H, W] → [N, C, H·W] gives N→N, C→C, (H, W)→H·W. One free size on each side is matched too: the
+    other sizes say how the two are related.
 
     Returns:
-        None where the sizes do not tell, or one of them is 0.
+        The pairs, or None where the sizes do not determine them or one of them is 0.
     """
     free_in, free_out = source.count(None), target.count(None)
     known_in, known_out = prod(_known(source)), prod(_known(target))
@@ -26,7 +26,7 @@ def groups(source: Shape, target: Shape) -> list[Group] | None:
         return None
     if not free_in and known_in != known_out:
         return None
-    # A free size stands for a number that no product of the others meets by chance.
+    # A large prime stands for the free size, because no product of the other sizes equals it by chance.
     prime = 2**61 - 1
     left = [prime * known_out if size is None else size for size in source]
     right = [prime * known_in if size is None else size for size in target]
@@ -53,9 +53,9 @@ def groups(source: Shape, target: Shape) -> list[Group] | None:
 
 
 def in_place(source: Shape, permutation: Permutation, found: list[Group]) -> tuple[Permutation, Permutation]:
-    """The layout to read the source in, and the one that the reshaped tensor then has.
+    """Return the layout to read the source in, and the layout of the reshaped tensor.
 
-    Groups stand in the order in which the tensor has them; inside a group ONNX's order rules, since
+    Groups keep the order that the tensor has; inside a group the axes are in ONNX's order, since
     that is what a reshape merges and splits.
     """
     place = {axis: index for index, axis in enumerate(permutation)}
@@ -65,7 +65,7 @@ def in_place(source: Shape, permutation: Permutation, found: list[Group]) -> tup
         real = [place[axis] for axis in inside if source[axis] != 1]
         return (min(real) if real else len(permutation), (outside or inside)[0])
 
-    # A group of ones alone may stand anywhere: before the next real one, as ONNX has it.
+    # A group of size-1 axes may stand anywhere; it goes before the next group that ONNX has after it.
     order: list[Group] = []
     real = sorted((group for group in found if any(source[axis] != 1 for axis in group[0])), key=first)
     ones = [group for group in found if group not in real]

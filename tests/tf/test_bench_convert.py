@@ -1,4 +1,4 @@
-"""The two roads to TF.js side by side: both are real, each costs what it costs, and only the writer's faults count."""
+"""These tests check the bench of two routes to TF.js: both really run, and only the direct writer's faults count."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def pair(direct: Side, official: Side | None = None, rounding: float = 1e-7) -> 
 
 @pytest.fixture(scope="module")
 def compared(small: Checkpoint, browser: Browser) -> Compared:
-    """A small model by both roads, once."""
+    """A small model by both routes, once."""
     needed("tf")
     return convert.compare("small", small, turns=1, browser=browser)
 
@@ -83,7 +83,7 @@ def test_nodes_are_counted_as_the_writer_counts_them(small_onnx: Path, tmp_path:
 
 def test_memory_is_that_of_the_conversion_and_not_of_who_started_it() -> None:
     ballast = np.ones(900_000_000, np.uint8)
-    events = convert_process._events({"road": "direct"})
+    events = convert_process._events({"route": "direct"})
     assert 20e6 < events["imported"]["peak"] < ballast.nbytes
 
 
@@ -109,7 +109,7 @@ def test_a_road_that_fails_says_why_and_the_other_goes_on(
 
 def test_a_conversion_that_fails_is_an_error_of_one_line(tmp_path: Path) -> None:
     (tmp_path / "broken.onnx").write_bytes(b"no model")
-    job = {"road": "direct", "model": str(tmp_path / "broken.onnx"), "folder": str(tmp_path)}
+    job = {"route": "direct", "model": str(tmp_path / "broken.onnx"), "folder": str(tmp_path)}
     with pytest.raises(InvalidInputError, match=r"InvalidInputError: .*broken\.onnx is truncated or not an ONNX file"):
         convert_process.convert(job)
 
@@ -164,7 +164,7 @@ def test_the_summary_tells_larger_differences_even_where_they_are_rounding() -> 
 def command(monkeypatch: pytest.MonkeyPatch, found: Compared, *arguments: str) -> tuple[int, str, str]:
     """Exit code, stdout and stderr, with figures that were taken before."""
     monkeypatch.setattr(convert, "compare", lambda *_, **__: found)
-    monkeypatch.setattr(convert_process, "warm_up", lambda road: None)
+    monkeypatch.setattr(convert_process, "warm_up", lambda route: None)
     result = CliRunner().invoke(bench_convert.main, ["--model", "plain_cnn", *arguments])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception

@@ -1,4 +1,4 @@
-"""What onnx2tf gets wrong is really wrong without the rewrite, and right with it."""
+"""These tests check that what onnx2tf converts wrongly is wrong without our rewrite, and right with it."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def pool() -> Model:
 @pytest.fixture
 def worst(worker: Worker, tmp_path: Path) -> Worst:
     """The largest difference between a model in onnxruntime and one through onnx2tf."""
-    pixels = np.random.default_rng(3).uniform(0, 255, (3, 9, 7, 3)).astype(np.float32)
+    inputs = {"pixels": np.random.default_rng(3).uniform(0, 255, (3, 9, 7, 3)).astype(np.float32)}
 
     def measure(reference: Model, model: Model) -> float:
         (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
@@ -99,8 +99,8 @@ def worst(worker: Worker, tmp_path: Path) -> Worst:
             contract="{}",
         )
         with tensorflow.saved_model(worker, tmp_path / "saved") as runtime:
-            got = runtime(pixels)["y"]
-        wanted = OnnxRuntime(reference.SerializeToString())(pixels)["y"]
+            got = runtime(inputs)["y"]
+        wanted = OnnxRuntime(reference.SerializeToString())(inputs)["y"]
         return float(np.abs(wanted - got).max()) if wanted.shape == got.shape else float("inf")
 
     return measure
@@ -123,8 +123,8 @@ def test_the_rewritten_pool_is_the_same_pool(kernel: int, stride: int, pads: int
     model = model_of([helper.make_node("MaxPool", ["pixels"], ["y"], "pool", **attributes)], ["N", 3, "H", "W"])
     first, second = (OnnxRuntime(one.SerializeToString()) for one in (model, for_onnx2tf(model)))
     for height, width in ((9, 7), (8, 10), (11, 6)):
-        pixels = np.random.default_rng(height).uniform(-9, 9, (2, height, width, 3))
-        assert np.array_equal(first(pixels)["y"], second(pixels)["y"])
+        inputs = {"pixels": np.random.default_rng(height).uniform(-9, 9, (2, height, width, 3))}
+        assert np.array_equal(first(inputs)["y"], second(inputs)["y"])
 
 
 def test_an_expand_that_something_else_reads_stays() -> None:

@@ -1,4 +1,4 @@
-"""No road through TensorFlow prints success on wrong numbers, and the bisection names the operator that is wrong."""
+"""These tests check that no TensorFlow route reports success on wrong numbers, and the bisection names the operator."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from tf.conftest import files
 
 Run = Callable[..., Result]
 Wrong = Callable[[str], Path]
-#: The file or folder of each road, and what the parity table calls its runtime.
-ROADS = {"saved": "tensorflow", "net.pb": "tf-frozen", "net.tflite": "litert", "official": "tfjs-wasm"}
+#: The file or folder of each route, and what the parity table calls its runtime.
+ROUTES = {"saved": "tensorflow", "net.pb": "tf-frozen", "net.tflite": "litert", "official": "tfjs-wasm"}
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def run(browser: Browser, worker: Worker) -> Iterator[Run]:
 
 @pytest.fixture(scope="module")
 def good(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the net's ONNX file and all that the roads make of it, each as its command writes it."""
+    """A folder with the net's ONNX file and all that the routes make of it, each as its command writes it."""
     folder = tmp_path_factory.mktemp("good")
     loaded = planted.checkpoint()
     onnx.export(loaded.module(), loaded.contract, folder / "net.onnx")
@@ -100,9 +100,9 @@ def test_the_tf_command_writes_no_wrong_model(
 
 
 @pytest.mark.parametrize("error", ERRORS)
-@pytest.mark.parametrize("road", ["net.tflite", "official"])
+@pytest.mark.parametrize("route", ["net.tflite", "official"])
 def test_the_commands_behind_it_write_no_wrong_model(
-    run: Run, good: Path, wrong: Wrong, monkeypatch: pytest.MonkeyPatch, error: str, road: str
+    run: Run, good: Path, wrong: Wrong, monkeypatch: pytest.MonkeyPatch, error: str, route: str
 ) -> None:
     """TensorFlow's own converter answers what it makes of the wrong net."""
     real = Worker.call
@@ -120,10 +120,10 @@ def test_the_commands_behind_it_write_no_wrong_model(
     monkeypatch.setattr(Worker, "call", call)
     before = files(good)
     saved = ("--from", good / "saved")
-    if road == "official":
-        refused(run("tfjs", "--via", "tensorflowjs", *saved, "-o", good / road), "tfjs-wasm")
+    if route == "official":
+        refused(run("tfjs", "--via", "tensorflowjs", *saved, "-o", good / route), "tfjs-wasm")
     else:
-        refused(run("litert", *saved, "-o", good / road), "litert")
+        refused(run("litert", *saved, "-o", good / route), "litert")
     assert files(good) == before
 
 
@@ -145,20 +145,20 @@ def explain(good: Path, browser: Browser, worker: Worker, run: Run) -> Explain:
 
 
 @pytest.fixture(scope="module")
-def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[reconvert.Road, Any, Path], Path]:
-    """`Road.make`, which makes the same of the same net each time: once for each kind."""
-    real, made = reconvert.Road.make, {}
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[reconvert.Reconversion, Any, Path], Path]:
+    """`Reconversion.make`, which makes the same of the same net each time: once for each kind."""
+    real, made = reconvert.Reconversion.make, {}
 
-    def make_once(road: reconvert.Road, model: Any, folder: Path) -> Path:
-        if road.kind not in made:
-            made[road.kind] = real(road, model, tmp_path_factory.mktemp("again"))
-        return made[road.kind]
+    def make_once(again: reconvert.Reconversion, model: Any, folder: Path) -> Path:
+        if again.route not in made:
+            made[again.route] = real(again, model, tmp_path_factory.mktemp("again"))
+        return made[again.route]
 
     return make_once
 
 
 @pytest.mark.parametrize("error", ERRORS)
-@pytest.mark.parametrize("road", ROADS)
+@pytest.mark.parametrize("route", ROUTES)
 def test_verify_finds_a_wrong_artefact_and_the_operator(
     run: Run,
     good: Path,
@@ -167,11 +167,12 @@ def test_verify_finds_a_wrong_artefact_and_the_operator(
     once: Any,
     monkeypatch: pytest.MonkeyPatch,
     error: str,
-    road: str,
+    route: str,
 ) -> None:
-    monkeypatch.setattr(reconvert.Road, "make", once)
-    path = wrong(error) / road
-    refused(run("verify", path, "--against", good / "net.onnx", "--runtime", "tfjs-wasm"), f"{ROADS[road]} {road}")
+    monkeypatch.setattr(reconvert.Reconversion, "make", once)
+    path = wrong(error) / route
+    arguments = ("verify", path, "--against", good / "net.onnx", "--runtime", ROUTES[route])
+    refused(run(*arguments), f"{ROUTES[route]} {route}")
     finding = explain(path)
     assert finding.value is not None
     assert finding.value.operator is not None, finding.text()
@@ -182,16 +183,18 @@ def test_verify_finds_a_wrong_artefact_and_the_operator(
 
 
 def test_the_right_artefacts_pass(run: Run, good: Path) -> None:
-    result = run("verify", *(good / road for road in ROADS), "--against", good / "net.onnx", "--runtime", "tfjs-wasm")
+    result = run(
+        "verify", *(good / route for route in ROUTES), "--against", good / "net.onnx", "--runtime", "tfjs-wasm"
+    )
     assert result.exit_code == 0, result.output
 
 
 def cut(finding: bisect.Finding, error: str) -> None:
-    """The operator was found by sending parts of the model down the road."""
+    """The operator was found by sending parts of the model down the route."""
     assert finding.value is not None
     assert finding.value.operator is not None
     assert (finding.value.operator.operator, finding.value.operator.name) == PLACES[error]
-    assert "parts of the model sent down the same road" in finding.method
+    assert "parts of the model sent down the same route" in finding.method
 
 
 @pytest.mark.parametrize("error", ["wrong_weight", "idle_activation", "mistransposed"])

@@ -1,4 +1,4 @@
-"""Nets of several inputs go every road, and no road changes which input is which: pictures, vectors, tokens, masks."""
+"""These tests convert nets of several inputs by every route, and check that no route confuses the inputs."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from fer_export.cli.tf import main as tf
 from fer_export.convert import litert, onnx, saved_model, tensorflowjs
 from fer_export.formats.onnx import load_onnx
 from fer_export.importing.architecture import resolve
-from fer_export.importing.assemble import Told, assemble
+from fer_export.importing.assemble import ModelSpec, assemble
 from fer_export.importing.options import parse_input
 from fer_export.parity import comparing, samples
-from fer_export.runtimes import by_input
 from fer_export.runtimes.registry import Resources, open_runtime
 from fer_export.runtimes.tensorflow import ends_of
 from fer_export.runtimes.tfjs import Browser
@@ -72,7 +71,7 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     torch.manual_seed(2)
     net, _ = resolve(f"{folder / 'net.py'}:{request.param}", {}, state={}, classes=None, channels=1)
     torch.save(net.state_dict(), folder / "x.pth")
-    told = Told(inputs=tuple(parse_input(each) for each in INPUTS[request.param]))
+    told = ModelSpec(inputs=tuple(parse_input(each) for each in INPUTS[request.param]))
     made = assemble(folder / "x.pth", f"{folder / 'net.py'}:{request.param}", told)
     onnx.export(made.module(), made.checkpoint.contract, folder / "x.onnx")
     return folder
@@ -83,16 +82,16 @@ Make = Callable[[str], Path]
 
 @pytest.fixture(scope="module")
 def make(folder: Path, worker: Worker, browser: Browser) -> Make:
-    """What a road makes of the ONNX file; each was held against its reference while it was made."""
+    """What a route makes of the ONNX file; each was held against its reference while it was made."""
 
-    def made(road: str) -> Path:
-        saved, target = folder / "saved", folder / road
+    def made(route: str) -> Path:
+        saved, target = folder / "saved", folder / route
         if not saved.is_dir():
             saved_model.export(*load_onnx(folder / "x.onnx"), saved, worker=worker, frozen=folder / "x.pb")
         if not target.exists():
-            if road == "x.tflite":
+            if route == "x.tflite":
                 litert.export(saved, target, worker=worker)
-            elif road == "official":
+            elif route == "official":
                 tensorflowjs.export(saved, target, worker=worker, browser=browser)
             else:
                 saved_model.export(*load_onnx(folder / "x.onnx"), target, worker=worker, converter="onnx2tf")
@@ -101,32 +100,31 @@ def make(folder: Path, worker: Worker, browser: Browser) -> Make:
     return made
 
 
-@pytest.mark.parametrize("road", ["saved", "x.pb", "x.tflite", "official", "onnx2tf"])
-def test_it_goes_every_road(make: Make, folder: Path, road: str) -> None:
+@pytest.mark.parametrize("route", ["saved", "x.pb", "x.tflite", "official", "onnx2tf"])
+def test_it_goes_every_route(make: Make, folder: Path, route: str) -> None:
     _, contract = load_onnx(folder / "x.onnx")
     figures = comparing.compare(
         comparing.artefact_reference(folder / "x.onnx"),
-        comparing.turns([make(road)])[:1],
+        comparing.turns([make(route)])[:1],
         samples.samples_for(contract),
     )
     assert len(figures) == 2
     assert all(figure.ok for figure in figures)
 
 
-@pytest.mark.parametrize(("road", "kind"), [("saved", "saved_model"), ("x.pb", "frozen"), ("x.tflite", "litert")])
+@pytest.mark.parametrize(("route", "kind"), [("saved", "saved_model"), ("x.pb", "frozen"), ("x.tflite", "litert")])
 def test_the_values_inside_can_be_read(
-    make: Make, folder: Path, worker: Worker, browser: Browser, road: str, kind: str
+    make: Make, folder: Path, worker: Worker, browser: Browser, route: str, kind: str
 ) -> None:
     """As the bisection does."""
     _, contract = load_onnx(folder / "x.onnx")
     ends = ends_of(contract)
-    path, pixels = make(road), samples.samples_for(contract)[0].pixels
-    names = worker.call("values.tensors", path=path, kind=kind, **ends)
-    pictures = by_input(pixels, "")
-    read = worker.call("values.read", path=path, kind=kind, pictures=pictures, names=names[:2], **ends)
+    path, inputs = make(route), samples.samples_for(contract)[0].inputs
+    names = worker.call("values.tensor_names", path=path, kind=kind, **ends)
+    read = worker.call("values.tensor_values", path=path, kind=kind, fed=inputs, names=names[:2], **ends)
     assert len(read["tensors"]) == 2
     with open_runtime(path, Resources(browser, worker)) as runtime:
-        for name, answer in runtime(pixels).items():
+        for name, answer in runtime(inputs).items():
             np.testing.assert_allclose(read["outputs"][name], answer, atol=1e-4)
 
 

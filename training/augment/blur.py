@@ -1,4 +1,4 @@
-"""Gaussian blur: a lens out of focus, a picture enlarged."""
+"""This module blurs pictures with a Gaussian, as a lens out of focus or an enlarged picture looks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def blur_by(pixels: Tensor, sigma: Tensor, largest: float | None = None) -> Tens
     Returns:
         float32 [N, C, H, W].
     """
-    # Three sigma to each side, and no further than the mirror reaches.
+    # The kernel reaches three sigma to each side, but no further than the mirrored edge does.
     widest = sigma.max().item() if largest is None else largest
     reach = min(math.ceil(3 * widest), *(side - 1 for side in pixels.shape[2:]))
     if reach < 1:
@@ -33,7 +33,7 @@ def blur_by(pixels: Tensor, sigma: Tensor, largest: float | None = None) -> Tens
     for axis in (2, 3):
         length = pixels.shape[axis]
         padded = functional.pad(pixels, (reach, reach, 0, 0) if axis == 3 else (0, 0, reach, reach), mode="reflect")
-        # Shifted sums: many times faster on the CPU than a convolution with a kernel for each picture.
+        # Summing shifted pictures is many times faster on the CPU than a convolution with a kernel for each picture.
         pixels = padded.narrow(axis, 0, length) * weights[:, 0]
         for tap in range(1, len(offsets)):
             pixels.addcmul_(padded.narrow(axis, tap, length), weights[:, tap])

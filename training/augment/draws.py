@@ -1,4 +1,4 @@
-"""Random numbers for a batch, one for each picture, drawn on the device that the pictures are on."""
+"""This module draws random numbers for a batch, one for each picture, on the device that the pictures are on."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ def device_of(pixels: Tensor, generator: Generator | None) -> torch.device:
 
 
 def uniform(count: int, amount: float, generator: Generator | None, device: torch.device | None = None) -> Tensor:
-    """Draw float32 [N] in ± `amount`; by torch's global generator where none is given."""
+    """Draw numbers uniformly from -amount to amount: float32 [N]. Without a generator, torch's global one draws."""
     return (torch.rand(count, generator=generator, device=device) * 2 - 1) * amount
 
 
 def chosen(count: int, probability: float, generator: Generator | None, device: torch.device | None = None) -> Tensor:
-    """Draw bool [N], true with the given probability."""
+    """Choose each picture with this probability: bool [N]."""
     return torch.rand(count, generator=generator, device=device) < probability
 
 
 def whole(limits: Tensor, generator: Generator | None) -> Tensor:
-    """Draw int64 like `limits`, on its device: whole numbers from 0 to each limit, both included."""
+    """Draw whole numbers from 0 to each limit, both included: int64, shaped like `limits` and on its device."""
     drawn = torch.rand(limits.shape, generator=generator, device=limits.device)
     return (drawn * (limits + 1)).long().minimum(limits.long())

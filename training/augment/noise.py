@@ -1,4 +1,4 @@
-"""Gaussian noise: a sensor in poor light."""
+"""This module adds Gaussian noise, as a camera's sensor does in poor light."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures in memory, handed over in whole batches; with many processes each takes its share of every batch."""
+"""This module serves pictures from memory in whole batches; with many processes each takes its share of every batch."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from fer_export.errors import InvalidInputError
 
 
 class InMemory(Dataset[tuple[Tensor, ...]]):
-    """Tensors of the same length; asked for whole batches of rows at a time.
+    """Hold tensors of the same length, and return whole batches of rows at a time.
 
     Args:
         tensors: of the same length.
-        device: where they are to lie; where they are if None.
+        device: the device to keep them on; None leaves them where they are.
     """
 
     def __init__(self, *tensors: Tensor, device: torch.device | None = None) -> None:
@@ -31,20 +31,20 @@ class InMemory(Dataset[tuple[Tensor, ...]]):
 
 
 class Rows(Sampler[list[int] | Tensor]):
-    """Row numbers of one process's share of each batch.
+    """Yield the row numbers of one process's share of each batch.
 
     The order depends on seed and epoch alone, so that any number of processes sees the same batches,
     and a resumed run the ones it would have seen.
 
     Args:
-        count: rows there are.
-        size: rows a batch, over all processes.
-        seed: of the order; in order and with the odd rest where None.
-        rank, world: which of how many processes.
+        count: number of rows.
+        size: rows in a batch, over all processes.
+        seed: seed of the order. Where None, rows come in order, and the last batch may be smaller.
+        rank, world: number of this process, and how many there are.
         weights: [count], how often a row is drawn, with replacement; each once where None.
-        device: of the row numbers, to be that of the data; they are moved there once an epoch.
-        views: how many versions of each row there are, one after the other: version v of row r is row
-            v · count + r. A row comes in another one each epoch, until all were seen.
+        views: how many versions of each row there are: version v of row r is row v · count + r. Each epoch
+            takes another version of a row, until all were seen.
+        device: the device of the data, where the row numbers are moved once an epoch.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Rows(Sampler[list[int] | Tensor]):
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before each epoch."""
+        """Set the epoch. Lightning calls this before each one."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -78,7 +78,7 @@ class Rows(Sampler[list[int] | Tensor]):
     def __iter__(self) -> Iterator[list[int] | Tensor]:
         order = self._order()
         if self.views > 1:
-            # Where a row begins depends on the row, so that a batch mixes the views.
+            # Each row starts with another view, so that a batch mixes the views.
             order = order + self.count * ((order + self.epoch) % self.views)
         order = order.to(self.device) if self.device is not None else order
         for batch in range(len(self)):
@@ -105,5 +105,5 @@ def home(tensors: Sequence[Tensor], device: torch.device) -> torch.device:
 
 
 def loader(dataset: InMemory, rows: Rows) -> DataLoader[tuple[Tensor, ...]]:
-    """A loader that slices whole batches out of memory."""
+    """Return a loader that slices whole batches out of memory."""
     return DataLoader(dataset, sampler=rows, batch_size=None)

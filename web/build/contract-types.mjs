@@ -1,5 +1,5 @@
 // Writes src/contract.ts, the contract's TypeScript interfaces, from its JSON schema on standard input.
-// Usage: node build/contract-types.mjs [--check] < schema.json; with --check nothing is written, and a stale file is said.
+// Usage: node build/contract-types.mjs [--check] < schema.json; with --check nothing is written, and a stale file is an error.
 
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
@@ -30,7 +30,7 @@ function schema() {
   }
 }
 
-/** @returns {string | null} Null where there is no file yet. */
+/** @returns {string | null} The file's text; null where there is no file yet. */
 function current() {
   try {
     return readFileSync(TARGET, "utf8");

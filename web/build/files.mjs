@@ -4,7 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { Failure } from "./failure.mjs";
 
 /**
- * Let `write` fill a temporary name beside `path`, then rename: a failed build leaves the last good file.
+ * Let `write` fill a temporary file beside `path`, then rename it, so that a failed build leaves the last good file.
  *
  * @param {string} path
  * @param {(temporary: string) => void} write

@@ -5,14 +5,15 @@ import { Failure } from "./failure.mjs";
 
 /** The key of the contract in `userDefinedMetadata`; `KEY` in fer_export/contract. */
 const CONTRACT = "fer_export.contract";
-/** The version that the page reads: src/model-contract.ts. */
+/** The version of the contract that the page reads; the same is in src/model-contract.ts. */
 const VERSION = 2;
 
 /**
- * The models that the page carries, each as the text of its model.json and its shards in one base64 string.
+ * Read the models that are built into the page, each as the text of its model.json and its shards in one base64 string.
  *
- * @param {string} folder Classifier in `folder`, stages of the detector in `folder/detector/<stage>`.
- * @throws {Failure} Missing, damaged, or without a contract that the page reads; names the command that writes it.
+ * @param {string} folder The classifier is in `folder`, the detector's nets are in `folder/detector/<stage>`.
+ * @throws {Failure} A model is missing, damaged, or has no contract that the page reads; it names the command that
+ *   writes the model.
  */
 export function readModels(folder) {
   return {
@@ -25,7 +26,7 @@ export function readModels(folder) {
 
 /**
  * @param {string} folder
- * @param {string} command What writes this model.
+ * @param {string} command The command that writes this model.
  */
 function read(folder, command) {
   const path = join(folder, "model.json");
@@ -42,7 +43,7 @@ function read(folder, command) {
 }
 
 /**
- * @param {unknown} found The contract, or its JSON.
+ * @param {unknown} found The contract as an object, or as JSON text.
  * @param {string} path
  * @param {string} command
  */

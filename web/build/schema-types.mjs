@@ -1,8 +1,8 @@
 /**
- * TypeScript interfaces from a JSON schema as pydantic prints it (draft 2020-12): records with references to each
- * other. Limits on numbers and lengths have no counterpart in types and are passed over.
+ * Generates TypeScript interfaces from a JSON schema as pydantic prints it (draft 2020-12): records with references to
+ * each other. Limits on numbers and lengths have no counterpart in types and are ignored.
  *
- * json-schema-to-typescript, made for this, takes tuples (`prefixItems`) for `unknown` and names a type for each field.
+ * json-schema-to-typescript, the usual tool, turns tuples (`prefixItems`) into `unknown` and adds a type for each field.
  */
 
 import { Failure } from "./failure.mjs";
@@ -29,10 +29,10 @@ import { Failure } from "./failure.mjs";
 const PRIMITIVES = { string: "string", integer: "number", number: "number", boolean: "boolean", null: "null" };
 
 /**
- * The interfaces of all definitions in the order of their names, and then the schema's own.
+ * Return the interfaces of all definitions in the order of their names, and then the schema's own.
  *
- * @param {Schema} schema Its `title` names it.
- * @throws {Failure} It uses what has no translation here.
+ * @param {Schema} schema Its `title` becomes the interface's name.
+ * @throws {Failure} The schema uses something that this file does not translate.
  */
 export function interfaces(schema) {
   const definitions = Object.entries(schema.$defs ?? {}).sort(([first], [second]) => (first < second ? -1 : 1));

@@ -20,7 +20,7 @@ import { readModels } from "./models.mjs";
 const WASM = ["tfjs-backend-wasm.wasm", "tfjs-backend-wasm-simd.wasm", "tfjs-backend-wasm-threaded-simd.wasm"];
 
 /**
- * The page: one classic script, since a page opened from disk may load neither modules nor other files.
+ * Build the page with one classic script, since a page opened from disk may load neither modules nor other files.
  *
  * @param {Options} options
  */
@@ -36,7 +36,7 @@ export async function page(options) {
 }
 
 /**
- * The script that parity checks drive in a browser, with tfjs's wasm files beside it. No model is needed.
+ * Build the script that parity checks drive in a browser, with tfjs's wasm files beside it. No model is needed.
  *
  * @param {Options} options
  */
@@ -48,7 +48,7 @@ export async function harness(options) {
 }
 
 /**
- * The page's pure functions on the global `ferTesting`. No model is needed.
+ * Build a script with the page's pure functions on the global `ferTesting`. No model is needed.
  *
  * @param {Options} options
  */
@@ -58,8 +58,8 @@ export async function testing(options) {
 
 /**
  * @param {Options} options
- * @param {string} entry Below `web`.
- * @param {Record<string, unknown>} inlined What the imports of `fer:NAME` give, as JSON values.
+ * @param {string} entry The entry file, relative to `web`.
+ * @param {Record<string, unknown>} inlined The JSON value that each import of `fer:NAME` gets.
  * @returns {Promise<Uint8Array>}
  */
 async function bundle(options, entry, inlined) {

@@ -1,4 +1,4 @@
-// Runs ONNX files for `fer_export/runtimes/onnxruntime_web.py`: load by address, run, answer by name.
+// Runs ONNX files for `fer_export/runtimes/onnxruntime_web.py`: load by address, run, return outputs by name.
 
 import * as ort from "onnxruntime-web/wasm";
 
@@ -7,12 +7,12 @@ import { decode, encode, type Fed, type Packed } from "./packed";
 const sessions = new Map<string, ort.InferenceSession>();
 
 /**
- * Open the ONNX file at `url`, and keep it under that name.
+ * Open the ONNX file at `url`, and keep it under that address.
  *
  * @param wasmFolder Where onnxruntime's wasm file is.
  */
 async function load(url: string, wasmFolder: string): Promise<void> {
-  // One thread, as in a page that is not isolated; so neither workers nor the second script are asked for.
+  // One thread, as in a page that is not isolated; so neither workers nor a second script are loaded.
   ort.env.wasm.numThreads = 1;
   ort.env.wasm.wasmPaths = { wasm: `${wasmFolder}ort-wasm-simd-threaded.wasm` };
   sessions.set(url, await ort.InferenceSession.create(url, { executionProviders: ["wasm"] }));
@@ -21,8 +21,8 @@ async function load(url: string, wasmFolder: string): Promise<void> {
 /**
  * Run an open model.
  *
- * @param inputs By name, channels first; the name of a single one does not matter.
- * @returns Outputs by name, as the model gives them.
+ * @param inputs Inputs by name, channels first; the name does not matter if there is only one.
+ * @returns Outputs by name, in the model's own layout.
  */
 async function run(url: string, inputs: Record<string, Fed>): Promise<Record<string, Packed>> {
   const session = sessions.get(url);

@@ -5,7 +5,7 @@ export interface Packed {
   data: string;
 }
 
-/** A packed tensor that a model is fed; what it answers is float32. */
+/** A packed tensor that a model is fed; the outputs are always float32. */
 export interface Fed extends Packed {
   dtype: keyof typeof ARRAYS;
 }

@@ -1,4 +1,4 @@
-// Runs TF.js graph models for `fer_export/runtimes/tfjs.py`: load by address, execute, answer by name.
+// Runs TF.js graph models for `fer_export/runtimes/tfjs.py`: load by address, execute, return outputs by name.
 
 import * as tf from "@tensorflow/tfjs-core";
 import { type GraphModel, loadGraphModel } from "@tensorflow/tfjs-converter";
@@ -9,10 +9,10 @@ import "@tensorflow/tfjs-backend-webgpu";
 
 import { decode, encode, type Fed, type Packed } from "./packed";
 
-/** A loaded model by its address, and its inputs by name, channels last; the name of a single one does not matter. */
+/** A loaded model by its address, and its inputs by name, channels last; the name does not matter if there is only one. */
 type Job = [url: string, inputs: Record<string, Fed>];
 
-/** WebGPU may wait for ever for a device that was lost; the others compute on this thread, and end. */
+/** WebGPU may wait for ever for a device that was lost; the other backends compute on this thread, and end. */
 const PATIENCE_MS = 300_000;
 
 interface Signature {
@@ -24,14 +24,14 @@ const models = new Map<string, GraphModel>();
 /** Switch to a backend and say which one is really active; `wasmFolder` is where tfjs's wasm files are. */
 async function setup(backend: string, wasmFolder: string): Promise<string> {
   setWasmPaths(wasmFolder);
-  // As in the page, which cannot have them.
+  // No threads, as in the page, which cannot have them.
   tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
   await tf.setBackend(backend);
   await tf.ready();
   return tf.getBackend();
 }
 
-/** Load the graph model at `url` with TF.js's own loader, and keep it under that name. */
+/** Load the graph model at `url` with TF.js's own loader, and keep it under that address. */
 async function load(url: string): Promise<void> {
   models.set(url, await loadGraphModel(url));
 }
@@ -55,7 +55,7 @@ async function run(...job: Job): Promise<Record<string, Packed>> {
   return answers;
 }
 
-/** A promise that fails when it has not been kept for `PATIENCE_MS`. */
+/** Return a promise that rejects when `promise` has not settled after `PATIENCE_MS`. */
 function patiently<T>(promise: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`no answer for ${PATIENCE_MS / 60_000} minutes`)), PATIENCE_MS);
@@ -92,14 +92,14 @@ function prepare(...[url, inputs]: Job) {
   // `modelSignature` is typed as an empty object; it is model.json's `signature`.
   const { outputs } = model.modelSignature as Signature;
   const names = Object.keys(outputs);
-  // execute() answers in the order of the nodes that it is given.
+  // execute() returns outputs in the order of the nodes that it is given.
   const nodes = names.map((name) => outputs[name]?.name ?? name);
   const fed = Object.entries(inputs).map(([name, given]) => [name, tensor(given)] as const);
   const [single] = fed;
   return { model, names, nodes, input: fed.length === 1 && single ? single[1] : Object.fromEntries(fed) };
 }
 
-/** TF.js has no 64-bit integers: whoever made the model saw to it that they fit into 32. */
+/** Make a tensor of fed values. TF.js has no 64-bit integers; the exporter has checked that they fit into 32 bits. */
 function tensor(given: Fed): tf.Tensor {
   const values = decode(given);
   return values instanceof BigInt64Array
@@ -107,7 +107,7 @@ function tensor(given: Fed): tf.Tensor {
     : tf.tensor(values, given.shape, given.dtype as "float32" | "int32" | "bool");
 }
 
-/** What WebGL draws with; empty where the browser does not tell. */
+/** Return the name of WebGL's renderer; empty where the browser does not give it. */
 function renderer(): string {
   const gl = document.createElement("canvas").getContext("webgl2");
   const info = gl?.getExtension("WEBGL_debug_renderer_info");

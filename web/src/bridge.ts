@@ -13,7 +13,7 @@ interface Waiting<T> {
 }
 
 /**
- * The page's only way to the worker: one picture in flight, answers as promises.
+ * The page's only way to the worker: one picture in flight at a time, replies as promises.
  *
  * The worker's script comes as text and runs from a Blob, since a page opened from disk may start no
  * worker from a file.
@@ -103,7 +103,7 @@ export class Bridge {
   }
 }
 
-/** The error of a worker that is gone: it does not come back by itself. */
+/** Make the error for a worker that has ended or is stuck, which only a reload of the page mends. */
 function gone(reason: string): Error {
   return new Error(`${reason}; reload the page to start again`);
 }

@@ -1,11 +1,11 @@
 /**
- * The hash of parsed JSON but for one field: SHA-256 of its canonical text, as fer_export/contract/canonical.py has it.
+ * Hash parsed JSON without one field: SHA-256 of its canonical text, as fer_export/contract/canonical.py computes it.
  *
- * @param field Holds the hash, and is not part of it.
- * @returns In hexadecimal; null where the browser computes none, as on a page that came over plain http.
+ * @param field The field that holds the hash, and is not covered by it.
+ * @returns The hash in hexadecimal; null where the browser cannot compute one, as on a page loaded over plain http.
  */
 export async function contentHash(record: Readonly<Record<string, unknown>>, field: string): Promise<string | null> {
-  // Typed as always there; browsers have it in secure contexts alone.
+  // TypeScript's types say that it is always there; browsers have it in secure contexts only.
   const subtle = crypto.subtle as SubtleCrypto | undefined;
   if (!subtle) return null;
   const { [field]: _, ...covered } = record;
@@ -14,7 +14,7 @@ export async function contentHash(record: Readonly<Record<string, unknown>>, fie
 }
 
 /**
- * JSON in canonical form, RFC 8785: keys sorted by UTF-16 code units, no white space, numbers and strings as
+ * Write JSON in canonical form, RFC 8785: keys sorted by UTF-16 code units, no white space, numbers and strings as
  * JavaScript writes them.
  */
 function canonical(value: unknown): string {

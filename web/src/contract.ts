@@ -1,10 +1,10 @@
 // Written by `make contract-types` from the JSON schema of fer_export/contract: do not edit.
 
 /**
- * An architecture by name, and the arguments its factory was called with.
+ * Name an architecture and the arguments that its factory was called with.
  *
- * The name is a registered one, `torchvision:NAME`, or, of code outside this project, `file.py:factory` or
- * `package.module:factory`. Such code is never imported because a contract says so.
+ * The name is a registered one, `torchvision:NAME`, or, for code outside this project, `file.py:factory` or
+ * `package.module:factory`. Such code is never imported just because a contract names it.
  */
 export interface Architecture {
   readonly name: string;
@@ -12,7 +12,7 @@ export interface Architecture {
 }
 
 /**
- * What the logits are divided by before softmax, inside the graph (Guo et al. 2017), and what it does.
+ * Hold the number that divides the logits before softmax, inside the graph (Guo et al. 2017), and its effect.
  *
  * `ece` is the expected calibration error, 0–1, over 15 bins of equal width: at temperature 1, and at
  * temperatures fitted without the rows that they are measured on.
@@ -26,7 +26,7 @@ export interface Calibration {
   readonly samples: number;
 }
 
-/** MTCNN's settings (Zhang et al. 2016), the same in Python and on the page. */
+/** Hold MTCNN's settings (Zhang et al. 2016), which are the same in Python and on the page. */
 export interface Cascade {
   readonly stage: "pnet" | "rnet" | "onet";
   readonly min_face: number;
@@ -35,12 +35,12 @@ export interface Cascade {
 }
 
 /**
- * How an artefact was made.
+ * Say how an artefact was made.
  *
  * Attributes:
- *     hop: what wrote this file.
- *     converter: what made the TensorFlow graph of the ONNX file; None where there is no such graph.
- *     without: passes of the direct converter that were left out.
+ *     hop: the hop that wrote this file.
+ *     converter: what made the TensorFlow graph from the ONNX file; None where there is no such graph.
+ *     without: the passes of the direct converter that were left out.
  */
 export interface Conversion {
   readonly hop: "onnx" | "tfjs" | "saved_model" | "frozen" | "litert" | "tensorflowjs";
@@ -49,11 +49,11 @@ export interface Conversion {
 }
 
 /**
- * How a face gets from a photo onto the input grid.
+ * Say how a face gets from a photo onto the input grid.
  *
  * `template` holds where the five landmarks (left eye, right eye, nose, left and right mouth
  * corner, as seen in the picture) go on the input grid, in pixels; a least-squares similarity
- * (Umeyama 1991) maps the face there. Without landmarks: the square around the detector's box,
+ * (Umeyama 1991) maps the face there. Without landmarks, the square around the detector's box is used,
  * enlarged by `margin` of its side. `sampling` names the rule in `fer_export/faces/sampling.py`.
  */
 export interface Crop {
@@ -64,9 +64,9 @@ export interface Crop {
 }
 
 /**
- * One picture and what torch answers for it, so that any runtime can test itself.
+ * Hold one picture and torch's outputs for it, so that any runtime can test itself.
  *
- * `pixels` is base64 of uint8 in the order H, W, C; `outputs` by name, flattened, channels last.
+ * `pixels` is base64 of uint8 in the order H, W, C; `outputs` are by name, flattened, channels last.
  */
 export interface Golden {
   readonly name: string;
@@ -76,7 +76,7 @@ export interface Golden {
   readonly outputs: Readonly<Record<string, readonly number[]>>;
 }
 
-/** One measured figure: what, on which rows, by which protocol, over how many. */
+/** Hold one measured figure: what was measured, on which rows, by which protocol, over how many. */
 export interface Metric {
   readonly name: string;
   readonly value: number;
@@ -85,14 +85,14 @@ export interface Metric {
   readonly samples: number;
 }
 
-/** (pixel - mean) / std for each channel, in units of 0–255, computed inside the graph. */
+/** Hold mean and deviation of each channel, in units of 0–255: the graph computes (pixel - mean) / std. */
 export interface Normalization {
   readonly mean: readonly number[];
   readonly std: readonly number[];
   readonly where: "graph";
 }
 
-/** One named output; `shape` without the batch, channels last as in TF.js, 0 for a free size. */
+/** Describe one named output; `shape` is without the batch, channels last as in TF.js, 0 for a free size. */
 export interface Output {
   readonly name: string;
   readonly shape: readonly number[];
@@ -100,10 +100,11 @@ export interface Output {
 }
 
 /**
- * What a hop measured when it wrote this artefact: a runtime against a reference one.
+ * Hold what a hop measured when it wrote this artefact: a runtime against a reference.
  *
  * `max_abs` was at most `tolerance` · `scale`, where `scale` is max(1, largest |reference| / unit); see
- * `contract/tolerance.py`. The first files of contract 1 were held to `tolerance` alone, which the default says.
+ * `contract/tolerance.py`. The first files of contract 1 have no `scale`, since they were checked against `tolerance`
+ * alone; for them the default of 1 is right.
  */
 export interface Parity {
   readonly runtime: string;
@@ -119,10 +120,10 @@ export interface Parity {
 }
 
 /**
- * A picture with values of 0–255, as it is before `normalization`, which is inside the graph.
+ * Describe an input that takes a picture with values of 0–255; `normalization` is applied inside the graph.
  *
  * ONNX and torch take it as [N, C, H, W], TensorFlow and TF.js as [N, H, W, C]. Height and width are both numbers,
- * or both None where any size will do.
+ * or both None where any size is accepted.
  */
 export interface PictureInput {
   readonly kind: "picture";
@@ -135,10 +136,10 @@ export interface PictureInput {
 }
 
 /**
- * The largest difference that parity and the page's self-test allow.
+ * Hold the largest difference that parity and the page's self-test allow.
  *
  * A value of an output may differ from the reference by `value` · max(1, largest |reference| of that output / `unit`),
- * the largest over all pictures that were compared. `top1` is the share of pictures whose top class must be the same.
+ * where the maximum is over all pictures compared. `top1` is the share of pictures whose top class must be the same.
  */
 export interface Tolerance {
   readonly value: number;
@@ -147,10 +148,10 @@ export interface Tolerance {
 }
 
 /**
- * Where the weights come from.
+ * Say where the weights come from.
  *
- * `synthetic`: a program drew the training data, so that the net knows nothing of the real world. The page warns of
- * such models, and of no others.
+ * `synthetic` is true where a program drew the training data, so that the net knows nothing of the real world. The
+ * page warns of such models, and of no others.
  */
 export interface Training {
   readonly data: string;
@@ -163,11 +164,11 @@ export interface Training {
 }
 
 /**
- * Numbers that are no picture and are not normalised.
+ * Describe an input that takes numbers which are no picture; they are not normalised.
  *
- * `shape` is without the batch, channels first: [] for one number, [C] for a vector, [C, L] for a signal,
- * [C, D, H, W] for a volume. TensorFlow and TF.js take it channels last. `range` is what parity is measured within,
- * both ends included.
+ * `shape` leaves out the batch and has channels first: [] for one number, [C] for a vector, [C, L] for a signal,
+ * [C, D, H, W] for a volume. TensorFlow and TF.js take it channels last. `range` is the range of the random values
+ * that parity is measured with, both ends included.
  */
 export interface ValuesInput {
   readonly kind: "values";
@@ -178,24 +179,24 @@ export interface ValuesInput {
 }
 
 /**
- * Everything an artefact says about itself.
+ * Hold everything an artefact says about itself.
  *
  * Attributes:
- *     version: raised when a field changes its meaning; fields are added without.
- *     labels: of the classes; empty where the net is no classifier.
- *     inputs: in the order of the net's arguments.
- *     batch: of this very file; a checkpoint's is always dynamic.
- *     crop: how a face gets onto the first input's grid; None where that is no picture of a face.
- *     cascade: of the three detector nets alone.
- *     training: None for weights that somebody else trained.
- *     weights_sha256: of the checkpoint's tensors (`formats/checkpoint.py`), whatever this file made of them.
- *     weights_dtype: how this file stores them.
- *     graph_sha256: of the graph beside this contract; None in checkpoints.
- *     conversion: None in checkpoints.
- *     tolerance: which this file was held to.
- *     tools: name and version of what took part. For people: nothing depends on it.
- *     golden: pictures with torch's answers, where the net has one input and that is a picture.
- *     parity: as it was measured when this file was written.
+ *     version: raised when a field changes its meaning; a new field does not raise it.
+ *     labels: the classes' names; empty where the net is no classifier.
+ *     inputs: the inputs in the order of the net's arguments.
+ *     batch: the batch that this file takes; a checkpoint's is always dynamic.
+ *     crop: how a face gets onto the first input's grid; None where that is not a picture of a face.
+ *     cascade: the detector's settings; only its three nets have them.
+ *     training: where the weights come from; None for weights that somebody else trained.
+ *     weights_sha256: the hash of the tensors of the original checkpoint (`formats/checkpoint.py`).
+ *     weights_dtype: the type in which this file stores the weights.
+ *     graph_sha256: the hash of the graph in this file; None in checkpoints.
+ *     conversion: how this file was made; None in checkpoints.
+ *     tolerance: the tolerance that this file was checked against.
+ *     tools: name and version of the programs that took part, for people to read; no code depends on it.
+ *     golden: pictures with torch's outputs, where the net has one input and that is a picture.
+ *     parity: what was measured when this file was written.
  */
 export interface Contract {
   readonly version: 2;
@@ -218,6 +219,6 @@ export interface Contract {
   readonly tools: Readonly<Record<string, string>>;
   readonly golden: readonly Golden[];
   readonly parity: readonly Parity[];
-  /** The hash over all other fields: see `contract/canonical.py`. */
+  /** Hash all other fields; see `contract/canonical.py`. */
   readonly sha256: string;
 }

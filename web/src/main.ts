@@ -45,7 +45,7 @@ buttons.start.addEventListener("click", () => void session.startCamera());
 buttons.stop.addEventListener("click", () => session.stop());
 file.addEventListener("change", () => {
   const [chosen] = file.files ?? [];
-  // Emptied, so that choosing the same file again counts as a change.
+  // The input is emptied, so that choosing the same file again counts as a change.
   if (chosen) void session.open(chosen).then(() => (file.value = ""));
 });
 stage.onDrop((dropped) => void session.open(dropped));

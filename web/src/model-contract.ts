@@ -8,7 +8,7 @@ const VERSION: Contract["version"] = 2;
 /** What the view is told about a model: its contract without the golden pictures. */
 export type Provenance = Omit<Contract, "golden">;
 
-/** A contract, and whether it was held against its own hash: a browser may have no means to. */
+/** A contract, and whether it was checked against its own hash, which not every browser can compute. */
 export interface ReadContract {
   readonly contract: Contract;
   readonly hashed: boolean;
@@ -21,7 +21,7 @@ export interface ReadContract {
  * version that this page reads, and that nobody has edited it since.
  *
  * @param where What is being read, for the error.
- * @throws Error No contract, of another version, or edited.
+ * @throws Error There is no contract, it is of another version, or it was edited.
  */
 export async function readContract(model: { userDefinedMetadata?: unknown }, where: string): Promise<ReadContract> {
   const metadata = model.userDefinedMetadata as Record<string, unknown> | undefined;
@@ -36,7 +36,7 @@ export async function readContract(model: { userDefinedMetadata?: unknown }, whe
   return { contract: record as unknown as Contract, hashed: hash !== null };
 }
 
-/** The version comes first: of another one nothing else need hold. */
+/** Check the version before anything else, since another version may have other fields. */
 function checkVersion(version: unknown, where: string): void {
   if (typeof version !== "number") throw new Error(`the ${where}'s contract says no version`);
   if (version > VERSION) throw new Error(`the ${where} was written by a newer fer-export (contract ${version}): update`);

@@ -6,7 +6,7 @@ import { decode } from "./source/picture";
 import { frozen, NOBODY, type PublicFace, publicFace, type State } from "./state";
 import type { Mode, Ready, Sight } from "./worker/protocol";
 
-/** What a session tells the view. */
+/** The calls by which a session tells the view what happened. */
 export interface Listener {
   source(source: State["source"]): void;
   picture(bitmap: ImageBitmap): void;
@@ -27,7 +27,7 @@ export class Session {
   #loading: Promise<Ready> | null = null;
   #times: number[] = [];
   #fresh = true;
-  /** Counts changes of source: answers that belong to an earlier one are dropped. */
+  /** Counts changes of source; a result that belongs to an earlier source is dropped. */
   #turn = 0;
 
   constructor(
@@ -41,7 +41,7 @@ export class Session {
     document.addEventListener("visibilitychange", () => this.#restWhileHidden());
   }
 
-  /** Load the models. To be called once, before anything else. */
+  /** Load the models. Call it once, before anything else. */
   load(): Promise<Ready> {
     this.#loading = this.#load();
     return this.#loading;
@@ -101,7 +101,6 @@ export class Session {
     this.#camera.stop();
     this.#fresh = true;
     this.#times = [];
-    this.#smoothing.reset();
     Object.assign(this.state, { faces: NOBODY, fps: 0, error: null });
     this.listener.fps(0);
     this.listener.error(null);
@@ -157,7 +156,7 @@ export class Session {
     return span > 0 ? ((this.#times.length - 1) * 1000) / span : 0;
   }
 
-  /** A browser gives a hidden page no frames; its camera, which nobody sees then, rests as well. */
+  /** Pause the camera while the page is hidden, because a browser gives a hidden page no frames. */
   #restWhileHidden(): void {
     this.#times = [];
     this.#camera.rest(document.hidden);

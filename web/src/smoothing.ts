@@ -1,13 +1,13 @@
 import type { PublicFace } from "./state";
 
-/** How much of the new answer is shown at once; the rest stays of the one before. */
+/** The weight of the newest frame's probabilities; the rest is the average so far. */
 const WEIGHT = 0.35;
 
-/** Calms the bars of a moving picture. Only what is shown: `window.fer` has each frame's own answer. */
+/** Smooths the bars of a moving picture. It changes only the display: `window.fer` has each frame's own values. */
 export class Smoothing {
   #before = new Map<number, Readonly<Record<string, number>>>();
 
-  /** The faces with their probabilities averaged over the last frames of the same track. */
+  /** The faces, their probabilities averaged over the last frames of the same track; no two sources share tracks. */
   apply(faces: readonly PublicFace[]): PublicFace[] {
     const smooth = faces.map((face) => {
       const before = this.#before.get(face.track) ?? face.probabilities;
@@ -17,11 +17,6 @@ export class Smoothing {
     });
     this.#before = new Map(smooth.map(({ track, probabilities }) => [track, probabilities]));
     return smooth;
-  }
-
-  /** Forget everybody, for another source. */
-  reset(): void {
-    this.#before.clear();
   }
 }
 

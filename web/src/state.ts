@@ -1,7 +1,7 @@
 import type { Landmarks } from "./geometry/types";
 import type { BackendName, Reading, SelfTest } from "./worker/protocol";
 
-/** One face as other pages see it; coordinates in pixels of the picture, not mirrored. */
+/** One face as other scripts see it; coordinates are in pixels of the picture, not mirrored. */
 export interface PublicFace {
   readonly box: { readonly x: number; readonly y: number; readonly width: number; readonly height: number };
   readonly landmarks: Landmarks | null;
@@ -12,7 +12,7 @@ export interface PublicFace {
   readonly track: number;
 }
 
-/** What `window.fer` tells. All of it is read-only. */
+/** The contents of `window.fer`, all of it read-only. */
 export interface Fer {
   /** The models are loaded and pictures can be looked at. */
   readonly ready: boolean;
@@ -65,13 +65,13 @@ export function publish(state: State): void {
   Object.defineProperty(window, "fer", { value: Object.freeze(view), enumerable: true });
 }
 
-/** Freeze a value that came from the worker, through and through. */
+/** Freeze a value that came from the worker, with everything inside it. */
 export function frozen<T>(value: T): T {
   if (typeof value === "object" && value !== null) Object.values(Object.freeze(value)).forEach(frozen);
   return value;
 }
 
-/** A reading with its labels, frozen through and through. */
+/** A reading with its labels, frozen with everything inside it. */
 export function publicFace({ box: [x1, y1, x2, y2], landmarks, score, track, probabilities }: Reading, labels: readonly string[]): PublicFace {
   const byLabel = Object.freeze(Object.fromEntries(labels.map((label, index) => [label, probabilities[index] ?? 0])));
   const label = labels.reduce((best, next) => ((byLabel[next] ?? 0) > (byLabel[best] ?? 0) ? next : best), labels[0] ?? "");

@@ -1,4 +1,4 @@
-/** The page's pure functions on the global `ferTesting`, so that tests can hold them against Python's. */
+/** The page's pure functions on the global `ferTesting`, so that tests can compare them with Python's. */
 
 import { contentHash } from "../src/canonical";
 import { cropFace, gridToPhoto } from "../src/geometry/align";
@@ -8,6 +8,7 @@ import { sample, spread, subsamples } from "../src/geometry/sampling";
 import { inverse, similarity } from "../src/geometry/similarity";
 import { readContract } from "../src/model-contract";
 import { Smoothing } from "../src/smoothing";
+import { anyNumber } from "../src/vision/batches";
 import { findFaces, scales } from "../src/vision/cascade";
 import { Classifier } from "../src/vision/classifier";
 import { Tracker } from "../src/vision/tracker";
@@ -21,6 +22,7 @@ Object.assign(globalThis, {
     PixelReader,
     Smoothing,
     Tracker,
+    anyNumber,
     contentHash,
     cropFace,
     findFaces,

@@ -1,10 +1,7 @@
-"""Speed, as ratios: a net and a yardstick, in turn, in one process or one page of a browser.
+"""This package measures speed as ratios: a net and a reference net, in turn, in one process or one page.
 
-Speed is never a test: times are told with their spread, and nothing fails whatever they are.
+Speed is never a test: times are shown with their spread, and no time makes a command fail.
 """
 
-from fer_export.diagnose.bench.measure import RUNTIMES, Measured, measure, missing
-from fer_export.diagnose.bench.nets import Net, reference, yardstick
-from fer_export.diagnose.bench.timing import Timing
-
-__all__ = ["RUNTIMES", "Measured", "Net", "Timing", "measure", "missing", "reference", "yardstick"]
+#: What nets are timed in.
+RUNTIMES = ("torch", "onnxruntime", "tfjs")

@@ -1,10 +1,10 @@
-"""Two roads from one ONNX file to TF.js, side by side: the direct writer, and onnx2tf with tensorflowjs_converter.
+"""This module compares two routes from ONNX to TF.js: the direct writer, and onnx2tf with tensorflowjs_converter.
 
-Each conversion is a process of its own, in turn: direct, official, direct, official, … Its time is that from the
-start of the process until the model is on disk. So the imports are in it, on both sides; checks in a browser are
-in neither. Where there is a choice, it is made for the official road: one process for both of its steps, so that
-TensorFlow is imported once; neither onnxsim nor the `.tflite` files that onnx2tf would also write; and the
-rewrites of `fer_export.convert.onnx2tf`, done beforehand, of what it gets wrong.
+Each conversion is a process of its own, in turn: direct, official, direct, official, … It is timed from the
+start of the process until the model is on disk. So both times include the imports, and neither includes the checks
+in a browser. Every choice favours the official route: one process for both of its steps, so that
+TensorFlow is imported once; no onnxsim, and none of the `.tflite` files that onnx2tf would also write; and the
+rewrites of `fer_export.convert.onnx2tf` done beforehand, outside the time.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from fer_export.errors import FerExportError
 from fer_export.formats.checkpoint import Checkpoint
 from fer_export.formats.onnx import load_onnx
 from fer_export.parity.samples import samples_for
-from fer_export.runtimes import Pixels, channels_first
+from fer_export.runtimes import Inputs, channels_first
 from fer_export.runtimes.onnxruntime import OnnxRuntime
 from fer_export.runtimes.tfjs import Browser
 
-#: What people bring: five CNNs for 48×48 faces, and three backbones of torchvision at ImageNet's size.
+#: The models to compare: five CNNs for 48×48 faces, and three of torchvision's backbones at ImageNet's size.
 MODELS = (
     *("ferplus", "simple_cnn", "emotion_cnn", "face_emotion_cnn", "resnet9"),
     *("torchvision:resnet18", "torchvision:mobilenet_v3_small", "torchvision:efficientnet_b0"),
@@ -45,12 +45,12 @@ MODELS = (
 def compare(
     name: str, loaded: Checkpoint, *, turns: int, browser: Browser, started: Callable[[str], object] = lambda what: None
 ) -> Compared:
-    """Export to ONNX, then convert in turn by both roads, and hold what they wrote last against onnxruntime.
+    """Export to ONNX, convert in turn by both routes, and compare what they wrote last with onnxruntime.
 
-    A road that fails keeps its reason, and the other one goes on.
+    A route that fails keeps its reason, and the other one continues.
 
     Raises:
-        MissingDependencyError: TensorFlow's environment, or the browser, is not there.
+        MissingDependencyError: TensorFlow's environment, or the browser, is missing.
     """
     convert_process.interpreter("official")
     browser.tfjs_version  # noqa: B018  (starts it)
@@ -72,14 +72,14 @@ def compare(
 def _convert(
     compared: Compared, contract: Contract, folder: Path, turns: int, started: Callable[[str], object]
 ) -> dict[str, str]:
-    """Every turn of both roads. Answers the tensors of the official model's outputs, by their names."""
+    """Run every turn of both routes, and return the tensor of each of the official model's outputs, by output name."""
     tensors: dict[str, str] = {}
     for turn in range(turns):
-        for road, side in compared.sides.items():
+        for route, side in compared.sides.items():
             if side.reason is None:
-                started(f"{compared.name}: {road}, turn {turn + 1} of {turns}")
+                started(f"{compared.name}: {route}, turn {turn + 1} of {turns}")
                 with _failing(side):
-                    cost, end = convert_process.convert(_job(road, folder, contract))
+                    cost, end = convert_process.convert(_job(route, folder, contract))
                     side.costs.append(cost)
                     tensors = end.get("tensors", tensors)
     return tensors
@@ -88,42 +88,44 @@ def _convert(
 def _hold(
     compared: Compared, loaded: Checkpoint, contract: Contract, folder: Path, tensors: dict[str, str], browser: Browser
 ) -> None:
-    """What both wrote in their last turn, against onnxruntime; and that, against float64."""
+    """Measure both routes' last models against onnxruntime, and onnxruntime against float64."""
     reference = OnnxRuntime(folder / "direct.onnx")
     batches = samples_for(contract)
     exact = _exact(loaded)
     compared.rounding = max(
         float(np.abs(values - answers[name]).max())
         for batch in batches
-        for answers in [reference(batch.pixels)]
-        for name, values in exact(batch.pixels).items()
+        for answers in [reference(batch.inputs)]
+        for name, values in exact(batch.inputs).items()
     )
-    for road, side in compared.sides.items():
+    for route, side in compared.sides.items():
         if side.reason is None:
             with _failing(side):
-                side.nodes, side.bytes = _size(folder / road)
-                if road == "official":
-                    _made_fit(folder / road, tensors)
-                with browser.open(folder / road, "wasm") as runtime:
+                side.nodes, side.bytes = _size(folder / route)
+                if route == "official":
+                    _made_fit(folder / route, tensors)
+                with browser.open(folder / route, "wasm") as runtime:
                     figures = parity.measure(reference, runtime, batches, contract)
                 side.difference = max(figure.max_abs for figure in figures)
 
 
-def _exact(loaded: Checkpoint) -> Callable[[Pixels], dict[str, npt.NDArray[np.float64]]]:
-    """The net in float64: its answers by name."""
-    module = loaded.module().double()
+def _exact(loaded: Checkpoint) -> Callable[[Inputs], dict[str, npt.NDArray[np.float64]]]:
+    """Return a function that computes the net's outputs by name in float64."""
+    module, contract = loaded.module().double(), loaded.contract
 
-    def run(pixels: Pixels) -> dict[str, npt.NDArray[np.float64]]:
+    def run(inputs: Inputs) -> dict[str, npt.NDArray[np.float64]]:
         with torch.inference_mode():
-            answers = module(torch.from_numpy(channels_first(pixels)).double())
-        return {output.name: answer.numpy() for output, answer in zip(loaded.contract.outputs, answers, strict=True)}
+            answers = module(
+                *(torch.from_numpy(channels_first(inputs[spec.name])).double() for spec in contract.inputs)
+            )
+        return {output.name: answer.numpy() for output, answer in zip(contract.outputs, answers, strict=True)}
 
     return run
 
 
 @contextmanager
 def _failing(*sides: Side) -> Iterator[None]:
-    """Keep the reason of a failure, and go on."""
+    """Keep the reason of a failure, and continue."""
     try:
         yield
     except FerExportError as error:
@@ -131,15 +133,15 @@ def _failing(*sides: Side) -> Iterator[None]:
             side.reason = error.reason
 
 
-def _job(road: str, folder: Path, contract: Contract) -> dict[str, Any]:
-    """A conversion that starts from nothing."""
-    for name in (road, "saved_model"):
+def _job(route: str, folder: Path, contract: Contract) -> dict[str, Any]:
+    """Return the job of one conversion, with empty folders."""
+    for name in (route, "saved_model"):
         shutil.rmtree(folder / name, ignore_errors=True)
-    (folder / road).mkdir()
+    (folder / route).mkdir()
     return {
-        "road": road,
-        "model": str(folder / f"{road}.onnx"),
-        "folder": str(folder / road),
+        "route": route,
+        "model": str(folder / f"{route}.onnx"),
+        "folder": str(folder / route),
         "scratch": str(folder / "saved_model"),
         "entries": saved_model.entries_of(contract, None),
         "outputs": [output.name for output in contract.outputs],
@@ -148,8 +150,9 @@ def _job(road: str, folder: Path, contract: Contract) -> dict[str, Any]:
 
 
 def _size(folder: Path) -> tuple[int, int]:
-    """Nodes that compute, those of functions included; and bytes of all files, without the contract, which only the
-    direct writer's model holds.
+    """Count a model's computing nodes, those in functions included, and the bytes of its files.
+
+    The contract is left out of the bytes, since only the direct writer's model holds one.
     """
     document = json.loads((folder / "model.json").read_text("utf-8"))
     topology = document["modelTopology"]
@@ -160,9 +163,7 @@ def _size(folder: Path) -> tuple[int, int]:
 
 
 def _made_fit(folder: Path, tensors: dict[str, str]) -> None:
-    """What `fer-export tfjs --via tensorflowjs` does to the converter's model, so that it runs and its outputs have
-    their names.
-    """
+    """Repair the converter's model as `fer-export tfjs --via tensorflowjs` does, so that it runs with our names."""
     path = folder / "model.json"
     document = json.loads(path.read_text("utf-8"))
     tensorflowjs.made_fit(document, tensors, folder)

@@ -1,4 +1,4 @@
-"""Starts `convert_job.py` and takes down what it cost."""
+"""This module starts `convert_job.py` and records what it costs."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _JOB = Path(__file__).with_name("convert_job.py")
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one conversion.
+    """Hold the cost of one conversion.
 
     Attributes:
-        seconds: from the start of its process until the model was on disk.
-        importing: how many of them went by before the conversion began.
-        cpu, cpu_importing: the same in seconds that its threads were computing.
-        peak: the most memory that it held, in resident bytes.
+        seconds: the time from the start of its process until the model was on disk.
+        importing: the part of it before the conversion began.
+        cpu, cpu_importing: the same in processor seconds.
+        peak: the most resident memory that it held, in bytes.
     """
 
     seconds: float
@@ -35,35 +35,35 @@ class Cost:
     peak: int
 
     def record(self) -> dict[str, float]:
-        """For machines."""
+        """Return the cost for JSON."""
         return asdict(self)
 
 
-def interpreter(road: str) -> Path:
-    """The Python that `direct` or `official` runs on.
+def interpreter(route: str) -> Path:
+    """Return the Python that `direct` or `official` runs on.
 
     Raises:
-        MissingDependencyError: the environment `tf` is not there.
+        MissingDependencyError: the environment `tf` is missing.
     """
-    return environments.python("tf") if road == "official" else Path(sys.executable)
+    return environments.python("tf") if route == "official" else Path(sys.executable)
 
 
-def warm_up(road: str) -> None:
-    """Start a road and import what it needs: the files then are in memory, and no road pays for the disk."""
-    _events({"road": road})
+def warm_up(route: str) -> None:
+    """Start a route and import what it needs, so that the files are cached and no route pays for reading the disk."""
+    _events({"route": route})
 
 
 def convert(job: dict[str, Any]) -> tuple[Cost, dict[str, Any]]:
     """Run one conversion.
 
     Args:
-        job: `road`, and what it takes: `model` and `folder`; for `official` also `scratch`, `entries` and `outputs`.
+        job: `route`, and its arguments: `model` and `folder`; for `official` also `scratch`, `entries` and `outputs`.
 
     Returns:
-        Its cost, and what it said at its end.
+        Its cost, and the last line that it wrote.
 
     Raises:
-        InvalidInputError: it failed.
+        InvalidInputError: the conversion failed.
     """
     events = _events(job)
     imported, written = events["imported"], events["written"]
@@ -78,12 +78,12 @@ def convert(job: dict[str, Any]) -> tuple[Cost, dict[str, Any]]:
 
 
 def _events(job: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """What the process says, each with the seconds since it was started."""
+    """Return the lines that the process wrote by kind, each with the seconds since its start."""
     events: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
         start = time.perf_counter()
         with subprocess.Popen(
-            [interpreter(job["road"]), "-I", "-X", "utf8", _JOB, json.dumps(job)],
+            [interpreter(job["route"]), "-I", "-X", "utf8", _JOB, json.dumps(job)],
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,

@@ -1,4 +1,4 @@
-"""What both roads came to on one model, and what of it the direct writer is to answer for."""
+"""This module holds the results of both routes on one model, and the faults that the direct writer must not have."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 from fer_export.diagnose.bench.convert_process import Cost
 
-#: Differences so small are rounding, whatever the reference's own.
+#: Smaller differences are rounding, whatever the reference's own error.
 NOISE = 1e-6
-#: What of a cost the roads are held against each other by.
+#: The costs that the routes are compared by.
 RATIOS: dict[str, Callable[[Cost], float]] = {
     "time": lambda cost: cost.seconds,
     "time_without_imports": lambda cost: cost.seconds - cost.importing,
@@ -22,13 +22,13 @@ RATIOS: dict[str, Callable[[Cost], float]] = {
 
 @dataclass
 class Side:
-    """One road on one model.
+    """Hold the results of one route on one model.
 
     Attributes:
-        costs: of each turn.
-        nodes: in `model.json`, without Const and Placeholder.
-        bytes: of all files.
-        difference: the largest from onnxruntime, in TF.js on wasm, on any output of any picture.
+        costs: the cost of each turn.
+        nodes: the number of nodes in `model.json`, without Const and Placeholder.
+        bytes: the size of all files.
+        difference: the largest difference from onnxruntime, in TF.js on wasm, on any output of any picture.
         reason: why there is no model, or why it cannot be run.
     """
 
@@ -39,16 +39,16 @@ class Side:
     reason: str | None = None
 
     def record(self) -> dict[str, Any]:
-        """For machines."""
+        """Return the results for JSON."""
         return {**vars(self), "costs": [cost.record() for cost in self.costs]}
 
 
 @dataclass
 class Compared:
-    """Both roads on one model.
+    """Hold the results of both routes on one model.
 
-    `rounding` is how far onnxruntime itself lies from the answers in float64. A road without any error would differ
-    from it by so much, and one that happens to round as it does by nothing: below that, no difference is the larger.
+    `rounding` is how far onnxruntime's outputs lie from those in float64. A route without any error would differ
+    from onnxruntime by that much, and one with the same rounding not at all, so smaller differences do not count.
     """
 
     name: str
@@ -58,28 +58,28 @@ class Compared:
 
     @property
     def sides(self) -> dict[str, Side]:
-        """By road, in turn."""
+        """Return the results by route, in the order of turns."""
         return {"direct": self.direct, "official": self.official}
 
     def ratios(self, what: Callable[[Cost], float]) -> list[float]:
-        """Of the official road's costs over the direct one's, turn by turn; none where one of them failed."""
+        """Return the ratios official / direct of a cost, turn by turn; none where one of them failed."""
         return [what(b) / what(a) for a, b in zip(self.direct.costs, self.official.costs, strict=False)]
 
     @property
     def excess(self) -> float:
-        """By how much the direct writer's difference is the larger one; negative where it is the smaller."""
+        """Return by how much the direct writer's difference is larger; it is negative where it is smaller."""
         if self.direct.difference is None or self.official.difference is None:
             return 0.0
         return self.direct.difference - self.official.difference
 
     @property
     def beyond_rounding(self) -> bool:
-        """Whether that is more than the reference's own rounding explains."""
+        """Return whether the excess is more than the reference's own rounding explains."""
         return self.excess > max(NOISE, self.rounding)
 
     @property
     def faults(self) -> list[str]:
-        """What the direct writer must never do, and did; speed is not among it."""
+        """Return what the direct writer did that it never must; being slow is not among it."""
         direct, official = self.direct, self.official
         found = [f"failed: {direct.reason}"] if direct.reason else []
         if direct.nodes is not None and official.nodes is not None and direct.nodes > official.nodes:
@@ -89,11 +89,11 @@ class Compared:
         return [f"{self.name}: the direct writer {fault}" for fault in found]
 
     def record(self) -> dict[str, Any]:
-        """For machines."""
+        """Return the results for JSON."""
         ratios = {key: self.ratios(what) for key, what in RATIOS.items()}
         return {
             "model": self.name,
-            **{road: side.record() for road, side in self.sides.items()},
+            **{route: side.record() for route, side in self.sides.items()},
             "rounding": self.rounding,
             "ratios": {
                 name: {"median": median(each), "low": min(each), "high": max(each), "turns": each}
@@ -105,14 +105,16 @@ class Compared:
 
 
 def summary(found: Sequence[Compared]) -> dict[str, Any]:
-    """Over all models that both roads made: the median of each of their ratios with its range, and the rest counted."""
+    """Return, over all models that both routes made, each ratio's median and range, and count the rest."""
     both = [one for one in found if one.direct.difference is not None and one.official.difference is not None]
     nodes = [(one.direct.nodes or 0) - (one.official.nodes or 0) for one in both]
     timed = [one.record()["ratios"] for one in both]
     ratios = {key: [each[key]["median"] for each in timed] for key in RATIOS}
     return {
         "models": len(found),
-        "failed": {road: sum(one.sides[road].reason is not None for one in found) for road in ("direct", "official")},
+        "failed": {
+            route: sum(one.sides[route].reason is not None for one in found) for route in ("direct", "official")
+        },
         "compared": len(both),
         "ratios": {
             key: {"median": median(each), "low": min(each), "high": max(each)} for key, each in ratios.items() if each

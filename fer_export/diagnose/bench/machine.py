@@ -1,4 +1,4 @@
-"""What the times were taken on."""
+"""This module describes the machine that the times were measured on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores, load over the last minute (None where the system does not tell), and versions."""
+    """Return processor, cores, load over the last minute (None where the system does not give it), and versions."""
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""What is timed: a net's checkpoint, its pictures, and its artefacts in a temporary folder."""
+"""This module prepares what is timed: a net's checkpoint, its pictures, and its artefacts in a temporary folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fer_export.formats.checkpoint import Checkpoint, weights_sha256
 from fer_export.formats.onnx import load_onnx
 from fer_export.formats.tfjs import write_tfjs
 from fer_export.parity.samples import VARIANTS, samples_for
-from fer_export.runtimes import Pixels
+from fer_export.runtimes import Inputs, single
 from fer_export.runtimes.tfjs import Browser
 from fer_export.tfgraph import convert
 
@@ -28,25 +28,25 @@ YARDSTICK = "plain_cnn"
 
 @dataclass(frozen=True)
 class Net:
-    """A net under a name for people."""
+    """Hold a net and the name to show for it."""
 
     name: str
     checkpoint: Checkpoint
 
-    def pictures(self, batch: int) -> Pixels:
-        """The packaged portrait, turned, scaled and lit: uint8 [batch, H, W, C] at the net's size."""
-        faces = samples_for(self.checkpoint.contract)[0].pixels[: len(VARIANTS)]
-        return np.resize(faces, (batch, *faces.shape[1:]))
+    def pictures(self, batch: int) -> Inputs:
+        """Return the packaged portrait, turned, scaled and lit: uint8 [batch, H, W, C] at the net's size."""
+        faces = samples_for(self.checkpoint.contract)[0].single[: len(VARIANTS)]
+        return single(self.checkpoint.contract, np.resize(faces, (batch, *faces.shape[1:])))
 
 
 @dataclass(frozen=True)
 class Artefacts:
-    """A net's files, as far as they were asked for.
+    """Hold a net's files, as far as they were asked for.
 
     Attributes:
         onnx: the ONNX file.
-        tfjs: folder of the TF.js model, float32.
-        weights: bytes of the TF.js weight files, `float32` and `float16`.
+        tfjs: the folder of the TF.js model, float32.
+        weights: the bytes of the TF.js weight files, `float32` and `float16`.
     """
 
     onnx: Path | None = None
@@ -55,7 +55,7 @@ class Artefacts:
 
 
 def yardstick(num_classes: int = 8) -> Net:
-    """`plain_cnn` with random weights, the same each time."""
+    """Return `plain_cnn` with random weights, the same each time."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         state = models.build(YARDSTICK, num_classes=num_classes).state_dict()
@@ -75,10 +75,10 @@ def yardstick(num_classes: int = 8) -> Net:
 
 
 def reference(against: str) -> Net | None:
-    """What to time beside the model: `plain_cnn`, `none`, or the path of a checkpoint.
+    """Return the net to time beside the model: `plain_cnn`, `none`, or the path of a checkpoint.
 
     Raises:
-        InvalidInputError: none of these, or a checkpoint that does not hold.
+        InvalidInputError: it is none of these, or the checkpoint is not valid.
     """
     if against == "none":
         return None
@@ -93,10 +93,10 @@ def reference(against: str) -> Net | None:
 
 
 def build(net: Net, folder: Path, kinds: Sequence[str], browser: Browser, backends: Sequence[str]) -> Artefacts:
-    """Write what the runtimes in `kinds` need, through the exporters and their gates.
+    """Write what the runtimes in `kinds` need, with the exporters and their parity checks.
 
     Raises:
-        ParityError, InvalidInputError: as for the exporters.
+        ParityError, InvalidInputError: the same as for the exporters.
     """
     if not {"onnxruntime", "tfjs"} & set(kinds):
         return Artefacts()
@@ -109,7 +109,7 @@ def build(net: Net, folder: Path, kinds: Sequence[str], browser: Browser, backen
     weights = {"float32": _weights(written.path)}
     small = folder / "float16"
     small.mkdir()
-    # Not timed: TF.js unpacks them when it loads them. Weights that float16 cannot hold have no such file.
+    # The float16 model is not timed, since TF.js unpacks it when it loads it. float16 cannot hold some weights.
     with suppress(InvalidInputError):
         write_tfjs(convert(model), contract.but(weights_dtype="float16"), small, "float16")
         weights["float16"] = _weights(small)

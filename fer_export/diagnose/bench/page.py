@@ -1,4 +1,4 @@
-"""What one frame costs on the page: detector, tracker and classifier, with a face on the camera."""
+"""This module times frames on the page, with a face on the camera: detector, tracker and classifier."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from fer_export.errors import InvalidInputError, MissingDependencyError
 from fer_export.parity.samples import PORTRAIT
 from fer_export.runtimes import chromium, driver
 
-#: What Chromium's fake camera plays, at 30 frames a second unless the page is busy.
+#: The number of frames that Chromium's fake camera plays, at 30 a second unless the page is busy.
 FRAMES = 90
 _CAMERA = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
 _PATIENCE = 120.0
-#: The worker tells the page what each frame took; this listens in.
+#: The script listens to the worker's messages, which say how long each frame took.
 _LISTEN = """
 window.benchSights = [];
 window.Worker = class extends Worker {
@@ -31,12 +31,12 @@ window.Worker = class extends Worker {
 """
 
 
-def measure(index: Path, *, seconds: float = 10.0) -> dict[str, Any]:
-    """Open the page from disk in headless Chromium with a fake camera that shows the packaged portrait, panned.
+def time_page(index: Path, *, seconds: float = 10.0) -> dict[str, Any]:
+    """Time the page, opened from disk in headless Chromium with a fake camera that pans over the packaged portrait.
 
     Args:
-        index: the built page's `index.html`.
-        seconds: for how long frames are counted, after the first 30.
+        index: the `index.html` of the built page.
+        seconds: how long frames are counted, after the first 30.
 
     Returns:
         `backend`; `fps`, frames read per second (no more than the camera gives); `frames`, how many; `faces`,
@@ -45,7 +45,7 @@ def measure(index: Path, *, seconds: float = 10.0) -> dict[str, Any]:
         are two frames or more.
 
     Raises:
-        MissingDependencyError: Playwright, a browser, or the built page is not there.
+        MissingDependencyError: Playwright, a browser, or the built page is missing.
         InvalidInputError: the page fails.
     """
     if not (index.parent / "dist" / "fer.js").is_file():
@@ -82,7 +82,7 @@ def measure(index: Path, *, seconds: float = 10.0) -> dict[str, Any]:
 
 
 def film(path: Path) -> None:
-    """Write three seconds of 640×480: JPEGs, one after the other, of the portrait as a camera would pan over it."""
+    """Write three seconds of 640×480, JPEG after JPEG, of the portrait as a panning camera would show it."""
     portrait = Image.open(PORTRAIT).convert("RGB")
     with path.open("wb") as out:
         for index in range(FRAMES):
@@ -95,12 +95,12 @@ def film(path: Path) -> None:
 
 
 def _until(page: Any, expression: str) -> None:
-    """Wait; Playwright's own waiting needs eval, which the page's policy forbids."""
+    """Wait until an expression is true; Playwright's own waiting needs eval, which the page's policy forbids."""
     end = monotonic() + _PATIENCE
     while not page.evaluate(f"(() => {{ const fer = window.fer; return Boolean(fer && ({expression})); }})()"):
         error = page.evaluate("window.fer ? window.fer.error : null")
         if error or monotonic() > end:
-            raise InvalidInputError(f"the page failed: {error or f'{expression} did not come about'}")
+            raise InvalidInputError(f"the page failed: {error or f'{expression} did not become true'}")
         page.wait_for_timeout(50)
 
 

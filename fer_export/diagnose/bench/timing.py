@@ -1,4 +1,4 @@
-"""Calls timed in turn, and what is said of their times."""
+"""This module times calls in turn and summarises the times."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from statistics import median, quantiles
 from typing import Any
 
-#: When a call began and ended, in milliseconds of one clock.
+#: The begin and end of a call, in milliseconds of one clock.
 Span = tuple[float, float]
 
 
 def in_turn(calls: Sequence[Callable[[], object]], turns: int) -> list[list[Span]]:
-    """Call first, second, first, second, …: `turns` times each. Answers the spans of each call."""
+    """Call first, second, first, second, …, `turns` times each, and return the spans of each."""
     spans: list[list[Span]] = [[] for _ in calls]
     for _ in range(turns):
         for call, own in zip(calls, spans, strict=True):
@@ -25,12 +25,12 @@ def in_turn(calls: Sequence[Callable[[], object]], turns: int) -> list[list[Span
 
 @dataclass(frozen=True)
 class Timing:
-    """One runtime at one batch size.
+    """Hold the times of one runtime at one batch size.
 
     Attributes:
-        runtime: as the parity table calls it.
-        batch: pictures a call.
-        rounds: for each round, for each net, the spans of its calls.
+        runtime: its name in the parity table.
+        batch: the number of pictures for each call.
+        rounds: for each round and each net, the spans of its calls.
     """
 
     runtime: str
@@ -38,11 +38,11 @@ class Timing:
     rounds: Sequence[Sequence[Sequence[Span]]]
 
     def record(self) -> dict[str, Any]:
-        """For people and machines, in milliseconds a call.
+        """Summarise the times, in milliseconds for each call.
 
-        For `model` and, where there is one, `reference`: `median`, `q1` and `q3` over all calls. For
-        `ratio` the time of the model over that of the reference: of the medians of each round in `rounds`,
-        and `median`, `low`, `high` over the rounds.
+        `model` and, where there is one, `reference` have `median`, `q1` and `q3` over all calls.
+        `ratio` is the model's time over the reference's: `rounds` has the ratio of the medians of each round,
+        and `median`, `low` and `high` are over the rounds.
         """
         nets = [[_lengths(spans) for spans in net] for net in zip(*self.rounds, strict=True)]
         record: dict[str, Any] = {"runtime": self.runtime, "batch": self.batch}
@@ -55,7 +55,7 @@ class Timing:
 
 
 def quartiles(values: Sequence[float]) -> dict[str, float]:
-    """`median`, `q1` and `q3` of two values or more."""
+    """Return `median`, `q1` and `q3` of two values or more."""
     q1, middle, q3 = quantiles(values, n=4, method="inclusive")
     return {"median": middle, "q1": q1, "q3": q3}
 

@@ -1,8 +1,8 @@
-"""Find the first wrong operator of a road that keeps no names: cut the model before it, and send that down the road.
+"""This module finds the first wrong operator of a route that keeps no names, by converting parts of the model.
 
-The search halves the values between input and output, and so takes it that a value is right wherever one
-behind it is. A ReLU or a pool can make that untrue; then another wrong operator is found than the first, and
-never a right one: the end of the search is an operator whose output is wrong and whose inputs are not.
+The search bisects the values between input and output, so it assumes that a value is right wherever a
+later one is. A ReLU or a pool can break that; the search then finds a later wrong operator than the first, but
+never a right one, because it ends at an operator whose output is wrong and whose inputs are right.
 """
 
 from __future__ import annotations
@@ -13,62 +13,52 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 from onnx import shape_inference
 
 from fer_export.diagnose.bisect.finding import Array, Value
 from fer_export.diagnose.bisect.onnx_values import in_onnx
-from fer_export.diagnose.bisect.reconvert import Road
-from fer_export.diagnose.bisect.scan import Reference, between, compared
+from fer_export.diagnose.bisect.reconvert import Reconversion
+from fer_export.diagnose.bisect.scan import ReferenceValues, between, compared
 from fer_export.errors import FerExportError
-from fer_export.runtimes import Pixels
+from fer_export.runtimes import Inputs
 
-#: The name that the cut model's one output gets: a name that every converter takes.
+#: The name of the cut model's only output, which every converter accepts.
 _CUT = "cut"
 
 
 def cut(model: onnx.ModelProto, value: str) -> onnx.ModelProto:
-    """The part of a model that leads to a value, which is its only output, under the name `cut`."""
-    part = shape_inference.infer_shapes(model)
-    nodes, _ = between(model, value, ())
-    used = {name for node in nodes for name in node.input}
-    kind = next(entry for entry in (*part.graph.value_info, *part.graph.output) if entry.name == value)
-    kept = [tensor for tensor in model.graph.initializer if tensor.name in used]
-    del part.graph.node[:], part.graph.output[:], part.graph.value_info[:], part.graph.initializer[:]
-    del part.metadata_props[:]
-    part.graph.node.extend(nodes)
-    part.graph.initializer.extend(kept)
-    part.graph.output.append(kind)
-    for node in part.graph.node:
-        node.input[:] = [_CUT if name == value else name for name in node.input]
-        node.output[:] = [_CUT if name == value else name for name in node.output]
-    part.graph.output[0].name = _CUT
-    return part
+    """Return the part of a model that leads to a value, which is its only output, under the name `cut`."""
+    whole = ir.from_proto(shape_inference.infer_shapes(model))
+    graph = ir.convenience.extract(whole.graph, whole.graph.inputs, [value])
+    graph.outputs[0].name = _CUT
+    return ir.to_proto(ir.Model(graph, ir_version=whole.ir_version, functions=list(whole.functions.values())))
 
 
 def search(
-    reference: Reference,
-    road: Road,
+    reference: ReferenceValues,
+    reconversion: Reconversion,
     output: str,
-    pixels: Pixels,
+    inputs: Inputs,
     *,
     started: Callable[[str], object] = lambda step: None,
 ) -> tuple[Value | None, int]:
-    """The operator that goes wrong on the way to an output.
+    """Find the operator that goes wrong on the way to an output.
 
     Args:
-        output: that is wrong where the whole model goes down the road.
-        started: told each value before it is tried.
+        output: an output that is wrong when the route converts the whole model.
+        started: called with a line about each value before it is tried.
 
     Returns:
-        Its value, or None where the output is right when it is the only one; and how many parts were
-        sent down the road.
+        The operator's value, or None where the output is right as the only output; and the number of parts
+        that were converted.
     """
     tried: dict[str, Value | None] = {}
 
     def compare(name: str) -> Value | None:
         if name not in tried:
             started(f"cutting at {name}")
-            tried[name] = _at(reference, road, name, pixels)
+            tried[name] = _at(reference, reconversion, name, inputs)
         return tried[name]
 
     def wrong(name: str) -> bool | None:
@@ -80,20 +70,22 @@ def search(
         return None, len(tried)
     while True:
         end = _halved(_before(reference, end), wrong)
-        _, inputs = between(reference.model, end, _before(reference, end)[:-1])
-        earlier = [name for name in inputs if name in reference.values and name in _computed(reference) and wrong(name)]
+        _, sources = between(reference.model, end, _before(reference, end)[:-1])
+        earlier = [
+            name for name in sources if name in reference.values and name in _computed(reference) and wrong(name)
+        ]
         if not earlier:
             return compare(end), len(tried)
         end = earlier[0]
 
 
 def _halved(order: list[str], wrong: Callable[[str], bool | None]) -> str:
-    """The last of `order` is wrong; the first wrong one, if all behind it are."""
+    """Find the first wrong value of `order`, whose last one is wrong, provided that all after it are wrong too."""
     right, found = -1, len(order) - 1
     while found - right > 1:
         middle = (right + found) // 2
         answer = wrong(order[middle])
-        if answer is None:  # this part does not get through: leave it out
+        if answer is None:  # the route cannot convert this part: leave the value out
             del order[middle]
             found -= 1
         elif answer:
@@ -103,23 +95,23 @@ def _halved(order: list[str], wrong: Callable[[str], bool | None]) -> str:
     return order[found]
 
 
-def _before(reference: Reference, value: str) -> list[str]:
-    """The floating-point values that a value depends on, and itself, in the model's order."""
+def _before(reference: ReferenceValues, value: str) -> list[str]:
+    """Return the floating-point values that a value depends on, and itself, in the model's order."""
     nodes, _ = between(reference.model, value, ())
     names = [name for node in nodes for name in node.output if name in reference.values]
     return [name for name in names if reference.values[name].dtype == np.float32 and reference.values[name].ndim]
 
 
-def _computed(reference: Reference) -> set[str]:
+def _computed(reference: ReferenceValues) -> set[str]:
     return {name for node in reference.model.graph.node for name in node.output}
 
 
-def _at(reference: Reference, road: Road, name: str, pixels: Pixels) -> Value | None:
+def _at(reference: ReferenceValues, reconversion: Reconversion, name: str, inputs: Inputs) -> Value | None:
     part = cut(reference.model, name)
-    shorter = road.ending_in(_CUT)
+    shorter = reconversion.ending_in(_CUT)
     with tempfile.TemporaryDirectory() as folder:
         try:
-            answers, _ = shorter.read(shorter.make(part, Path(folder)), pixels)
+            answers, _ = shorter.run(shorter.make(part, Path(folder)), inputs)
         except FerExportError:
             return None
     got: dict[str, Array] = {name: in_onnx(answers[_CUT])}

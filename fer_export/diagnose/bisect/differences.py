@@ -1,4 +1,4 @@
-"""What an artefact holds otherwise than the one that its road makes today, by the names of nodes and constants."""
+"""This module lists how an artefact differs from the one that its route makes today, by nodes and constants."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from onnx import numpy_helper
 from fer_export.diagnose.bisect.finding import Array
 from fer_export.diagnose.bisect.tfjs_values import document
 
-#: So many are told one by one.
+#: At most this many differences are listed.
 _MOST = 4
 
 
 @dataclass(frozen=True)
 class Differences:
-    """As `fer_export/tfenv/tasks/values.py` answers them."""
+    """Hold the differences, in the form that `fer_export/tfenv/tasks/values.py` returns."""
 
     nodes: list[tuple[str, str | None, str | None]]
     constants: list[tuple[str, int, int, float | None, bool]]
 
     def changed(self, constants: Iterable[str]) -> bool:
-        """Whether one of these constants is among those that differ; scopes may come before its name."""
+        """Return whether one of these constants is among those that differ; a scope may precede its name."""
         wanted = tuple(constants)
         return any(name in wanted or name.endswith(tuple(f"/{one}" for one in wanted)) for name, *_ in self.constants)
 
     def notes(self, made: str) -> list[str]:
-        """In sentences; `made` says what the first of the two is."""
+        """Return the differences as sentences; `made` names the first of the two artefacts."""
         sentences = [_of_constant(*constant) for constant in self.constants]
         sentences += [_of_node(made, *node) for node in self.nodes]
-        # Scopes that TensorFlow puts before every name of a SavedModel's function.
+        # TensorFlow puts these scopes before every name in a SavedModel's function.
         sentences = [re.sub(r"(?:Stateful)?PartitionedCall/", "", sentence) for sentence in sentences]
         if not sentences:
             return [f"the file is {made}, number for number: what is wrong is made there, or by the runtime"]
@@ -48,17 +48,17 @@ Nodes = dict[str, tuple[str, Any]]
 
 
 def of_onnx(first: onnx.ModelProto, second: onnx.ModelProto) -> Differences:
-    """Two ONNX models."""
+    """Compare two ONNX models."""
     return _compared(*(_onnx_content(model) for model in (first, second)))
 
 
 def of_tfjs(first: Path, second: Path) -> Differences:
-    """Two folders of TF.js graph models."""
+    """Compare two folders of TF.js graph models."""
     return _compared(*(_tfjs_content(folder) for folder in (first, second)))
 
 
 def of_answer(answer: Mapping[str, Any]) -> Differences:
-    """What the worker's task `values.differences` answered."""
+    """Convert the result of the worker's task `values.differences`."""
     nodes = [(name, before, after) for name, before, after in answer["nodes"]]
     return Differences(nodes, [(name, size, count, by, same) for name, size, count, by, same in answer["constants"]])
 
@@ -107,7 +107,7 @@ def _tfjs_content(folder: Path) -> Content:
 
 
 def _weights(found: dict[str, Any], folder: Path) -> Iterator[tuple[str, Array]]:
-    """As TF.js has them in the end: what is kept smaller is enlarged."""
+    """Yield the weights as TF.js computes with them, that is, with smaller types converted to float32."""
     for group in found["weightsManifest"]:
         payload = b"".join((folder / name).read_bytes() for name in group["paths"])
         start = 0

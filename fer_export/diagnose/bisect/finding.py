@@ -1,4 +1,4 @@
-"""What a bisection found, for people and for machines."""
+"""This module holds what a bisection found, and writes it as text and as JSON."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 _COLUMNS = 80
-#: So many operators are told one by one.
+#: At most this many operators are listed.
 _MOST = 4
 _NUMBERS = ("minimum", "maximum", "mean", "deviation")
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of all elements of one value; `deviation` is the standard deviation."""
+    """Hold statistics over all elements of one value; `deviation` is the standard deviation."""
 
     minimum: float
     maximum: float
@@ -28,7 +28,7 @@ class Statistics:
 
     @classmethod
     def of(cls, array: Array) -> Statistics:
-        """Of an array of any shape; of an empty one they are not numbers."""
+        """Compute the statistics of an array of any shape; those of an empty one are NaN."""
         values = np.asarray(array, np.float64)
         if not values.size:
             return cls(*[float("nan")] * 4)
@@ -38,7 +38,7 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Operator:
-    """An ONNX node: its name and its operator; `layer` is the torch module that it was exported from, where known."""
+    """Name an ONNX node and its operator; `layer` is the torch module that it was exported from, where known."""
 
     name: str
     operator: str
@@ -51,20 +51,20 @@ class Operator:
 
 @dataclass(frozen=True)
 class Value:
-    """An ONNX value, expected and got.
+    """Describe an ONNX value that differs, with the expected and the found numbers.
 
     Attributes:
-        name: of the ONNX value.
-        operators: the ONNX nodes between it and the values that hold, in order; it is the last one's output.
-            More than one where the artefact has them in one operator, or keeps no name for those between.
-        operator: that one of them that is wrong; None where they cannot be told apart.
-        shape: in ONNX's order, with the batch; None for `got` where that is of the same shape.
-        inputs: the values that `operators` start from: all within the tolerance.
-        max_abs: largest difference; infinite where the shapes differ.
+        name: the name of the ONNX value.
+        operators: the ONNX nodes between it and the last values that are right, in order; it is the output of the last.
+            There are several where the artefact fuses them, or keeps no names for the values between.
+        operator: the wrong one among them; None where they cannot be told apart.
+        shape: the shape in ONNX's order, with the batch; None for `got` where it has the same shape.
+        inputs: the values that `operators` start from, all within tolerance.
+        max_abs: the largest difference; infinite where the shapes differ.
         scale: the largest magnitude of the expected value.
         limit: the largest difference allowed (`scan.Limits`).
-        alone: the largest difference that is left when ONNX Runtime gets the artefact's own inputs of
-            `operators`. Where it is much smaller than `max_abs`, these operators only enlarge an error.
+        alone: the largest difference that remains when ONNX Runtime computes `operators` from the artefact's own
+            inputs of them. Where it is much smaller than `max_abs`, these operators only enlarge an earlier error.
     """
 
     name: str
@@ -82,20 +82,20 @@ class Value:
 
     @property
     def off(self) -> bool:
-        """Whether it is out of tolerance; a difference that is not a number always is."""
+        """Return whether it is out of tolerance; a difference of NaN always is."""
         return not self.max_abs <= self.limit
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Where an artefact leaves its reference.
+    """Say where an artefact leaves its reference.
 
     Attributes:
-        artefact, reference: what was held against what.
-        picture: the name of the one that it was seen on.
-        method: how the values were had.
-        value: the first one out of tolerance; None where none can be named, and `notes` say why.
-        notes: one sentence each: which constants or nodes differ, what else was seen.
+        artefact, reference: the labels of the two that were compared.
+        picture: the name of the picture that shows the difference.
+        method: how the values were obtained.
+        value: the first value out of tolerance; None where none can be named, and then `notes` say why.
+        notes: one sentence each: which constants or nodes differ, and what else was seen.
     """
 
     artefact: str
@@ -106,12 +106,12 @@ class Finding:
     notes: tuple[str, ...] = ()
 
     def record(self) -> dict[str, Any]:
-        """For `--json`; None in place of numbers that are not finite."""
+        """Return the finding for `--json`, with None in place of numbers that are not finite."""
         record: dict[str, Any] = _finite(asdict(self))
         return record
 
     def text(self) -> list[str]:
-        """For people, in lines of at most 80 columns."""
+        """Return the finding as lines of at most 80 columns."""
         lines = _wrapped(f"bisect: {self.artefact} against {self.reference}, picture {self.picture}", "")
         if self.value is None:
             lines += _wrapped("no operator can be named", "  ")

@@ -1,4 +1,4 @@
-"""The bisection as `fer-export verify` asks for it: after the table, of each artefact that is out of tolerance."""
+"""This module bisects for `fer-export verify`: after the table, each artefact that is out of tolerance."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Measured = tuple[Path, Sequence[Figures]]
 
 
 def by_turn(turns: Iterable[Turn], figures: Sequence[Figures]) -> list[Measured]:
-    """Say which figures of `fer_export.parity.comparing.compare` are whose."""
+    """Group the figures of `fer_export.parity.comparing.compare` by artefact and runtime."""
     paths = {turn.label: turn.path for turn in turns}
     return [(paths[group[0].runtime], group) for group in _by_runtime(figures)]
 
@@ -36,13 +36,13 @@ def findings(
     module: nn.Module | None = None,
     started: Callable[[str], object] = lambda step: None,
 ) -> list[Finding]:
-    """Where each artefact goes wrong: in the first of its runtimes in which it is out of tolerance.
+    """Find where each artefact goes wrong, in the first of its runtimes in which it is out of tolerance.
 
-    An ONNX file that torch is the reference of comes first, and where it is wrong nothing that is made of it is
-    looked at. A bisection that fails is a finding, too: it takes nothing away from what parity has shown.
+    An ONNX file whose reference is torch comes first, and if it is wrong, what was made from it is not
+    bisected. A bisection that fails is a finding as well, since parity's result stands all the same.
 
     Args:
-        reference, batches, onnx_path, module, started: as for `explain`.
+        reference, batches, onnx_path, module, started: the same as for `explain`.
     """
     wrong = [(path, group) for path, group in measured if not all(figure.ok for figure in group)]
     hops = [(path, group) for path, group in wrong if path == onnx_path and group[0].runtime == "onnxruntime"]
@@ -65,7 +65,7 @@ def findings(
 
 
 def _by_runtime(figures: Sequence[Figures]) -> Iterator[list[Figures]]:
-    """All outputs of one runtime in its turn."""
+    """Yield the figures of all outputs of each runtime together."""
     group: list[Figures] = []
     for figure in figures:
         if group and (figure.runtime != group[0].runtime or figure.output in {one.output for one in group}):

@@ -1,4 +1,4 @@
-"""Every value of an ONNX model for given pictures."""
+"""This module computes every value of an ONNX model for given inputs."""
 
 from __future__ import annotations
 
@@ -11,44 +11,44 @@ import onnx
 
 from fer_export.diagnose.bisect.finding import Array
 from fer_export.errors import InvalidInputError, first_line
-from fer_export.runtimes import Pixels, by_input, channels_first, onnxruntime_web
+from fer_export.runtimes import Inputs, channels_first, onnxruntime_web
 from fer_export.runtimes.onnxruntime import OnnxRuntime
 from fer_export.runtimes.tfjs import Browser
 
 Values = dict[str, Array]
 
 
-def values(model: onnx.ModelProto, pixels: Pixels) -> Values:
-    """All inputs and outputs of all nodes but constants, by name, in ONNX's order.
+def values(model: onnx.ModelProto, inputs: Inputs) -> Values:
+    """Return all inputs of the model and all outputs of nodes, without constants, by name, in ONNX's order.
 
     Args:
-        model: whose inner values become outputs; ONNX Runtime then fuses nothing across them.
-        pixels: [N, H, W, C], 0–255, as the runtimes take them.
+        model: its inner values become outputs, so ONNX Runtime fuses nothing across them.
+        inputs: [N, …, C] by name, as the runtimes take them.
 
     Raises:
         InvalidInputError: ONNX Runtime cannot open or run it.
     """
-    fed = {name: channels_first(part) for name, part in by_input(pixels, model.graph.input[0].name).items()}
+    fed = {name: channels_first(part) for name, part in inputs.items()}
     return {**fed, **run(_opened(model), fed)}
 
 
-def values_in_browser(model: onnx.ModelProto, pixels: Pixels, browser: Browser) -> Values:
-    """The same of onnxruntime-web, and of floating-point values alone.
+def values_in_browser(model: onnx.ModelProto, inputs: Inputs, browser: Browser) -> Values:
+    """Return the same from onnxruntime-web, for floating-point values only.
 
     Raises:
-        InvalidInputError, ParityError: it cannot open or run it.
+        InvalidInputError, ParityError: onnxruntime-web cannot open or run the model.
     """
-    known = {name: array.dtype.name for name, array in values(model, pixels).items()}
+    known = {name: array.dtype.name for name, array in values(model, inputs).items()}
     fitting = _opened(model, [name for name, kind in known.items() if kind == "float32"])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         path.write_bytes(fitting.SerializeToString())
         with onnxruntime_web.model(browser, path) as runtime:
-            return {name: in_onnx(answer) for name, answer in runtime(pixels).items()}
+            return {name: in_onnx(answer) for name, answer in runtime(inputs).items()}
 
 
 def _opened(model: onnx.ModelProto, names: Collection[str] | None = None) -> onnx.ModelProto:
-    """A copy whose inner values are outputs: all, or those named."""
+    """Return a copy whose inner values, all or those named, are outputs."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     known = {entry.name for entry in model.graph.output}
@@ -58,10 +58,10 @@ def _opened(model: onnx.ModelProto, names: Collection[str] | None = None) -> onn
 
 
 def run(model: onnx.ModelProto, feeds: Mapping[str, Array]) -> Values:
-    """The outputs of a model as they are.
+    """Return the outputs of a model in its own layout.
 
     Raises:
-        InvalidInputError: as for `values`.
+        InvalidInputError: the same as for `values`.
     """
     runtime = OnnxRuntime(model.SerializeToString())
     try:
@@ -72,10 +72,10 @@ def run(model: onnx.ModelProto, feeds: Mapping[str, Array]) -> Values:
 
 
 def numeric(array: Array | None) -> bool:
-    """Whether a value is there and can be compared."""
+    """Return whether a value exists and can be compared."""
     return array is not None and array.dtype.kind in "fiub"
 
 
 def in_onnx(answer: Array) -> Array:
-    """An output of a runtime, channels last, as ONNX has it."""
+    """Return a runtime's output, channels last, in ONNX's layout."""
     return np.moveaxis(answer, -1, 1) if answer.ndim > 2 else answer

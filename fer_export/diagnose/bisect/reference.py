@@ -1,4 +1,4 @@
-"""The ONNX model that a finding is told in, and what its values should be."""
+"""This module makes the ONNX model whose names a finding uses, and computes what its values should be."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from fer_export.convert import onnx as exporter
 from fer_export.convert import opset15
 from fer_export.diagnose.bisect import onnx_values
 from fer_export.diagnose.bisect.onnx_values import in_onnx
-from fer_export.diagnose.bisect.scan import Limits, Reference
+from fer_export.diagnose.bisect.scan import Limits, ReferenceValues
 from fer_export.diagnose.bisect.torch_values import Program
 from fer_export.formats.onnx import load_onnx, onnx_batch
-from fer_export.runtimes import Pixels
+from fer_export.runtimes import Inputs
 from fer_export.runtimes.torch import TorchRuntime
 
 
 @dataclass(frozen=True)
-class Origin:
-    """A model in ONNX, and a function from pictures to its values."""
+class ReferenceModel:
+    """Hold a model in ONNX, and a function from inputs to its values."""
 
     model: onnx.ModelProto
-    reference: Callable[[Pixels], Reference]
+    compute: Callable[[Inputs], ReferenceValues]
 
 
-def of_onnx(path: Path, limits: Limits) -> Origin:
-    """An ONNX file.
+def from_onnx(path: Path, limits: Limits) -> ReferenceModel:
+    """Take an ONNX file as the reference.
 
     Raises:
-        InvalidInputError, ContractError: it cannot be read.
+        InvalidInputError, ContractError: the file cannot be read.
     """
     return _in_onnxruntime(f"onnxruntime {path.name}", load_onnx(path)[0], limits)
 
 
-def of_opset15(module: nn.Module, contract: Contract, batch: int | None, limits: Limits) -> Origin:
-    """The model that onnx-tf gets.
+def from_opset15(module: nn.Module, contract: Contract, batch: int | None, limits: Limits) -> ReferenceModel:
+    """Take the model in opset 15, which onnx-tf converts, as the reference.
 
     Raises:
         InvalidInputError: the exporter fails.
@@ -48,31 +48,33 @@ def of_opset15(module: nn.Module, contract: Contract, batch: int | None, limits:
     return _in_onnxruntime(f"onnxruntime, opset {opset15.OPSET}", model, limits)
 
 
-def of_torch(module: nn.Module, contract: Contract, *, like: onnx.ModelProto | None, limits: Limits) -> Origin:
-    """A module, exported again.
+def from_torch(
+    module: nn.Module, contract: Contract, *, like: onnx.ModelProto | None, limits: Limits
+) -> ReferenceModel:
+    """Export a module again and take it as the reference.
 
-    ONNX Runtime computes the values while its outputs are those of the module, else torch does: then
-    the exporter is what goes wrong, or ONNX Runtime.
+    ONNX Runtime computes the values if its outputs equal the module's. Otherwise torch does, and the fault is in
+    the exporter or in ONNX Runtime.
 
     Args:
-        like: an ONNX file of the same module, whose opset and batch are taken.
+        like: an ONNX file of the same module, whose opset and batch are used.
     """
     opsets = {entry.domain: entry.version for entry in like.opset_import} if like else {}
     batch = onnx_batch(like) if like else None
     program = Program(module, contract, opset=opsets.get("", exporter.DEFAULT_OPSET), batch=batch)
     eager = TorchRuntime(module, contract)
 
-    def reference(pixels: Pixels) -> Reference:
-        computed = onnx_values.values(program.model, pixels)
-        expected = {name: in_onnx(value) for name, value in eager(pixels).items()}
+    def reference(inputs: Inputs) -> ReferenceValues:
+        computed = onnx_values.values(program.model, inputs)
+        expected = {name: in_onnx(value) for name, value in eager(inputs).items()}
         if limits.hold(expected, computed):
-            return Reference("onnxruntime, exported again", program.model, computed, limits, program.layers)
-        inputs = {entry.name: computed[entry.name] for entry in program.model.graph.input}
-        values = {**inputs, **program.values(pixels, contract), **expected}
-        return Reference("torch", program.model, values, limits, program.layers)
+            return ReferenceValues("onnxruntime, exported again", program.model, computed, limits, program.layers)
+        fed = {entry.name: computed[entry.name] for entry in program.model.graph.input}
+        values = {**fed, **program.values(inputs, contract), **expected}
+        return ReferenceValues("torch", program.model, values, limits, program.layers)
 
-    return Origin(program.model, reference)
+    return ReferenceModel(program.model, reference)
 
 
-def _in_onnxruntime(name: str, model: onnx.ModelProto, limits: Limits) -> Origin:
-    return Origin(model, lambda pixels: Reference(name, model, onnx_values.values(model, pixels), limits))
+def _in_onnxruntime(name: str, model: onnx.ModelProto, limits: Limits) -> ReferenceModel:
+    return ReferenceModel(model, lambda inputs: ReferenceValues(name, model, onnx_values.values(model, inputs), limits))

@@ -1,6 +1,6 @@
-"""Find the first ONNX value out of tolerance, where the values of both sides are at hand.
+"""This module finds the first ONNX value out of tolerance where both sides' values are known.
 
-All values are looked at in the graph's own order: an error need not be seen in every value behind it, since a
+It looks at all values in the graph's own order, because an error need not show in every later value: a
 ReLU or a pool may hide it.
 """
 
@@ -16,29 +16,29 @@ from fer_export.diagnose.bisect.finding import Array, Operator, Statistics, Valu
 from fer_export.diagnose.bisect.onnx_values import Values, numeric, run
 from fer_export.errors import FerExportError
 
-#: A value whose elements are all smaller than this may differ by the tolerance of one that is as large.
+#: A value whose elements are all smaller than this is held to the tolerance of a value of this size.
 _SMALLEST_SCALE = 1e-3
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The largest differences allowed.
+    """Hold the largest differences allowed.
 
     Attributes:
-        tolerance: for values on the way, as a share of their largest element: they have no unit of
-            their own, and a sum is rounded to its size.
-        outputs: for outputs, as parity has it (`fer_export/parity.py`).
+        tolerance: the limit for inner values, as a share of their largest element, since they have no unit of
+            their own and rounding errors grow with their size.
+        outputs: the limit for each output, as parity computes it (`fer_export/parity/measuring.py`).
     """
 
     tolerance: float
     outputs: Mapping[str, float]
 
     def of(self, name: str, scale: float) -> float:
-        """For a value whose largest element is `scale`."""
+        """Return the limit for a value whose largest element is `scale`."""
         return self.outputs.get(name, self.tolerance * max(scale, _SMALLEST_SCALE))
 
     def hold(self, expected: Mapping[str, Array], got: Mapping[str, Array]) -> bool:
-        """Whether every output is there and within its limit."""
+        """Return whether every output exists and is within its limit."""
         return all(
             name in got and got[name].shape == expected[name].shape and _largest(expected[name], got[name]) <= limit
             for name, limit in self.outputs.items()
@@ -46,12 +46,12 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Reference:
-    """An ONNX model and what its values should be.
+class ReferenceValues:
+    """Hold an ONNX model and what its values should be.
 
     Attributes:
-        values: of every node, by name, whichever runtime computed them.
-        layers: by node, the torch module that it was exported from, where that is known.
+        values: the value of every node's output, by name, whichever runtime computed it.
+        layers: the torch module that each node was exported from, by node name, where known.
     """
 
     name: str
@@ -62,53 +62,53 @@ class Reference:
 
     @property
     def outputs(self) -> list[str]:
-        """Names of the model's outputs."""
+        """Return the names of the model's outputs."""
         return [entry.name for entry in self.model.graph.output]
 
     def operator(self, node: onnx.NodeProto) -> Operator:
-        """A node as a finding names it."""
+        """Return a node in the form of a finding."""
         return Operator(node.name or node.output[0], node.op_type, self.layers.get(node.name))
 
 
-def first(reference: Reference, candidate: Mapping[str, Array]) -> Value | None:
-    """The first value of the candidate that is out of tolerance; None where all hold.
+def first(reference: ReferenceValues, suspect: Mapping[str, Array]) -> Value | None:
+    """Return the first value of the suspect that is out of tolerance; None where all are within it.
 
     Args:
-        candidate: values by their names in ONNX and in ONNX's order; any of them may be missing.
+        suspect: values by their ONNX names and in ONNX's layout; any of them may be missing.
     """
     for node in reference.model.graph.node:
         for name in node.output:
-            if name in candidate and numeric(reference.values.get(name)):
-                found = compared(reference, candidate, name)
+            if name in suspect and numeric(reference.values.get(name)):
+                found = compared(reference, suspect, name)
                 if found.off:
-                    return replace(found, alone=alone(reference, candidate, name))
+                    return replace(found, alone=alone(reference, suspect, name))
     return None
 
 
-def largest_alone(reference: Reference, candidate: Mapping[str, Array], before: str) -> Value | None:
-    """Of the values before one, that with the largest error of its own, relative to its largest element.
+def largest_alone(reference: ReferenceValues, suspect: Mapping[str, Array], before: str) -> Value | None:
+    """Return the value before `before` with the largest error of its own, relative to its largest element.
 
-    This is where an error may come from that stays within the tolerance at first.
+    An error that stays within tolerance at first may come from there.
     """
     worst: tuple[float, str] | None = None
     for name in [output for node in reference.model.graph.node for output in node.output]:
         if name == before:
             break
-        if name in candidate and numeric(reference.values.get(name)):
-            own = alone(reference, candidate, name)
+        if name in suspect and numeric(reference.values.get(name)):
+            own = alone(reference, suspect, name)
             scale = max(float(np.abs(reference.values[name]).max(initial=0)), _SMALLEST_SCALE)
             if own and (worst is None or own / scale > worst[0]):
                 worst = own / scale, name
     if worst is None:
         return None
-    found = compared(reference, candidate, worst[1])
+    found = compared(reference, suspect, worst[1])
     return replace(found, alone=worst[0] * max(found.scale, _SMALLEST_SCALE))
 
 
-def compared(reference: Reference, candidate: Mapping[str, Array], name: str) -> Value:
-    """One value on both sides, with the nodes that lead to it from values that the candidate has."""
-    expected, got = reference.values[name], np.asarray(candidate[name])
-    nodes, inputs = between(reference.model, name, candidate)
+def compared(reference: ReferenceValues, suspect: Mapping[str, Array], name: str) -> Value:
+    """Compare one value on both sides; the result has the nodes that lead to it from values the suspect has."""
+    expected, got = reference.values[name], np.asarray(suspect[name])
+    nodes, inputs = between(reference.model, name, suspect)
     nodes = [node for node in nodes if node.op_type != "Constant"]
     same = expected.shape == got.shape
     scale = float(np.abs(expected).max(initial=0))
@@ -128,7 +128,7 @@ def compared(reference: Reference, candidate: Mapping[str, Array], name: str) ->
 
 
 def between(model: onnx.ModelProto, name: str, known: Iterable[str]) -> tuple[list[onnx.NodeProto], list[str]]:
-    """The nodes from known values to a value, in the model's order, and those known values."""
+    """Return the nodes from known values to a value, in the model's order, and those known values."""
     known = {*known, *(entry.name for entry in model.graph.input)} - {name}
     constants = {tensor.name for tensor in model.graph.initializer}
     needed, nodes, found = {name}, [], set()
@@ -144,16 +144,16 @@ def between(model: onnx.ModelProto, name: str, known: Iterable[str]) -> tuple[li
 
 
 def alone(
-    reference: Reference, candidate: Mapping[str, Array], name: str, without: onnx.NodeProto | None = None
+    reference: ReferenceValues, suspect: Mapping[str, Array], name: str, without: onnx.NodeProto | None = None
 ) -> float | None:
-    """What is left of a difference when the nodes before a value get the candidate's own inputs; None if unknown.
+    """Return what remains of a difference when a value is computed from the suspect's own inputs; None if unknown.
 
     Args:
-        without: one of those nodes, to be passed over.
+        without: one of the nodes on the way, to be skipped.
     """
     model = reference.model
-    nodes, inputs = between(model, name, candidate)
-    found = {source: candidate.get(source, reference.values.get(source)) for source in inputs}
+    nodes, inputs = between(model, name, suspect)
+    found = {source: suspect.get(source, reference.values.get(source)) for source in inputs}
     feeds = {source: array for source, array in found.items() if array is not None}
     if len(feeds) < len(inputs):
         return None
@@ -172,18 +172,18 @@ def alone(
         answer = run(part, feeds)[name]
     except FerExportError:  # a node may need more than its inputs, such as a loop's outer values
         return None
-    if answer.shape != candidate[name].shape:
+    if answer.shape != suspect[name].shape:
         return None
-    return _largest(answer, candidate[name])
+    return _largest(answer, suspect[name])
 
 
-def lost(reference: Reference, candidate: Mapping[str, Array], value: Value) -> Operator | None:
-    """That one of a value's operators without which the rest gives what the candidate has."""
-    nodes, _ = between(reference.model, value.name, candidate)
+def lost(reference: ReferenceValues, suspect: Mapping[str, Array], value: Value) -> Operator | None:
+    """Return the operator of a value without which the others give what the suspect has."""
+    nodes, _ = between(reference.model, value.name, suspect)
     shapes = {source: array.shape for source, array in reference.values.items()}
     for node in nodes:
         if len(node.output) == 1 and node.input and shapes.get(node.input[0], ()) == shapes.get(node.output[0]):
-            left = alone(reference, candidate, value.name, node)
+            left = alone(reference, suspect, value.name, node)
             if left is not None and left <= value.limit:
                 return reference.operator(node)
     return None
@@ -194,6 +194,6 @@ def _passed_over(node: onnx.NodeProto) -> onnx.NodeProto:
 
 
 def _largest(first: Array, second: Array) -> float:
-    """The largest difference; not a number where one side is none."""
+    """Return the largest difference; NaN where either side holds a NaN."""
     with np.errstate(invalid="ignore"):
         return float(np.abs(first.astype(np.float64) - second).max(initial=0))

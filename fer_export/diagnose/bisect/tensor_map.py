@@ -1,4 +1,4 @@
-"""From the tensors of a TensorFlow graph to ONNX values: by name, and by the order that the converter chose."""
+"""This module maps tensors of a TensorFlow graph to ONNX values, by name and by the layout that the converter chose."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import onnx
 
 from fer_export.diagnose.bisect.finding import Array
 from fer_export.tfgraph import convert
-from fer_export.tfgraph.graph import FLOAT, Held
+from fer_export.tfgraph.graph import FLOAT, TensorLayout
 
 
-def held(model: onnx.ModelProto, *, passes: bool | Collection[str]) -> dict[str, Held]:
-    """Which tensor of the direct converter's graph holds which ONNX value; floating-point ones alone.
+def tensor_map(model: onnx.ModelProto, *, passes: bool | Collection[str]) -> dict[str, TensorLayout]:
+    """Return the tensor of the direct converter's graph that holds each ONNX value; floating-point values only.
 
     Args:
-        passes: those that the graph went through, as `convert` takes them; none for TensorFlow's.
+        passes: the passes that the graph went through, as `convert` takes them; graphs for TensorFlow have none.
 
     Raises:
         UnsupportedOperatorError: the converter does not know an operator.
@@ -27,11 +27,11 @@ def held(model: onnx.ModelProto, *, passes: bool | Collection[str]) -> dict[str,
     return {name: entry for name, entry in inner.items() if name not in graph.inputs and name not in graph.outputs}
 
 
-def named(entries: Mapping[str, Held], tensors: Iterable[str]) -> list[tuple[str, str]]:
-    """Each ONNX value with a tensor that has the name of the one that should hold it.
+def matching(entries: Mapping[str, TensorLayout], tensors: Iterable[str]) -> list[tuple[str, str]]:
+    """Pair each ONNX value with the tensor whose name is that of the tensor that should hold it.
 
-    All names may have the same scopes before them. LiteRT's are lists, parted by semicolons, of the
-    names of what was fused: each counts.
+    All names may have the same scopes in front. LiteRT's names are lists, separated by semicolons, of the
+    names of what was fused, and each of those counts.
     """
     parts = [(part, tensor) for tensor in tensors for part in tensor.split(";")]
     wanted = {entry.tensor for entry in entries.values()}
@@ -46,8 +46,8 @@ def named(entries: Mapping[str, Held], tensors: Iterable[str]) -> list[tuple[str
     return [(name, tensor) for name, entry in entries.items() for tensor in found.get(entry.tensor, ())]
 
 
-def in_onnx_order(tensor: Array, entry: Held) -> Array | None:
-    """A tensor as the ONNX value that it holds; None where it has another rank, and so holds something else."""
+def in_onnx_order(tensor: Array, entry: TensorLayout) -> Array | None:
+    """Return a tensor in the layout of its ONNX value; None where the rank differs, so that it holds another value."""
     if tensor.ndim != len(entry.permutation):
         return None
     value = tensor.transpose(np.argsort(entry.permutation)) if tensor.ndim else tensor

@@ -1,7 +1,7 @@
-"""The ONNX model that torch's exporter makes of a module today, and torch's own values under the same names.
+"""This module exports a module to ONNX again, and computes torch's own values under the ONNX names.
 
 The exporter names each ONNX value after the node of torch's exported program that it translates
-(torch.onnx.ONNXProgram.exported_program), so that the two can be held against each other by name.
+(torch.onnx.ONNXProgram.exported_program), so the two can be compared by name.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from fer_export.contract import Contract
 from fer_export.convert import dynamo
 from fer_export.diagnose.bisect.finding import Array
 from fer_export.errors import InvalidInputError
-from fer_export.runtimes import Pixels, by_input, channels_first
+from fer_export.runtimes import Inputs, channels_first
 
-#: Where the exporter keeps, in each node's metadata, the names and classes of the modules around it.
+#: The metadata keys under which the exporter keeps the names and classes of the modules around each node.
 _SCOPES, _CLASSES = "pkg.torch.onnx.name_scopes", "pkg.torch.onnx.class_hierarchy"
 
 
 class Program:
-    """A module, exported.
+    """Hold an exported module.
 
     Attributes:
-        model: ONNX, with the names that `fer_export.convert.onnx` writes.
-        layers: by ONNX node, the module that it comes from: `stem.0 (Conv2d)`.
+        model: the ONNX model, with the names that `fer_export.convert.onnx` writes.
+        layers: the module that each ONNX node comes from, by node name: `stem.0 (Conv2d)`.
     """
 
     def __init__(self, module: nn.Module, contract: Contract, *, opset: int, batch: int | None) -> None:
@@ -36,24 +36,24 @@ class Program:
         self.layers = {node.name: layer for node in self.model.graph.node if (layer := _layer(node))}
         self._exported: Any = program.exported_program
 
-    def values(self, pixels: Pixels, contract: Contract) -> dict[str, Array]:
-        """What torch computes for every node of the exported program.
+    def values(self, inputs: Inputs, contract: Contract) -> dict[str, Array]:
+        """Return what torch computes for every node of the exported program.
 
         Raises:
-            InvalidInputError: the exported program is not there.
+            InvalidInputError: the exported program is missing.
         """
         if self._exported is None:
             raise InvalidInputError("torch.onnx kept no exported program")
         recorder = _Recorder(self._exported.module())
-        feeds = by_input(pixels, contract.inputs[0].name).values()
+        fed = [torch.from_numpy(channels_first(inputs[spec.name])) for spec in contract.inputs]
         with torch.inference_mode():
-            answers = recorder.run(*(torch.from_numpy(channels_first(part)) for part in feeds))
+            answers = recorder.run(*fed)
         named = zip(contract.outputs, answers, strict=True)
         return {**recorder.values, **{output.name: answer.numpy() for output, answer in named}}
 
 
 class _Recorder(torch.fx.Interpreter):
-    """Runs a graph and keeps what each of its nodes answers."""
+    """Run a graph and keep the result of each of its nodes."""
 
     def __init__(self, module: Any) -> None:
         super().__init__(module)
@@ -63,14 +63,14 @@ class _Recorder(torch.fx.Interpreter):
         answer = super().run_node(node)
         if node.op != "call_function" or not isinstance(answer, torch.Tensor):
             return answer
-        # The program was traced for tensors in torch's usual order, which a convolution need not keep to.
+        # The program was traced with torch's usual memory layout, which a convolution's result need not have.
         answer = answer.contiguous()
         self.values[node.name] = answer.numpy()
         return answer
 
 
 def _layer(node: onnx.NodeProto) -> str | None:
-    """`["", "stem", "stem.0", "conv2d"]` and the classes beside it → `stem.0 (Conv2d)`."""
+    """Convert `["", "stem", "stem.0", "conv2d"]` and the classes beside it to `stem.0 (Conv2d)`."""
     texts = {entry.key: entry.value for entry in node.metadata_props}
     if _SCOPES not in texts or _CLASSES not in texts:
         return None

@@ -1,4 +1,4 @@
-"""Model × road × runtime: how far each lies from torch, or why it cannot be had.
+"""This package measures model × route × runtime: how far each lies from torch, or why there is no result.
 
-Each cell is measured. A refusal is the error that the road or the runtime raised, never an entry of a table.
+Each cell is measured. A refusal is the error that the route or the runtime raised, never a fixed entry.
 """

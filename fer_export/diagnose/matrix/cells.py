@@ -1,4 +1,4 @@
-"""One cell, the reason where it is empty, and cells that are kept for the next run."""
+"""This module holds the matrix's cells, and keeps finished ones for the next run."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _FILE = "cells.json"
 
 @dataclass(frozen=True)
 class Cell:
-    """One model by one road in one runtime.
+    """Hold the result of one model by one route in one runtime.
 
     Attributes:
-        weights: SHA-256 of the model's.
-        difference: the largest from torch, on any output of any picture; None where it was refused.
-        over: whether that is over tolerance. Also of a refusal: an exporter found it out before this did.
+        weights: the SHA-256 of the model's weights.
+        difference: the largest difference from torch, on any output of any picture; None where it was refused.
+        over: whether that is over tolerance; also true of a refusal because an exporter's own check was.
         refusal: why there is no number.
-        missing: whether that was because something is not installed.
+        missing: whether the reason is that something is not installed.
     """
 
     model: str
     weights: str
-    road: str
+    route: str
     runtime: str
     difference: float | None = None
     over: bool = False
@@ -39,18 +39,18 @@ class Cell:
 
     @property
     def key(self) -> tuple[str, str, str, str]:
-        """What it is the cell of."""
-        return self.model, self.weights, self.road, self.runtime
+        """Return what identifies the cell."""
+        return self.model, self.weights, self.route, self.runtime
 
     def record(self) -> dict[str, Any]:
-        """For machines."""
+        """Return the cell for JSON."""
         return asdict(self)
 
 
 class Kept:
-    """Finished cells in a folder, for a run that goes on where another ended.
+    """Keep finished cells in a folder, so that a run can continue where another ended.
 
-    Cells of other versions are forgotten, and refusals for want of something that may be installed by now.
+    Cells of other versions are dropped, and so are refusals because of something that may be installed by now.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -60,11 +60,11 @@ class Kept:
             self._read(self._path)
 
     def get(self, key: tuple[str, str, str, str]) -> Cell | None:
-        """The cell, where it is finished."""
+        """Return the cell, if it is finished."""
         return self._cells.get(key)
 
     def add(self, cells: Iterable[Cell]) -> None:
-        """Keep more cells, on disk at once."""
+        """Keep more cells, and write them to disk at once."""
         self._cells.update({cell.key: cell for cell in cells if not cell.missing})
         if self._path:
             document = {"versions": _versions(), "cells": [cell.record() for cell in self._cells.values()]}
@@ -74,12 +74,17 @@ class Kept:
     def _read(self, path: Path) -> None:
         try:
             document = json.loads(path.read_text("utf-8"))
-            cells = [Cell(**record) for record in document["cells"]]
+            cells = [_cell(record) for record in document["cells"]]
             same = document["versions"] == _versions()
         except (ValueError, KeyError, TypeError) as error:
             raise InvalidInputError(f"{path} holds no cells: {error!r}", hint=f"remove it: rm {path}") from error
         if same:
             self._cells = {cell.key: cell for cell in cells}
+
+
+def _cell(record: dict[str, Any]) -> Cell:
+    """Read one cell; a route was once called a road."""
+    return Cell(**{"route" if name == "road" else name: value for name, value in record.items()})
 
 
 def _versions() -> dict[str, str]:

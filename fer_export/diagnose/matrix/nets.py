@@ -1,4 +1,4 @@
-"""Models by name: packaged, from a file, or any architecture with random weights, the same each time."""
+"""This module makes models by name: packaged, from a file, or an architecture with fixed random weights."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from fer_export.formats.checkpoint import Checkpoint, weights_sha256
 from fer_export.models.building import build_architecture
 from fer_export.models.torchvision_zoo import PREFIX
 from fer_export.parity.samples import samples_for
-from fer_export.runtimes import Pixels, channels_first
+from fer_export.runtimes import Array, channels_first
 
-#: As FER+ has.
+#: The number of classes, as in FER+.
 CLASSES = 8
-#: Pixels a side: of FER2013's faces for the registry, of ImageNet's pictures for torchvision's nets.
+#: The side of the pictures in pixels: FER2013's faces for the registry, ImageNet's pictures for torchvision's nets.
 _SIDE, _TORCHVISION_SIDE = 48, 224
-#: Its reductions leave nothing of smaller pictures.
+#: This net reduces smaller pictures to nothing.
 _SIDES = {"face_pretrained": 80}
 _RGB = ("resnet18",)
 #: Narrow forms of the nets whose width is an argument.
 _SMALL: dict[str, dict[str, Any]] = {"fernet": {"widths": (8, 16, 24)}, "emotion_cnn": {"widths": (16, 32, 48)}}
-#: What torchvision's nets get in place of ImageNet's size: they all take it, and it is a twelfth of the work.
+#: A smaller size for torchvision's nets; they all accept it, and it is a twelfth of the work.
 _SMALL_TORCHVISION_SIDE = 64
 
 
 def named(spec: str, *, small: bool = False) -> Checkpoint:
-    """A checkpoint by name.
+    """Return a checkpoint by name.
 
     Args:
         spec: a packaged model (`ferplus`), a checkpoint's path, a registered architecture or
-            `torchvision:NAME`; the last two, for pictures of another size, as `NAME@SIDE`.
-        small: narrow nets and small pictures, where there are.
+            `torchvision:NAME`; the last two as `NAME@SIDE` for pictures of another size.
+        small: take narrow nets and small pictures where possible.
 
     Raises:
-        InvalidInputError: nothing of this name, or the net does not take pictures of this size.
-        UsageError: the size is no number.
+        InvalidInputError: nothing has this name, or the net does not take pictures of this size.
+        UsageError: the size is not a number.
     """
     path = checkpoint.named(spec)
     if path.is_file():
@@ -51,7 +51,7 @@ def named(spec: str, *, small: bool = False) -> Checkpoint:
         raise InvalidInputError(f"no checkpoint {path}")
     name, _, size = spec.partition("@")
     if size and not (size.isdigit() and int(size)):
-        raise UsageError(f"{spec}: behind @ comes a number of pixels", hint=f"{name}@64")
+        raise UsageError(f"{spec}: a number of pixels has to follow the @", hint=f"{name}@64")
     usual = _SIDES.get(name, _SIDE)
     if name.startswith(PREFIX):
         usual = _SMALL_TORCHVISION_SIDE if small else _TORCHVISION_SIDE
@@ -81,7 +81,7 @@ def _random(name: str, side: int, arguments: dict[str, Any]) -> Checkpoint:
         torch.manual_seed(0)
         net = build_architecture(architecture, channels)
         try:
-            _settle(net, models.Classifier(net, spec.normalization), samples_for(contract)[0].pixels)
+            _settle(net, models.Classifier(net, spec.normalization), samples_for(contract)[0].single)
         except (RuntimeError, ValueError, AssertionError) as error:
             reason = f"{name} does not take pictures of {side}×{side}: {first_line(error)}"
             raise InvalidInputError(reason) from error
@@ -91,7 +91,7 @@ def _random(name: str, side: int, arguments: dict[str, Any]) -> Checkpoint:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Sums, and so the weights and the name of kept cells, must not depend on how many threads torch has."""
+    """Use one thread, since sums, and so the weights and the names of kept cells, depend on the number of threads."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -100,12 +100,12 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _settle(net: nn.Module, classifier: nn.Module, pixels: Pixels) -> None:
-    """Scale random weights layer by layer, so that the answers depend on the pictures.
+def _settle(net: nn.Module, classifier: nn.Module, pixels: Array) -> None:
+    """Scale random weights layer by layer, so that the outputs depend on the pictures.
 
-    As they are drawn, a deep net answers the same whatever it sees, to the sixth digit and further; two
-    runtimes then agree however wrong a converter is. After Mishkin and Matas 2016, https://arxiv.org/abs/1511.06422,
-    with the spread among pictures in place of that among all values.
+    With weights as they are drawn, a deep net's outputs are the same for all pictures to six digits or more, and two
+    runtimes agree however wrong a converter is. The method is Mishkin and Matas 2016, https://arxiv.org/abs/1511.06422,
+    but with the spread among pictures in place of that among all values.
     """
 
     def scale(layer: nn.Module, _: object, answer: Tensor) -> Tensor:
@@ -126,7 +126,7 @@ def _settle(net: nn.Module, classifier: nn.Module, pixels: Pixels) -> None:
         if isinstance(module, nn.Conv2d | nn.Linear):
             hooks.append(module.register_forward_hook(scale))
         elif isinstance(module, nn.modules.batchnorm._BatchNorm) and module.affine:
-            # Fresh ones compute next to nothing, and a converter that loses them would not be found out.
+            # Fresh batch norms compute next to nothing, so a converter that loses them would go unnoticed.
             nn.init.uniform_(module.weight, 0.5, 1.5)
             nn.init.uniform_(module.bias, -0.3, 0.3)
             module.momentum = None
@@ -138,6 +138,6 @@ def _settle(net: nn.Module, classifier: nn.Module, pixels: Pixels) -> None:
 
 
 def described(made: Checkpoint) -> str:
-    """The input in a few characters: `1×48×48`."""
+    """Return the input's size in a few characters: `1×48×48`."""
     spec = made.contract.inputs[0]
     return "×".join(str(size or "?") for size in spec.axes) or "scalar"

@@ -1,49 +1,42 @@
-"""The matrix for a terminal, model by model, and as one table for a README."""
+"""This module writes the matrix for a terminal, model by model, and as one table for a README."""
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 
 from fer_export.diagnose.matrix.cells import Cell
 
-_INDENT = 43
-_WIDTH = 79
 
-
-def block(title: str, cells: Sequence[Cell]) -> str:
-    """One model's cells, a line for each; long refusals go on below. No line has more than 79 columns."""
-    lines = [title]
+def rows(cells: Sequence[Cell]) -> list[tuple[str, str, str]]:
+    """Return one model's cells as a table: route, runtime, and the difference or why there is none."""
+    found = []
     before: Cell | None = None
     for cell in cells:
-        same = before is not None and before.road == cell.road
+        same = before is not None and before.route == cell.route
         told = number(cell)
         if cell.refusal:
             repeated = same and before is not None and before.refusal == cell.refusal
             told = f"{_refused(cell)}: {'as above' if repeated else cell.refusal}"
-        start = f"  {'' if same else cell.road:<22} {cell.runtime:<18}"
-        lines += textwrap.wrap(
-            told, _WIDTH, initial_indent=start.ljust(_INDENT), subsequent_indent=" " * _INDENT, break_on_hyphens=False
-        )
+        found.append(("" if same else cell.route, cell.runtime, told))
         before = cell
-    return "\n".join(lines)
+    return found
 
 
 def markdown(cells: Sequence[Cell]) -> str:
-    """A row for each road and runtime, a column for each model; refusals are numbered and told below the table."""
+    """Write a row for each route and runtime and a column for each model; refusals are numbered below the table."""
     models = list(dict.fromkeys(cell.model for cell in cells))
-    rows = list(dict.fromkeys((cell.road, cell.runtime) for cell in cells))
-    found = {(cell.model, cell.road, cell.runtime): cell for cell in cells}
+    rows = list(dict.fromkeys((cell.route, cell.runtime) for cell in cells))
+    found = {(cell.model, cell.route, cell.runtime): cell for cell in cells}
     numbers: dict[str, int] = {}
     lines = [
-        "| road | runtime | " + " | ".join(f"`{model}`" for model in models) + " |",
+        "| route | runtime | " + " | ".join(f"`{model}`" for model in models) + " |",
         "|---|---|" + "---|" * len(models),
     ]
     before = ""
-    for road, runtime in rows:
+    for route, runtime in rows:
         told = []
         for model in models:
-            cell = found.get((model, road, runtime))
+            cell = found.get((model, route, runtime))
             if cell is None:
                 told.append("–")
             elif cell.refusal:
@@ -51,15 +44,15 @@ def markdown(cells: Sequence[Cell]) -> str:
                 told.append(f"{_refused(cell)} [{count}]")
             else:
                 told.append(number(cell))
-        lines.append(f"| {'' if road == before else f'`{road}`'} | {runtime} | " + " | ".join(told) + " |")
-        before = road
+        lines.append(f"| {'' if route == before else f'`{route}`'} | {runtime} | " + " | ".join(told) + " |")
+        before = route
     if numbers:
         lines += ["", *(f"- [{count}] {_escaped(refusal)}" for refusal, count in numbers.items())]
     return "\n".join(lines) + "\n"
 
 
 def number(cell: Cell) -> str:
-    """A difference, and whether it is over tolerance."""
+    """Write a difference, and whether it is over tolerance."""
     return "" if cell.difference is None else f"{cell.difference:.1e}{' OVER' if cell.over else ''}"
 
 

@@ -1,5 +1,5 @@
-"""What runs inside the environments. It imports nothing of the rest of fer_export, which is not installed there.
+"""This package runs inside the environments, and imports nothing else of fer_export, which is not installed there.
 
-`python fer_export/tfenv/tasks` starts `__main__.py`; each other file is a group of tasks and imports only
-what its environment has.
+`python fer_export/tfenv/tasks` starts `__main__.py`; every other file is a group of tasks and imports only
+packages of its environment.
 """

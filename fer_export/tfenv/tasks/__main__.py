@@ -1,4 +1,4 @@
-"""Answers calls, one line of JSON each, until its input ends. See `fer_export.tfenv.worker`."""
+"""This program answers calls, one line of JSON each, until its input ends; see `fer_export.tfenv.worker`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 
 
 def encoded(value: Any) -> Any:
-    """For `json.dumps(default=…)`: arrays in base64, little-endian, all floats as float32; paths as absolute ones."""
+    """Encode a value for `json.dumps(default=…)`: arrays as little-endian base64, floats as float32, paths absolute."""
     if isinstance(value, Path):
         return str(value.absolute())
     given = np.asarray(value)
@@ -25,15 +25,15 @@ def encoded(value: Any) -> Any:
 
 
 def decoded(value: dict[str, Any]) -> Any:
-    """For `json.loads(object_hook=…)`: the same back."""
+    """Decode for `json.loads(object_hook=…)` what `encoded` made."""
     if value.keys() != {"array", "dtype", "shape"}:
         return value
     return np.frombuffer(base64.b64decode(value["array"]), value["dtype"]).reshape(value["shape"])
 
 
 def main() -> None:
-    """Read from stdin, answer on stdout."""
-    # What libraries print goes to stderr; stdout is for answers alone.
+    """Read calls from stdin and write answers to stdout."""
+    # Libraries print to stderr from here on; stdout is for answers only.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     for line in sys.stdin:

@@ -1,4 +1,4 @@
-"""A TF.js graph model of the direct writer → a frozen TensorFlow graph."""
+"""This module converts a TF.js graph model of the direct writer to a frozen TensorFlow graph."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from google.protobuf import json_format
 
 
 def to_frozen(model: str, path: str) -> None:
-    """Write the GraphDef that `model.json` and its float32 shards spell, in protobuf's binary form.
+    """Write the GraphDef of a `model.json` and its float32 shards in protobuf's binary form.
 
     Args:
         model: the folder of `model.json`.
-        path: for the `.pb` file.
+        path: the `.pb` file to write.
     """
     folder = Path(model)
     document = json.loads((folder / "model.json").read_text("utf-8"))
@@ -47,7 +47,7 @@ def _weights(document: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _prelu(record: dict[str, Any], weights: dict[str, Any]) -> list[Any]:
-    """max(x, 0) + (-slope) · max(-x, 0): TensorFlow has no Prelu, and LiteRT's converter makes one of this."""
+    """Write Prelu, which TensorFlow lacks, as max(x, 0) + (-slope) · max(-x, 0); LiteRT's converter restores it."""
     name, (x, slope) = record["name"], record["input"]
     kind = {"T": tf.float32}
     minus = tf.compat.v1.NodeDef(name=f"{name}/minus_slope", op="Const")

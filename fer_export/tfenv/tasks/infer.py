@@ -1,4 +1,4 @@
-"""Models that are open in this process, by number: SavedModel, frozen graph, LiteRT."""
+"""This module keeps models open in its process, by number: SavedModel, frozen graph, LiteRT."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-Pictures = dict[str, Any]
-#: The number of a model that was opened, and the batch that it insists on; None where that is free.
+Inputs = dict[str, Any]
+#: The number of a model that was opened, and the batch that it is fixed to; None where that is free.
 Opened = dict[str, int | None]
 
-_OPEN: dict[int, Callable[[Pictures], dict[str, Any]]] = {}
+_OPEN: dict[int, Callable[[Inputs], dict[str, Any]]] = {}
 _NUMBERS = itertools.count()
 
 
@@ -23,30 +23,28 @@ def open_saved_model(path: str) -> Opened:
     function = loaded.signatures["serving_default"]
     specs = function.structured_input_signature[1]
 
-    def run(pictures: Pictures) -> dict[str, Any]:
+    def run(inputs: Inputs) -> dict[str, Any]:
         # `loaded` has to live as long as its function.
         _ = loaded
-        named = _named(pictures, list(specs))
-        answers = function(**{name: tf.cast(pixels, specs[name].dtype) for name, pixels in named.items()})
+        answers = function(**{name: tf.cast(part, specs[name].dtype) for name, part in inputs.items()})
         return {key: value.numpy() for key, value in answers.items()}
 
     return _keep(run, next(iter(specs.values())).shape[0])
 
 
 def open_frozen(path: str, inputs: list[str], outputs: list[str]) -> Opened:
-    """Load a frozen graph, its inputs and outputs being nodes of these names."""
-    # Its neighbour: this folder is no package in the worker's process.
+    """Load a frozen graph whose inputs and outputs are nodes of these names."""
+    # The file beside this one is imported by name, since this folder is not a package in the worker's process.
     function, batch = importlib.import_module("saved_model").open_frozen(path, inputs, outputs)
 
-    def run(pictures: Pictures) -> dict[str, Any]:
-        named = _named(pictures, inputs)
-        return {key: value.numpy() for key, value in function(named[name] for name in inputs).items()}
+    def run(fed: Inputs) -> dict[str, Any]:
+        return {key: value.numpy() for key, value in function(fed[name] for name in inputs).items()}
 
     return _keep(run, batch)
 
 
 def open_litert(path: str) -> Opened:
-    """Load a `.tflite` into LiteRT. Its inputs take the shape of what they are given, where their batch is free."""
+    """Load a `.tflite` into LiteRT; where its batch is free, its inputs are resized to what they are given."""
     from ai_edge_litert.interpreter import Interpreter
 
     runner = Interpreter(model_path=path).get_signature_runner("serving_default")
@@ -55,27 +53,23 @@ def open_litert(path: str) -> Opened:
     # LiteRT's shapes have -1 where a size is free.
     batch = int(next(iter(details.values()))["shape_signature"][0])
 
-    def run(pictures: Pictures) -> dict[str, Any]:
-        return dict(runner(**{name: part.astype(kinds[name]) for name, part in _named(pictures, list(kinds)).items()}))
+    def run(inputs: Inputs) -> dict[str, Any]:
+        return dict(runner(**{name: part.astype(kinds[name]) for name, part in inputs.items()}))
 
     return _keep(run, batch if batch > 0 else None)
 
 
-def run(number: int, pictures: Pictures) -> dict[str, Any]:
-    """Outputs by name for [N, H, W, C] of each input by its name; of a single one by whatever name."""
-    return _OPEN[number](pictures)
+def run(number: int, inputs: Inputs) -> dict[str, Any]:
+    """Compute the outputs by name for [N, …, C] of each input by its name."""
+    return _OPEN[number](inputs)
 
 
 def close(number: int) -> None:
-    """Forget a model."""
+    """Close a model."""
     del _OPEN[number]
 
 
-def _named(pictures: Pictures, names: list[str]) -> Pictures:
-    return dict(zip(names, pictures.values(), strict=True)) if len(names) == 1 else pictures
-
-
-def _keep(run: Callable[[Pictures], dict[str, Any]], batch: int | None) -> Opened:
+def _keep(run: Callable[[Inputs], dict[str, Any]], batch: int | None) -> Opened:
     number = next(_NUMBERS)
     _OPEN[number] = run
     return {"number": number, "batch": batch}

@@ -1,4 +1,4 @@
-"""TensorFlow's converter to LiteRT: SavedModel → `.tflite`."""
+"""This module runs TensorFlow's converter from SavedModel to `.tflite`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def convert(source: str, path: str) -> str:
     """Write a SavedModel's default signature as a `.tflite` of LiteRT's own operators.
 
     Returns:
-        The version of ai-edge-litert, which it is to be checked with.
+        The version of ai-edge-litert, in which the file is then checked.
     """
     converter = tf.lite.TFLiteConverter.from_saved_model(source, signature_keys=["serving_default"])
     Path(path).write_bytes(converter.convert())

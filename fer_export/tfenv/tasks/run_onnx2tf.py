@@ -1,4 +1,4 @@
-"""onnx2tf: ONNX → a Keras model with channels last → SavedModel."""
+"""This module runs onnx2tf: ONNX → a Keras model with channels last → SavedModel."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def convert(
     shapes: list[list[int | None]],
     contract: str,
 ) -> str:
-    """Write a SavedModel of an ONNX file; its outputs come in the order of `outputs`.
+    """Write a SavedModel of an ONNX file, with its outputs in the order of `outputs`.
 
     Args:
-        shapes: of the outputs, channels first, without the batch.
+        shapes: the outputs' sizes, channels first, without the batch.
 
     Returns:
         The version of onnx2tf.
@@ -29,19 +29,19 @@ def convert(
 
     keras = onnx2tf.convert(
         input_onnx_file_path=model,
-        # It makes this folder even so.
+        # onnx2tf makes this folder although it saves nothing.
         output_folder_path=directory,
-        # It would start a program that is not installed, three times.
+        # onnxsim is not installed, and onnx2tf would start it three times.
         not_use_onnxsim=True,
-        # It would also write two .tflite files that nobody asked for.
+        # onnx2tf would also write two .tflite files.
         disable_model_save=True,
         non_verbose=True,
     )
-    # This folder is no package in the worker's process.
+    # This folder is not a package in the worker's process.
     neighbour = importlib.import_module("saved_model")
     module = tf.Module()
     module.keras = keras
-    # What it does not know to have channels, as behind an embedding, it leaves as it is in ONNX.
+    # onnx2tf keeps ONNX's layout where it sees no channels, for example after an embedding.
     untouched = [
         len(shape) > 1 and list(output.shape[1:]) == shape != [*shape[1:], shape[0]]
         for output, shape in zip(keras.outputs, shapes, strict=True)

@@ -1,4 +1,4 @@
-"""onnx-tf 1.10: ONNX of opset 15 → SavedModel, channels first."""
+"""This module runs onnx-tf 1.10: ONNX of opset 15 → SavedModel, channels first."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ def convert(model: str, directory: str) -> str:
     import onnx
     from onnx_tf.backend import prepare
 
-    # Many of its operators take no 64-bit integers by themselves.
+    # Many of onnx-tf's operators take no 64-bit integers without auto_cast.
     prepare(onnx.load(model), auto_cast=True).export_graph(directory)
     return metadata.version("onnx-tf")

@@ -1,4 +1,4 @@
-"""TensorFlow's own converter: SavedModel → TF.js."""
+"""This module runs TensorFlow's own converter from SavedModel to TF.js."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ def convert(source: str, directory: str, weights: str) -> dict[str, Any]:
     """Run `tensorflowjs_converter` on a SavedModel's default signature.
 
     Args:
-        source: folder of the SavedModel.
-        directory: for `model.json` and its shards.
+        source: the SavedModel's folder.
+        directory: the folder for `model.json` and its shards.
         weights: float32, float16 or uint8.
 
     Returns:
-        Its `version`, and in `tensors` the name of each output's tensor, by the output's name.
+        The converter's `version`, and in `tensors` the name of each output's tensor, by output name.
     """
     import tensorflow as tf
     from tensorflowjs.converters import converter
@@ -31,6 +31,6 @@ def convert(source: str, directory: str, weights: str) -> dict[str, Any]:
         settings.append(f"--quantize_{weights}=*")
     converter.convert([*settings, source, directory])
     function = tf.saved_model.load(source).signatures["serving_default"]
-    # A dict's values are flattened in the order of its sorted keys (tf.nest).
+    # tf.nest flattens a dict's values in the order of its sorted keys.
     tensors = zip(sorted(function.structured_outputs), function.outputs, strict=True)
     return {"version": metadata.version("tensorflowjs"), "tensors": {name: tensor.name for name, tensor in tensors}}

@@ -1,8 +1,8 @@
-"""Tensors inside models, by name: SavedModel, frozen graph, LiteRT. For finding out where one goes wrong.
+"""This module reads tensors inside models by name, for the bisection: SavedModel, frozen graph, LiteRT.
 
 Arguments that all functions take:
     kind: `saved_model`, `frozen` or `litert`.
-    inputs, outputs: their names, which a frozen graph does not tell itself.
+    inputs, outputs: the names of the model's ends, which a frozen graph does not record.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-#: What computes nothing. TensorFlow writes Identity nodes around each function that it puts in line.
+#: Operators that compute nothing. TensorFlow writes Identity nodes around each function that it inlines.
 _SILENT = ("Const", "Placeholder", "NoOp", "Identity")
 
 
-def tensors(path: str, kind: str, inputs: list[str], outputs: list[str]) -> list[str]:
-    """Names of the floating-point tensors that are computed, each node by its first output."""
+def tensor_names(path: str, kind: str, inputs: list[str], outputs: list[str]) -> list[str]:
+    """Return the names of the floating-point tensors that are computed, each node's first output."""
     if kind == "litert":
         interpreter = _interpreter(path)
         made = {index for operation in interpreter._get_ops_details() for index in operation["outputs"]}
@@ -28,38 +28,38 @@ def tensors(path: str, kind: str, inputs: list[str], outputs: list[str]) -> list
     ]
 
 
-def read(
-    path: str, kind: str, inputs: list[str], outputs: list[str], pictures: dict[str, Any], names: list[str]
+def tensor_values(
+    path: str, kind: str, inputs: list[str], outputs: list[str], fed: dict[str, Any], names: list[str]
 ) -> dict[str, Any]:
-    """Run a model on [N, H, W, C] of each input, cast to what it takes.
+    """Run a model on `fed`, rows [N, …, C] of each input by name, cast to the inputs' types.
 
     Returns:
-        Its `outputs` by name, and in `tensors` those named, in the order of `names`.
+        Its `outputs` by name, and in `tensors` the named ones, in the order of `names`.
     """
     if kind == "litert":
-        return _read_litert(path, pictures, names)
+        return _read_litert(path, fed, names)
     import tensorflow as tf
 
     function, entries, ends = _graph(path, kind, inputs, outputs)
     wanted = [function.graph.get_tensor_by_name(name if ":" in name else f"{name}:0") for name in names]
-    fed = [tf.cast(pictures[name], entry.dtype) for name, entry in entries.items()]
-    answers = function.prune(list(entries.values()), [*ends.values(), *wanted])(*fed)
+    cast = [tf.cast(fed[name], entry.dtype) for name, entry in entries.items()]
+    answers = function.prune(list(entries.values()), [*ends.values(), *wanted])(*cast)
     arrays = [answer.numpy() for answer in answers]
     return {"outputs": dict(zip(ends, arrays, strict=False)), "tensors": arrays[len(ends) :]}
 
 
 def differences(first: str, second: str, kind: str, inputs: list[str], outputs: list[str]) -> dict[str, Any]:
-    """What one model has otherwise than another of the same kind, by the names of nodes and constants.
+    """List how one model differs from another of the same kind, by the names of nodes and constants.
 
     Returns:
-        `nodes`: of each that is missing, new or changed, a list of its name and, for either model, its
-        operator with its inputs; None where it is not there. `constants`: of each that is in both and
-        has other numbers, a list of its name, size, how many differ, by how much at most (None where
-        the shapes do), and whether the numbers are the same in another order.
+        `nodes`: for each one that is missing, new or changed, a list of its name and, for either model, its
+        operator with its inputs, or None where it is missing. `constants`: for each one that is in both and
+        differs, a list of its name, size, how many numbers differ, the largest difference (None where
+        the shapes differ), and whether the numbers are the same in another order.
     """
     nodes, constants = zip(*(_content(path, kind, inputs, outputs) for path in (first, second)), strict=True)
     if kind == "litert" and nodes[0] != nodes[1]:
-        constants = ({}, {})  # it counts them: the same name is another constant where there are more or fewer
+        constants = ({}, {})  # LiteRT numbers its constants, so with other nodes the same name can be another constant
     names = [name for name in nodes[0] if nodes[0][name] != nodes[1].get(name)]
     names += [name for name in nodes[1] if name not in nodes[0]]
     changed = [
@@ -72,8 +72,8 @@ def differences(first: str, second: str, kind: str, inputs: list[str], outputs: 
 
 
 def _graph(path: str, kind: str, inputs: list[str], outputs: list[str]) -> tuple[Any, dict[str, Any], dict[str, Any]]:
-    """A function with all of its nodes in one graph, and its inputs and outputs by name."""
-    # Its neighbour: this folder is no package in the worker's process.
+    """Return a function with all of its nodes in one graph, and its inputs and outputs by name."""
+    # The file beside this one is imported by name, since this folder is not a package in the worker's process.
     module = importlib.import_module("saved_model")
     if kind == "saved_model":
         found: tuple[Any, dict[str, Any], dict[str, Any]] = module.signature(path)
@@ -86,30 +86,30 @@ def _computes_float(node: Any) -> bool:
     return node.type not in _SILENT and bool(node.outputs) and node.outputs[0].dtype.name == "float32"
 
 
-def _interpreter(path: str, pictures: dict[str, Any] | None = None) -> Any:
-    """LiteRT with its own kernels: a delegate does not write the tensors inside of what it takes over."""
+def _interpreter(path: str, fed: dict[str, Any] | None = None) -> Any:
+    """Open LiteRT with its own kernels, since a delegate does not write the tensors inside what it runs."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     interpreter = Interpreter(path, experimental_preserve_all_tensors=True, experimental_op_resolver_type=plain)
-    fed = {index: pictures[name] for name, index in _entries(interpreter).items()} if pictures else {}
-    for index, pixels in fed.items():
-        interpreter.resize_tensor_input(index, list(pixels.shape))
+    placed = {index: fed[name] for name, index in _entries(interpreter).items()} if fed else {}
+    for index, part in placed.items():
+        interpreter.resize_tensor_input(index, list(part.shape))
     interpreter.allocate_tensors()
     kinds = {detail["index"]: detail["dtype"] for detail in interpreter.get_input_details()}
-    for index, pixels in fed.items():
-        interpreter.set_tensor(index, pixels.astype(kinds[index]))
+    for index, part in placed.items():
+        interpreter.set_tensor(index, part.astype(kinds[index]))
     return interpreter
 
 
 def _entries(interpreter: Any) -> dict[str, int]:
-    """Places of the inputs by name."""
+    """Return the index of each input by name."""
     details = interpreter.get_signature_runner("serving_default").get_input_details()
     return {name: int(detail["index"]) for name, detail in details.items()}
 
 
-def _read_litert(path: str, pictures: dict[str, Any], names: list[str]) -> dict[str, Any]:
-    interpreter = _interpreter(path, pictures)
+def _read_litert(path: str, fed: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    interpreter = _interpreter(path, fed)
     interpreter.invoke()
     runner = interpreter.get_signature_runner("serving_default")
     ends = {name: detail["index"] for name, detail in runner.get_output_details().items()}
@@ -121,7 +121,7 @@ def _read_litert(path: str, pictures: dict[str, Any], names: list[str]) -> dict[
 
 
 def _content(path: str, kind: str, inputs: list[str], outputs: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Each node: its operator with its inputs, and its attributes; each constant: its numbers."""
+    """Return each node with its operator, inputs and attributes, and each constant with its numbers."""
     if kind == "litert":
         return _content_litert(path)
     import tensorflow as tf

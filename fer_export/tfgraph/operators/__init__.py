@@ -1,4 +1,4 @@
-"""The operator table's functions, grouped by file.
+"""This package holds the functions of the operator table, grouped by file.
 
 Importing this package imports every file in it, and each fills its part of the table: a new operator is one new
 function, in a file of its own or beside its like.

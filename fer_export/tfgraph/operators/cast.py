@@ -1,4 +1,4 @@
-"""Types. TF.js has float32, int32 and bool."""
+"""This module converts between types; TF.js has float32, int32 and bool."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import onnx
 
 from fer_export.tfgraph.graph import BOOL, FLOAT, INT32, DType
 from fer_export.tfgraph.layout import Value, constant
-from fer_export.tfgraph.node_context import Call
+from fer_export.tfgraph.node_context import NodeContext
 from fer_export.tfgraph.registry import operator
 
 _KNOWN: dict[int, DType] = {
@@ -19,44 +19,44 @@ _KNOWN: dict[int, DType] = {
 
 
 @operator("Cast", attributes=("to", "saturate", "round_mode"), restrictions=("float32, int32, int64, bool",))
-def to_type(call: Call) -> Value:
-    """Truncation towards zero, and True for everything but zero."""
-    return _to(call, call.attribute("to", 0))
+def to_type(context: NodeContext) -> Value:
+    """Convert to a type: to integers by truncation towards zero, to booleans as "is not zero"."""
+    return _to(context, context.attribute("to", 0))
 
 
 @operator("CastLike", attributes=("saturate", "round_mode"), since=15, restrictions=("float32, int32, int64, bool",))
-def like(call: Call) -> Value:
-    """The type of the second input."""
-    x, target = call.raw(0), call.raw(1)
+def like(context: NodeContext) -> Value:
+    """Convert to the type of the second input."""
+    x, target = context.raw(0), context.raw(1)
     if x.constant is not None:
         return constant(
             x.constant.astype({"DT_FLOAT": np.float32, "DT_BOOL": np.bool_}.get(target.dtype.name, np.int64))
         )
-    return _keep(call, x, target.dtype)
+    return _keep(context, x, target.dtype)
 
 
-def cast(call: Call, tensor: str, dtype: DType) -> str:
-    """A tensor in a type; itself where it has it."""
-    now = call.builder.dtype(tensor)
+def cast(context: NodeContext, tensor: str, dtype: DType) -> str:
+    """Return a tensor converted to a type, or the tensor itself where it has that type already."""
+    now = context.builder.dtype(tensor)
     if now == dtype:
         return tensor
     if dtype == BOOL:
-        # TF.js's Cast takes the lowest byte of what a float is truncated to.
-        return call.tf("NotEqual", tensor, 0, dtype=BOOL)
-    made = call.tf("Cast", tensor, dtype=dtype, SrcT=now, DstT=dtype)
-    # On WebGPU TF.js casts to float32 by renaming the type. Its element-wise kernels know, and convert what they
-    # read; its transpose, which sums and means begin with, does not compile.
-    return call.tf("Mul", made, 1.0, dtype=FLOAT) if dtype == FLOAT else made
+        # TF.js's Cast to bool truncates a float and takes the lowest byte of the result.
+        return context.tf("NotEqual", tensor, 0, dtype=BOOL)
+    made = context.tf("Cast", tensor, dtype=dtype, SrcT=now, DstT=dtype)
+    # On WebGPU TF.js casts to float32 by renaming the type only. Its element-wise kernels convert what they read, but
+    # its transpose kernel, which sums and means begin with, does not compile.
+    return context.tf("Mul", made, 1.0, dtype=FLOAT) if dtype == FLOAT else made
 
 
-def _to(call: Call, number: int) -> Value:
+def _to(context: NodeContext, number: int) -> Value:
     if number not in _KNOWN:
-        call.fail(f"the type {onnx.TensorProto.DataType.Name(number).lower()}, which TF.js lacks")
-    return _keep(call, call.raw(0), _KNOWN[number])
+        context.fail(f"the type {onnx.TensorProto.DataType.Name(number).lower()}, which TF.js lacks")
+    return _keep(context, context.raw(0), _KNOWN[number])
 
 
-def _keep(call: Call, x: Value, dtype: DType) -> Value:
+def _keep(context: NodeContext, x: Value, dtype: DType) -> Value:
     if x.dtype == dtype:
         return x
-    x = call.builder.unflatten(x)
-    return call.result(cast(call, call.builder.read(x), dtype), x.permutation, shape=x.shape)
+    x = context.builder.unflatten(x)
+    return context.result(cast(context, context.builder.read(x), dtype), x.permutation, shape=x.shape)

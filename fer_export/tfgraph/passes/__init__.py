@@ -1,4 +1,4 @@
-"""Rewrites of the TensorFlow graph, in the order in which they run; each can be left out."""
+"""This package rewrites the TensorFlow graph; the passes run in the order of the table and can be left out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fer_export.tfgraph.passes.fold_pads import fold_pads
 from fer_export.tfgraph.passes.fuse_bias_activation import fuse_bias_activation
 from fer_export.tfgraph.passes.sink_reshapes import sink_reshapes
 
-#: By name, as `convert(passes=...)` takes them.
+#: The passes by name, as `convert(passes=...)` takes them, in the order in which they run.
 PASSES: dict[str, Callable[[Graph], None]] = {
     "fold_constants": fold_constants,
     "fold_pads": fold_pads,

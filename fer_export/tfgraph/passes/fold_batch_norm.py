@@ -1,4 +1,4 @@
-"""Fold factors and offsets of channels into the convolution or matrix product before them."""
+"""This pass folds factors and offsets of channels into the convolution or matrix product before them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 
 from fer_export.tfgraph.graph import FLOAT, Array, Graph, Node, constant_node
 
-#: Products, and how many axes they have.
+#: The products that can take a factor, and their number of axes.
 _RANKS = {"Conv2D": 4, "Conv3D": 5, "DepthwiseConv2dNative": 4, "MatMul": 2}
 
 
 def fold_batch_norm(graph: Graph) -> None:
-    """Rewrite in place: batch norm that the exporter left, and any other scaling of channels.
+    """Fold, in place, the batch norm that the exporter left and any other scaling of channels.
 
     A factor or an offset is a constant with one value, or one for each channel along the last axis.
 
@@ -23,7 +23,7 @@ def fold_batch_norm(graph: Graph) -> None:
     3. A product that one AddV2 or Sub alone reads gets the offset as a BiasAdd.
     4. A BiasAdd that one AddV2 or Sub alone reads takes the offset into its bias.
 
-    Only constant weights are touched; a product that is read by others, or that is an output, is left.
+    Only constant weights are changed. A product with other readers, or that is an output, is left as it is.
     """
     counts = graph.consumers()
     made: dict[str, Node] = {}
@@ -77,7 +77,7 @@ def _channels(product: Node, weights: Array) -> int:
 
 
 def _by_channel(values: Array | None, channels: int, rank: int) -> Array | None:
-    """One number for each channel; None where the constant is of another form."""
+    """Return one number for each channel, or None where the constant has another form."""
     if values is None or values.dtype != np.float32 or values.size not in (1, channels) or values.ndim > rank:
         return None
     if values.size == channels and values.size > 1 and values.shape[-1] != channels:
@@ -102,6 +102,6 @@ def _new(graph: Graph, wanted: str, array: Array) -> str:
 
 
 def _in_order(graph: Graph, nodes: list[Node]) -> list[Node]:
-    """With a node for each new constant, before all others."""
+    """Return the nodes with a node for each new constant in front."""
     known = {node.name for node in nodes}
     return [constant_node(name, array) for name, array in graph.constants.items() if name not in known] + nodes

@@ -1,4 +1,4 @@
-"""Compute what depends on constants alone."""
+"""This pass computes what depends on constants alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from fer_export.tfgraph.graph import Array, Graph, constant_node
 
-#: TF.js computes in float32, and so does this.
+#: The operators that are computed, in float32 as in TF.js.
 _COMPUTED: dict[str, Callable[..., Array]] = {
     "AddV2": np.add,
     "Sub": np.subtract,
@@ -27,11 +27,11 @@ _COMPUTED: dict[str, Callable[..., Array]] = {
 
 
 def fold_constants(graph: Graph) -> None:
-    """Rewrite in place.
+    """Replace, in place, nodes that depend on constants alone.
 
-    1. A node of those operators whose inputs are all constants becomes a constant.
-    2. Nothing becomes larger than all it was made of together: a product of two vectors that fills a
-       matrix is left to the run.
+    1. A node of the operators above whose inputs are all constants becomes a constant.
+    2. A result that is larger than all its inputs together is not stored: a product of two vectors that
+       fills a matrix stays a node.
     3. An output of the graph stays a node.
     """
     for index, node in enumerate(graph.nodes):

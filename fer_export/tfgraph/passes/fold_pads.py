@@ -1,4 +1,4 @@
-"""Fold a padding of zeros into the convolution that follows."""
+"""This pass folds a padding with zeros into the convolution that follows."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative")
 
 
 def fold_pads(graph: Graph) -> None:
-    """Rewrite in place.
+    """Fold pads, in place.
 
     1. A two-dimensional convolution that is padded by VALID or EXPLICIT, behind a PadV2 of zeros along
        height and width, takes those pads as explicit ones and reads what the PadV2 read.
 
-    A convolution padded by SAME is left: its own pads depend on the size that it sees.
+    A convolution padded by SAME is left as it is, because its own pads depend on the size of its input.
     """
     by_name = {node.name: node for node in graph.nodes}
     graph.nodes = [_folded(graph, by_name, node) if node.op in _CONVOLUTIONS else node for node in graph.nodes]

@@ -1,4 +1,4 @@
-"""Fuse bias and activation into the convolution or matrix product before them."""
+"""This pass fuses bias and activation into the convolution or matrix product before them."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ _FUSED = {
     "DepthwiseConv2dNative": "FusedDepthwiseConv2dNative",
     "MatMul": "_FusedMatMul",
 }
-#: What TF.js's fused kernels compute (converter/src/operations/executors/convolution_executor.ts).
+#: The activations of TF.js's fused kernels (converter/src/operations/executors/convolution_executor.ts).
 _ACTIVATIONS = ("Relu", "Relu6", "Elu", "Sigmoid", "LeakyRelu", "Prelu")
 
 
 def fuse_bias_activation(graph: Graph) -> None:
-    """Rewrite in place.
+    """Fuse, in place.
 
-    1. Conv2D, DepthwiseConv2dNative or MatMul, read by one BiasAdd alone, becomes the fused operator
-       with BiasAdd. TF.js's kernels want a bias of rank 1.
-    2. A fused operator, read by one activation alone, takes the activation in. Prelu brings its
+    1. A Conv2D, DepthwiseConv2dNative or MatMul that only a BiasAdd reads becomes the fused operator
+       with BiasAdd. TF.js's kernels need a bias of rank 1.
+    2. A fused operator that only an activation reads takes the activation in. Prelu brings its
        slopes as one more argument, LeakyRelu its alpha.
 
-    A node that is an output of the graph is never taken in by another.
+    A node that is an output of the graph is never fused into another.
     """
     counts = graph.consumers()
     made: dict[str, Node] = {}

@@ -1,4 +1,4 @@
-"""Let reshapes sink towards the end, where they meet and vanish, and where bias and activation can be fused."""
+"""This pass moves reshapes towards the end, where two can merge and where bias and activation can be fused."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import numpy as np
 
 from fer_export.tfgraph.graph import Graph, Node
 
-#: Work value by value on their first input; their other inputs have one value.
+#: Operators that work value by value on their first input; any other input has one value.
 _UNARY = ("Relu", "Relu6", "Elu", "Sigmoid", "Tanh", "LeakyRelu", "Erf", "Neg", "Abs", "Square", "Sqrt", "Exp")
 _BINARY = ("AddV2", "Mul", "Sub")
 
 
 def sink_reshapes(graph: Graph) -> None:
-    """Rewrite in place.
+    """Move reshapes, in place.
 
-    1. A Reshape that one value-by-value operator alone reads changes places with it.
-    2. So it does with an addition or product with a constant of one value, or of one for each column
-       of the matrix product before the Reshape; an addition of the latter becomes a BiasAdd.
-    3. A Reshape of a Reshape reads what the first one read.
+    1. A Reshape that only one value-by-value operator reads changes places with it.
+    2. It also changes places with an addition or product with a constant of one value, or of one for each
+       column of the matrix product before the Reshape; such an addition becomes a BiasAdd.
+    3. A Reshape of a Reshape reads the input of the first.
 
     A Reshape that is an output of the graph stays.
     """
@@ -38,7 +38,7 @@ def sink_reshapes(graph: Graph) -> None:
 
 
 def _sunk(graph: Graph, made: dict[str, Node], counts: Counter[str], node: Node) -> Node:
-    """The Reshape that takes the node's place; the node itself goes before it under a name of its own."""
+    """Return the Reshape that takes the node's place; the node itself moves in front of it under a new name."""
     source = made.get(node.inputs[0])
     if source is None or source.op != "Reshape" or counts[source.name] != 1 or source.name in graph.outputs:
         return node
@@ -65,7 +65,7 @@ def _sunk(graph: Graph, made: dict[str, Node], counts: Counter[str], node: Node)
 
 
 def _columns(graph: Graph, product: Node) -> int:
-    """The last size of a matrix product by a constant, and of what was added to it; 0 of others."""
+    """Return the last size of a product with constant weights, or of a BiasAdd's bias; 0 for other nodes."""
     if product.op == "BiasAdd":
         return int(graph.constants[product.inputs[1]].size) if product.inputs[1] in graph.constants else 0
     weights = graph.constants.get(product.inputs[1]) if product.op == "MatMul" else None
@@ -73,7 +73,7 @@ def _columns(graph: Graph, product: Node) -> int:
 
 
 def _row(graph: Graph, made: dict[str, Node], name: str) -> str:
-    """A constant as one row, which TF.js's fused kernels want."""
+    """Return the name of a constant as one row, which TF.js's fused kernels need."""
     array = graph.constants[name]
     if array.ndim == 1:
         return name

@@ -5,7 +5,7 @@ import type { Box, Pixels } from "./types";
  *
  * A pyramid level then costs as much as it has pixels, however large the picture. Bins are those of
  * adaptive average pooling, ⌊i·size/n⌋ to ⌈(i + 1)·size/n⌉, which the detector was made for.
- * Sums wrap around at 2³² and their differences are right all the same: no bin comes near that.
+ * Sums wrap around at 2³², but their differences are right, because no single bin sums to that much.
  */
 export class AreaTable {
   height = 0;

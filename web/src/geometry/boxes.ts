@@ -1,16 +1,16 @@
 import type { Box } from "./types";
 
 /**
- * Arithmetic on boxes, as in fer_export/faces/boxes.py. The odd pixels (+ 1 in one place, not in
- * another) are the reference's, and moving them would move its faces.
+ * Arithmetic on boxes, as in fer_export/faces/boxes.py. Some formulas count pixels inclusively (+ 1) and some
+ * do not, as the reference does; a change would move its faces.
  */
 
 /**
  * Greedy non-maximum suppression.
  *
  * @param threshold A box goes when its overlap with a better one exceeds this.
- * @param over What the intersection is measured against: the "union", or the "smaller" of the two
- *   boxes, which also drops boxes inside others and counts pixels inclusively.
+ * @param over The area that the intersection is divided by: of the "union", or of the "smaller" of the
+ *   two boxes, which also drops boxes inside others and counts pixels inclusively.
  * @returns Indices of the boxes that stay, best first; among equals the earlier wins.
  */
 export function suppress(
@@ -36,7 +36,7 @@ export function suppress(
   return kept;
 }
 
-/** Move each edge by its offset, in widths and heights of the box; `pixel` is added to those. */
+/** Move each edge by its offset, in units of the box's width or height; `pixel` is added to those. */
 export function regress([x1, y1, x2, y2]: Box, offsets: ArrayLike<number>, at: number, pixel: number): Box {
   const width = x2 - x1 + pixel;
   const height = y2 - y1 + pixel;
@@ -74,7 +74,7 @@ export function iou(first: Box, second: Box): number {
   return union > 0 ? inter / union : 0;
 }
 
-/** In square pixels; 0 for an inverted box. */
+/** The area of a box in square pixels; 0 for an inverted box. */
 export function area([x1, y1, x2, y2]: Box): number {
   return Math.max(0, x2 - x1) * Math.max(0, y2 - y1);
 }

@@ -54,7 +54,7 @@ export function sample(pixels: Pixels, affine: Affine, height: number, width: nu
   return out;
 }
 
-/** Add the colour (three sums) or the luma (one sum) at (x, y); the edge goes on beyond the outer centres. */
+/** Add the colour (three sums) or the luma (one sum) at (x, y); beyond the outer centres the edge is repeated. */
 function addBilinear({ data, width, height }: Pixels, x: number, y: number, sum: Float64Array): void {
   const left = clamp(x - 0.5, -1, width);
   const top = clamp(y - 0.5, -1, height);

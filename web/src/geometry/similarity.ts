@@ -4,7 +4,7 @@ import type { Affine, Point } from "./types";
  * Scale, rotation and shift, no reflection, that take `source` closest to `target` in the least
  * squares sense (Umeyama 1991, in the plane's closed form; see fer_export/faces/similarity.py).
  *
- * @returns source → target, or null where the points leave it open.
+ * @returns The map source → target, or null where the points do not determine it.
  */
 export function similarity(source: readonly Point[], target: readonly Point[]): Affine | null {
   const [px, py] = mean(source);
@@ -26,7 +26,7 @@ export function similarity(source: readonly Point[], target: readonly Point[]): 
   return [a, -b, qx - (a * px - b * py), b, a, qy - (b * px + a * py)];
 }
 
-/** The map back. The caller knows that it exists: every similarity found above has one. */
+/** The inverse map. It exists for every similarity that the function above returns. */
 export function inverse([a, b, tx, c, d, ty]: Affine): Affine {
   const determinant = a * d - b * c;
   return [

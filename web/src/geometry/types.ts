@@ -1,6 +1,6 @@
 /**
- * Coordinates, here as in fer_export/contract.py: a picture of width W spans [0, W] in x, pixel
- * column j covers [j, j + 1], its centre is at j + 0.5; y likewise, downwards.
+ * Coordinates, as in fer_export/contract: a picture of width W spans [0, W] in x, and pixel column j covers
+ * [j, j + 1] with its centre at j + 0.5. The same holds for y, which points down.
  */
 
 /** A picture as canvas gives it: RGBA, 4 · width · height bytes, rows from the top. */

@@ -1,6 +1,6 @@
-/** A camera that cannot be had, in words for the person in front of it. */
+/** An error for a camera that cannot be used, in words for the user. */
 export class CameraError extends Error {
-  /** `reason` is for programs; the message for people. */
+  /** `reason` is for programs, the message for people. */
   constructor(
     readonly reason: "insecure" | "unsupported" | "denied" | "missing" | "busy" | "failed",
     message: string,
@@ -9,7 +9,7 @@ export class CameraError extends Error {
   }
 }
 
-/** What to ask for. More pixels cost time and find no face that matters here. */
+/** The size to ask for. More pixels cost time and find only faces too small to matter. */
 const WANTED: MediaTrackConstraints = {
   width: { ideal: 640 },
   height: { ideal: 480 },
@@ -54,9 +54,9 @@ export class Camera {
   /**
    * Let the camera rest, or go on after it did.
    *
-   * A track that is not enabled gives black pictures, and browsers may let go of a camera of which all tracks are so:
-   * https://www.w3.org/TR/mediacapture-streams/#track-enabled. The video is paused, or it would begin again with a
-   * black one.
+   * A disabled track gives black pictures, and browsers may release a camera whose tracks are all disabled:
+   * https://www.w3.org/TR/mediacapture-streams/#track-enabled. The video is paused as well, since it would otherwise
+   * begin again with a black picture.
    */
   rest(resting: boolean): void {
     if (!this.#stream) return;
@@ -85,7 +85,7 @@ async function request(): Promise<MediaStream> {
       "Browsers give the camera only to pages opened over https, from localhost or from disk. Open this page one of those ways; pictures work here too.",
     );
   }
-  // Typed as always there; on old browsers and in some embedded views it is not.
+  // TypeScript's types say that it is always there; old browsers and some embedded views lack it.
   const devices = navigator.mediaDevices as MediaDevices | undefined;
   if (!devices?.getUserMedia) {
     throw new CameraError("unsupported", "This browser has no access to cameras. Open a picture instead, or try another browser.");

@@ -23,7 +23,7 @@ export class Frames {
   }
 
   #request(next: () => void): void {
-    // Typed as always there; Firefox has it only since version 132.
+    // TypeScript's types say that it is always there; Firefox has it only since version 132.
     const video = this.video as Partial<Pick<HTMLVideoElement, "requestVideoFrameCallback">>;
     if (video.requestVideoFrameCallback) this.video.requestVideoFrameCallback(next);
     else requestAnimationFrame(next);

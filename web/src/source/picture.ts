@@ -1,15 +1,15 @@
-/** A file that cannot be shown, in words for the person who chose it. */
+/** An error for a file that cannot be shown, in words for the user. */
 export class PictureError extends Error {}
 
-/** Larger files are refused unread, in bytes. */
+/** Files with more bytes are refused unread. */
 const MAX_BYTES = 60e6;
-/** Larger pictures are refused before they are decoded, in pixels: as in fer_export/faces/photo.py. */
+/** Pictures with more pixels are refused before they are decoded, as in fer_export/faces/photo.py. */
 const MAX_PIXELS = 40e6;
 
 /**
  * Decode a picture as Python reads it: upright, colours as stored.
  *
- * @throws PictureError Not a picture, damaged, or too large.
+ * @throws PictureError The file is not a picture, is damaged, or is too large.
  */
 export async function decode(file: Blob): Promise<ImageBitmap> {
   if (file.size > MAX_BYTES) throw new PictureError(`This file is too large (${Math.round(file.size / 1e6)} MB, at most ${MAX_BYTES / 1e6}).`);
@@ -25,8 +25,8 @@ export async function decode(file: Blob): Promise<ImageBitmap> {
 }
 
 /**
- * A picture's size, by its header: an image element decodes nothing before it is drawn, so that a file of some
- * kilobytes that unpacks to gigabytes costs nothing.
+ * Read a picture's size from its header. An image element decodes nothing before it is drawn, so a file of a few
+ * kilobytes that would unpack to gigabytes costs nothing.
  */
 async function sizeOf(file: Blob): Promise<{ width: number; height: number }> {
   const url = URL.createObjectURL(file);

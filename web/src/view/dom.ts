@@ -1,7 +1,7 @@
 /**
- * An element that index.html has.
+ * Return an element of index.html.
  *
- * @throws Error It has not, or it is of another kind.
+ * @throws Error The element is missing, or is of another kind.
  */
 export function byId<T extends Element>(id: string, kind: new () => T): T {
   const found = document.getElementById(id);
@@ -17,7 +17,12 @@ export function make<K extends keyof HTMLElementTagNameMap>(tag: K, className = 
   return element;
 }
 
-/** A share of one as people read it. */
+/** Format a share, 0–1, as a percentage. */
 export function percent(share: number): string {
   return `${Math.round(share * 100)} %`;
+}
+
+/** A number by its order of magnitude; with a minus sign, since lines break after a hyphen. */
+export function scientific(value: number, digits = 0): string {
+  return value.toExponential(digits).replace("-", "−");
 }

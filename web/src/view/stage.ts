@@ -5,14 +5,14 @@ import { byId, percent } from "./dom";
 /** What the stage shows. */
 export type Showing = "none" | "camera" | "picture";
 
-/** Sizes that are drawn, in CSS pixels. */
+/** The sizes of what is drawn, in CSS pixels. */
 const LINE = 3;
 const DOT = 2.5;
 const TEXT = 15;
 const PAD = 6;
-/** Among several faces a label wider than this many boxes gives way to the face's number, which the cards show too. */
+/** With several faces, a label wider than this many boxes is replaced by the face's number, which the cards show too. */
 const ROOM = 1.5;
-/** The longest side at which a picture is kept for display, in pixels. */
+/** A picture is kept for display with at most this many pixels on its longest side. */
 const LONGEST = 1920;
 
 /** The frame: video or picture, and over it boxes, landmarks and labels. */

@@ -1,8 +1,8 @@
 import type { SelfTest } from "../worker/protocol";
 import type { PublicFace } from "../state";
-import { byId } from "./dom";
+import { byId, scientific } from "./dom";
 
-/** The line of summary, the three figures, and the place for errors. */
+/** The summary line, the three figures, and the place for errors. */
 export class Status {
   readonly #summary = byId("summary", HTMLElement);
   readonly #backend = byId("backend", HTMLElement);
@@ -11,7 +11,7 @@ export class Status {
   readonly #alarm = byId("alarm", HTMLElement);
   readonly #alert = byId("alert", HTMLElement);
 
-  /** Say something in the summary line; said again only when it changes, for screen readers. */
+  /** Show a text in the summary line. It is set only when it changes, so that screen readers do not repeat it. */
   say(text: string): void {
     if (this.#summary.textContent !== text) this.#summary.textContent = text;
   }
@@ -26,10 +26,10 @@ export class Status {
     else this.say(`${faces.length} faces: ${[...counts].map(([label, count]) => `${count} ${label}`).join(", ")}`);
   }
 
-  /** Show the backend and whether it computes what PyTorch does; where it does not, with an alarm that stays. */
+  /** Show the backend and whether its results match PyTorch's; a mismatch is an alarm that stays. */
   ready(backend: string, { ok, maxAbs, models }: SelfTest): void {
     this.#backend.textContent = backend;
-    this.#parity.textContent = ok ? `matches (${maxAbs.toExponential(0)})` : `differs (${maxAbs.toExponential(0)})`;
+    this.#parity.textContent = ok ? `matches (${scientific(maxAbs)})` : `differs (${scientific(maxAbs)})`;
     this.#parity.dataset["ok"] = String(ok);
     this.#parity.title = "The models' golden pictures, replayed here and compared with PyTorch's answers";
     const wrong = models.filter((model) => !model.ok).map(({ model }) => model);
@@ -44,7 +44,7 @@ export class Status {
     this.#fps.textContent = value > 0 ? `${value.toFixed(value < 10 ? 1 : 0)} fps` : "–";
   }
 
-  /** Show an error, or take it away with null. */
+  /** Show an error; null removes it. */
   alert(text: string | null): void {
     this.#alert.hidden = text === null;
     this.#alert.textContent = text ?? "";

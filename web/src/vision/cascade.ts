@@ -6,7 +6,7 @@ import { type Answer, type Net, output } from "./net";
 
 /**
  * MTCNN's cascade (Zhang et al. 2016), the same as in fer_export/faces/cascade.py, which says more.
- * P-Net proposes boxes over a pyramid, R-Net sorts them out, O-Net decides and finds landmarks.
+ * P-Net proposes boxes over a pyramid, R-Net rejects most, O-Net decides and finds landmarks.
  */
 
 export interface Nets {
@@ -28,13 +28,13 @@ const CELL = 12;
 const STRIDE = 2;
 const SUPPRESS_IN_LEVEL = 0.5;
 const SUPPRESS = 0.7;
-/** Windows per call of R- and O-Net, so that a crowd does not need memory without bound. */
+/** R- and O-Net take at most this many windows at once, so that a crowd does not need unlimited memory. */
 const PORTION = 256;
 
 /**
  * The faces in a picture, the largest first.
  *
- * @param search Whether P-Net looks everywhere; without, only `near` is looked at.
+ * @param search Whether P-Net searches the whole picture; if not, only `near` is looked at.
  * @param near Boxes where faces were in the frame before.
  */
 export function findFaces(table: AreaTable, search: boolean, near: readonly Box[], settings: Settings, nets: Nets): Face[] {
@@ -58,7 +58,7 @@ export function scales(height: number, width: number, { min_face, factor }: Pick
 interface Candidate {
   readonly box: Box;
   readonly score: number;
-  /** What the net said, and where in it this candidate's four offsets start. */
+  /** The net's offsets for all boxes, and the index at which this candidate's four begin. */
   readonly offsets: Float32Array;
   readonly at: number;
 }
@@ -88,7 +88,7 @@ function level(table: AreaTable, scale: number, threshold: number, pnet: Net): C
   return best(found, SUPPRESS_IN_LEVEL);
 }
 
-/** What a cell of P-Net's answer sees; single precision as in the reference, or some quotients floor to another pixel. */
+/** The part of the picture under a cell of P-Net's output, in the reference's single precision, which decides rounding. */
 function cellBox(column: number, row: number, scale: number): Box {
   const single = Math.fround(scale);
   const edge = (value: number): number => Math.floor(Math.fround(value / single));
@@ -113,7 +113,7 @@ interface Judged extends Candidate {
   readonly landmarks: Float32Array | null;
 }
 
-/** The boxes that R- or O-Net gives more than `threshold`. */
+/** The boxes to which R- or O-Net gives more than `threshold`. */
 function judge(table: AreaTable, boxes: readonly Box[], net: Net, size: number, threshold: number): Judged[] {
   const inside = boxes.flatMap((box) => {
     const window = windowOf(box, table.height, table.width);

@@ -3,7 +3,7 @@ import { cropFace, type Grid } from "../geometry/align";
 import type { Face, Pixels } from "../geometry/types";
 import { type Net, output } from "./net";
 
-/** Faces per call of the net. */
+/** The number of faces for one call of the net. */
 const PORTION = 64;
 
 /** Crops faces as the contract says and gives each its probabilities. */

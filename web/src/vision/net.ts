@@ -5,8 +5,8 @@ export interface Answer {
 }
 
 /**
- * A net as a plain function, so that the cascade knows of no runtime: pixels [N, H, W, C], 0–255, to
- * outputs by name.
+ * A net as a plain function from pixels [N, H, W, C], 0–255, to outputs by name, so that the cascade does not
+ * depend on a runtime.
  */
 export type Net = (pixels: Float32Array, shape: readonly [number, number, number, number]) => Readonly<Record<string, Answer>>;
 

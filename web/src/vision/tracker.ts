@@ -1,11 +1,11 @@
 import { iou } from "../geometry/boxes";
 import type { Box, Face } from "../geometry/types";
 
-/** Boxes that overlap by less belong to two people. */
+/** Boxes with a smaller intersection over union belong to two people. */
 const SAME = 0.3;
 /** For how many frames a face may be out of sight and keep its number. */
 const PATIENCE = 10;
-/** Every so many frames the whole picture is searched, for faces that came in. */
+/** The whole picture is searched for new faces once in this many frames. */
 const SEARCH_EVERY = 12;
 
 export interface Tracked extends Face {
@@ -19,7 +19,7 @@ export class Tracker {
   #next = 1;
   #untilSearch = 0;
 
-  /** Whether the next frame has to be searched: at the start, now and then, without or after losing a face. */
+  /** Whether the next frame has to be searched: at the start, every few frames, with no face or after losing one. */
   get search(): boolean {
     return this.#untilSearch <= 0;
   }
@@ -54,7 +54,7 @@ export class Tracker {
     return tracked;
   }
 
-  /** Forget everybody, for another source. */
+  /** Forget all faces when the source changes. */
   reset(): void {
     this.#known = [];
     this.#untilSearch = 0;

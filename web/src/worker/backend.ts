@@ -6,18 +6,18 @@ import * as tf from "@tensorflow/tfjs-core";
 
 import type { BackendName } from "./protocol";
 
-/** The fastest first, for nets of this size on one picture. */
+/** The backends, the fastest first for nets of this size on one picture. */
 const ORDER: readonly BackendName[] = ["wasm", "webgl", "cpu"];
 
 /**
  * Start the first backend that works here.
  *
- * @param wanted Tried before all others.
- * @throws Error None works.
+ * @param wanted The backend to try before all others.
+ * @throws Error No backend works.
  */
 export async function startBackend(wanted: BackendName | null): Promise<{ backend: BackendName; passedOver: string[] }> {
-  // Only the binary with SIMD is packaged. tfjs asks for one by name, according to what it finds the
-  // browser to support; threads need a second file and headers that a page from disk cannot have.
+  // Only the binary with SIMD is packaged. tfjs asks for a binary by name, depending on what the browser
+  // supports; threads need a second file and headers that a page from disk cannot have.
   setWasmPaths({
     "tfjs-backend-wasm.wasm": simd,
     "tfjs-backend-wasm-simd.wasm": simd,
@@ -33,10 +33,10 @@ export async function startBackend(wanted: BackendName | null): Promise<{ backen
   throw new Error(`no backend works in this browser (${passedOver.join("; ")})`);
 }
 
-/** @returns Null when it runs, or else why not. */
+/** @returns Null when the backend runs, or else the reason why it does not. */
 async function tryBackend(name: BackendName): Promise<string | null> {
   try {
-    // tfjs falls back by itself, silently, so what runs in the end has to be looked at.
+    // tfjs falls back to another backend silently, so the one that is active afterwards has to be checked.
     const started = await tf.setBackend(name);
     await tf.ready();
     if (!started || tf.getBackend() !== name) return "did not start";

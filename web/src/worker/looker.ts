@@ -7,7 +7,7 @@ import { Tracker } from "../vision/tracker";
 import { PixelReader } from "./pixel-reader";
 import type { Look, Reading, Sight } from "./protocol";
 
-/** From a bitmap to readings: pixels, faces, numbers, probabilities. */
+/** Turns a bitmap into readings: pixels, faces, their numbers, their probabilities. */
 export class Looker {
   readonly #reader = new PixelReader();
   readonly #tracker = new Tracker();
@@ -26,7 +26,7 @@ export class Looker {
     let searched = this.#tracker.search;
     let seen = this.detector.find(pixels, searched, near);
     if (!searched && seen.length < near.length) {
-      // Somebody moved too far to be followed: search this same frame, or the face is gone for one.
+      // Somebody moved too far to be followed. Searching this same frame keeps the face from vanishing for one frame.
       searched = true;
       seen = this.detector.find(pixels, searched, near);
     }

@@ -3,11 +3,12 @@ import * as tf from "@tensorflow/tfjs-core";
 
 import type { Contract } from "../contract";
 import { readContract } from "../model-contract";
+import { anyNumber } from "../vision/batches";
 import type { Answer, Net } from "../vision/net";
 
 export interface Model {
   readonly contract: Contract;
-  /** Whether the contract was held against its own hash. */
+  /** Whether the contract was checked against its own hash. */
   readonly hashed: boolean;
   readonly run: Net;
 }
@@ -26,8 +27,8 @@ interface ModelJson {
  * Load a model that the build put into this script.
  *
  * @param inlined The text of model.json, and all shards as base64.
- * @param name For errors.
- * @throws Error No contract, an edited one or one of another version, or a graph that tfjs cannot read.
+ * @param name The model's name, for errors.
+ * @throws Error The contract is missing, edited or of another version, or tfjs cannot read the graph.
  */
 export async function loadModel(inlined: { json: string; weights: string }, name: string): Promise<Model> {
   const json = JSON.parse(inlined.json) as ModelJson;
@@ -41,17 +42,18 @@ export async function loadModel(inlined: { json: string; weights: string }, name
       signature: json.signature,
     }),
   );
-  return { contract, hashed, run: runner(graph, json.signature, name) };
+  const run = runner(graph, json.signature, name);
+  return { contract, hashed, run: contract.batch === "dynamic" ? run : anyNumber(run, contract.batch) };
 }
 
 function runner(graph: GraphModel, signature: ModelJson["signature"], name: string): Net {
   const input = Object.values(signature.inputs)[0]?.name;
   if (!input) throw new Error(`the ${name} has no input`);
-  // execute() answers in the order it is asked, and signatures are not in any order.
+  // execute() returns outputs in the order in which they are asked for; signatures have no order.
   const names = Object.keys(signature.outputs);
   const nodes = names.map((output) => signature.outputs[output]!.name);
   return (pixels, shape) => {
-    // Not tf.tidy: it searches what it returns for tensors, number by number.
+    // tf.tidy would search the returned arrays for tensors, number by number.
     tf.engine().startScope(name);
     try {
       const answers = graph.execute({ [input]: tf.tensor4d(pixels, [...shape]) }, nodes);
@@ -68,7 +70,7 @@ function runner(graph: GraphModel, signature: ModelJson["signature"], name: stri
   };
 }
 
-/** Decode base64 by the browser's own means: `fetch` of a data: URL is several times faster than `atob`. */
+/** Decode base64 with `fetch` of a data: URL, which is several times faster than `atob`. */
 async function bytes(base64: string): Promise<ArrayBuffer> {
   const response = await fetch(`data:application/octet-stream;base64,${base64}`);
   return response.arrayBuffer();

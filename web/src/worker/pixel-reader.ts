@@ -2,8 +2,8 @@ import type { Pixels } from "../geometry/types";
 import type { Mode } from "./protocol";
 
 /**
- * The longest side that is looked at, in pixels. Larger pictures are made smaller first: of a camera
- * to keep its pace, of a file to keep within memory.
+ * The longest side that is looked at, in pixels. Larger pictures are made smaller first: a camera's to keep up
+ * with it, a file's to keep within memory.
  */
 const LONGEST: Readonly<Record<Mode, number>> = { camera: 960, picture: 2560 };
 

@@ -1,4 +1,4 @@
-/** What the page and its worker say to each other. */
+/** The messages between the page and its worker. */
 
 import type { Provenance } from "../model-contract";
 import type { Box, Landmarks } from "../geometry/types";
@@ -6,13 +6,13 @@ import type { Box, Landmarks } from "../geometry/types";
 export type BackendName = "wasm" | "webgl" | "cpu";
 export type Mode = "camera" | "picture";
 
-/** To the worker, once: which backend to try first; without, the fastest that works. */
+/** To the worker, once: the backend to try first; null takes the fastest that works. */
 export interface Start {
   readonly kind: "start";
   readonly backend: BackendName | null;
 }
 
-/** To the worker: one picture, handed over. `fresh` starts the faces' numbers anew. */
+/** To the worker: one picture, whose ownership moves to it. `fresh` forgets earlier faces, whose numbers stay unused. */
 export interface Look {
   readonly kind: "look";
   readonly id: number;
@@ -23,10 +23,10 @@ export interface Look {
 
 export type Request = Start | Look;
 
-/** How the models' answers on this backend compare with torch's, from the golden pictures in their contracts. */
+/** How the models' outputs on this backend compare with torch's, for the golden pictures in their contracts. */
 export interface SelfTest {
   readonly ok: boolean;
-  /** Largest absolute difference of any value; `Infinity` where a net answered NaN. */
+  /** The largest absolute difference of any value; `Infinity` where a net returned NaN. */
   readonly maxAbs: number;
   /** How many golden pictures were compared. */
   readonly samples: number;
@@ -45,7 +45,7 @@ export interface OutputTest {
   readonly output: string;
   readonly ok: boolean;
   readonly maxAbs: number;
-  /** The most that a value may differ by: the contract's tolerance times the output's own scale. */
+  /** The largest difference allowed: the contract's tolerance times the output's own scale. */
   readonly limit: number;
   /** Share of golden pictures whose top class is the same, 0–1; null for outputs that are not by label. */
   readonly top1: number | null;
@@ -58,7 +58,7 @@ export interface Ready {
   /** Why faster backends were passed over, one line each. */
   readonly passedOver: readonly string[];
   readonly parity: SelfTest;
-  /** Whether all contracts were held against their own hashes. */
+  /** Whether all contracts were checked against their own hashes. */
   readonly hashed: boolean;
   readonly classifier: Provenance;
   readonly detector: Provenance;
@@ -84,9 +84,9 @@ export interface Sight {
   readonly faces: readonly Reading[];
   /** Live tensors afterwards, the models' weights among them. */
   readonly tensors: number;
-  /** Inside the worker. */
+  /** The time taken inside the worker. */
   readonly milliseconds: number;
-  /** Whether the whole picture was searched, or only followed. */
+  /** Whether the whole picture was searched; if not, known faces were followed. */
   readonly searched: boolean;
 }
 

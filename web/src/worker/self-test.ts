@@ -2,13 +2,13 @@ import type { Contract, Golden, Tolerance } from "../contract";
 import type { Model } from "./model";
 import type { ModelTest, OutputTest, SelfTest } from "./protocol";
 
-/** Outputs with one value for each label, of which the largest has to stay the largest; as in fer_export/contract. */
+/** Outputs with one value for each label, whose largest must be at the same label; as in fer_export/contract. */
 const BY_LABEL: readonly string[] = ["probabilities", "logits"];
 
-/** What a model answers, or should answer, for one golden picture: flat, by the outputs' names. */
+/** A model's outputs, or the expected ones, for one golden picture: flat, by the outputs' names. */
 type Answers = Readonly<Record<string, ArrayLike<number>>>;
 
-/** Replay the golden pictures of all models. It fails too when there are none: then nothing was shown. */
+/** Run the golden pictures of all models and compare. With no golden picture the test fails, since nothing was shown. */
 export function selfTest(models: Readonly<Record<string, Model>>): SelfTest {
   const tests = Object.entries(models).map(([name, model]) => testModel(name, model));
   return {
@@ -49,13 +49,13 @@ function testOutput(output: string, golden: readonly Golden[], answers: readonly
   return { output, ok: maxAbs <= limit && (top1 === null || top1 >= contract.tolerance.top1), maxAbs, limit, top1 };
 }
 
-/** The largest difference that the contract allows: absolute up to its unit, and above it a share of the output's own scale. */
+/** The largest difference that the contract allows: `value` · max(1, largest |expected value| / `unit`). */
 function limitFor(wanted: readonly (readonly number[])[], { value, unit }: Tolerance): number {
   const largest = Math.max(0, ...wanted.map((values) => values.reduce((most, next) => Math.max(most, Math.abs(next)), 0)));
   return value * Math.max(1, largest / unit);
 }
 
-/** @returns `Infinity` where a value is not a number, is missing or too much, or where none was to be compared. */
+/** @returns `Infinity` where a value is NaN, missing or surplus, or where there was no value to compare. */
 function largestDifference(wanted: readonly number[], got: ArrayLike<number>): number {
   if (wanted.length === 0 || wanted.length !== got.length) return Infinity;
   return wanted.reduce((largest, value, index) => {

@@ -11,7 +11,7 @@ import { loadModel } from "./model";
 import type { BackendName, Ready, Reply, Request } from "./protocol";
 import { selfTest } from "./self-test";
 
-/** What is used of a worker's global scope; TypeScript cannot have its types beside the page's. */
+/** The parts of a worker's global scope that are used here; TypeScript cannot load its types beside the page's. */
 const scope = globalThis as unknown as {
   onmessage: ((event: MessageEvent<Request>) => void) | null;
   postMessage(reply: Reply): void;

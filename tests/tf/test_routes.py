@@ -1,4 +1,4 @@
-"""Every road to TensorFlow computes what torch does, and any two of them can be held against each other."""
+"""These tests check that every route to TensorFlow computes what torch does, and that any two can be compared."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from fer_export.formats.saved_model import load_saved_model
 from fer_export.formats.tfjs import load_tfjs
 from fer_export.models import mtcnn
 from fer_export.parity import Figures, comparing, samples
-from fer_export.runtimes import Answers, Pixels
+from fer_export.runtimes import Inputs, Outputs
 from fer_export.runtimes.onnxruntime import OnnxRuntime
 from fer_export.runtimes.registry import names
 from fer_export.runtimes.tfjs import Browser
@@ -73,7 +73,7 @@ class Made:
 
 @pytest.fixture(scope="session")
 def made(worker: Worker, small_onnx: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """The small model by the direct road, and on from there."""
+    """The small model by the direct route, and on from there."""
     folder = tmp_path_factory.mktemp("made")
     saved, frozen = folder / "saved_model", folder / "fer.pb"
     written = saved_model.export(*load_onnx(small_onnx), saved, worker=worker, frozen=frozen)
@@ -162,7 +162,8 @@ def test_models_of_a_fixed_batch_are_compared(worker: Worker, made: Made, tmp_pa
 def test_verify_refuses_other_weights(made: Made) -> None:
     result = CliRunner().invoke(verify, [str(made.saved)])
     assert result.exit_code == 4
-    assert "other weights" in result.stderr
+    assert "no checkpoint of the weights of" in result.stderr
+    assert "--ckpt FILE" in result.stderr
 
 
 def test_against_wants_paths(made: Made) -> None:
@@ -242,8 +243,8 @@ def test_a_failed_run_leaves_the_good_artefacts(
     worker: Worker, made: Made, small_onnx: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Wrong(OnnxRuntime):
-        def __call__(self, pixels: Pixels) -> Answers:
-            return {name: values + np.float32(0.01) for name, values in super().__call__(pixels).items()}
+        def __call__(self, inputs: Inputs) -> Outputs:
+            return {name: values + np.float32(0.01) for name, values in super().__call__(inputs).items()}
 
     monkeypatch.setattr(saved_model, "OnnxRuntime", Wrong)
     before = files(made.saved.parent)

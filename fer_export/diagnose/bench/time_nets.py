@@ -1,4 +1,4 @@
-"""Nets in turn, on each runtime."""
+"""This module times nets in turn, on each runtime."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from tempfile import TemporaryDirectory
 
 import torch
 
+from fer_export.diagnose.bench import RUNTIMES
 from fer_export.diagnose.bench.nets import Artefacts, Net, build
 from fer_export.diagnose.bench.timing import Span, Timing, in_turn
 from fer_export.errors import MissingDependencyError
-from fer_export.runtimes import Pixels, onnxruntime
+from fer_export.runtimes import Inputs, onnxruntime
 from fer_export.runtimes.tfjs import Browser
 from fer_export.runtimes.torch import TorchRuntime
 
-RUNTIMES = ("torch", "onnxruntime", "tfjs")
-#: Calls that are not counted: kernels are chosen, memory is taken, code is compiled.
+#: The number of first calls that are not counted: kernels are chosen, memory is taken, code is compiled.
 WARM_UP = 20
 
-#: Runs the nets in turn on their pictures, so many times each.
-Timer = Callable[[Sequence[Pixels], int], Sequence[Sequence[Span]]]
+#: A function that runs the nets in turn on their inputs, a given number of times each.
+Timer = Callable[[Sequence[Inputs], int], Sequence[Sequence[Span]]]
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Times, and for each net the bytes of its TF.js weight files by how they are kept (without TF.js none)."""
+class TimedNets:
+    """Hold the times, and for each net the bytes of its TF.js weight files by type (empty without TF.js)."""
 
     timings: list[Timing]
     weights: list[dict[str, int]]
 
 
 def missing(runtime: str, browser: Browser) -> MissingDependencyError | None:
-    """Why one of `RUNTIMES` cannot be used here; None where it can."""
+    """Return why one of `RUNTIMES` cannot be used here, or None."""
     try:
         if runtime != "torch":
             onnxruntime.version()
@@ -46,7 +46,7 @@ def missing(runtime: str, browser: Browser) -> MissingDependencyError | None:
     return None
 
 
-def measure(
+def time_nets(
     nets: Sequence[Net],
     runtimes: Sequence[str] = RUNTIMES,
     *,
@@ -56,24 +56,24 @@ def measure(
     rounds: int = 10,
     turns: int = 20,
     started: Callable[[str], object] = lambda name: None,
-) -> Measured:
+) -> TimedNets:
     """Build the artefacts of all nets, then time them in turn, each on pictures of its own size.
 
-    Everything runs on one thread of the CPU (`webgl` aside): a pool of threads that still spins after
+    Everything but `webgl` runs on one thread of the CPU, because a pool of threads that still spins after
     one net would slow the next one down.
 
     Args:
         nets: the model, and the reference where there is one.
-        runtimes: of `RUNTIMES`.
-        backends: of TF.js.
-        batches: pictures a call.
-        rounds: rounds of each runtime and batch size.
-        turns: calls of each net a round, at least 2.
-        started: told what is done, before it is.
+        runtimes: names from `RUNTIMES`.
+        backends: the backends of TF.js.
+        batches: the numbers of pictures for each call.
+        rounds: the number of rounds for each runtime and batch size.
+        turns: the number of calls of each net in a round, at least 2.
+        started: called with a line about each step before it.
 
     Raises:
-        MissingDependencyError: a runtime is not there.
-        ParityError, InvalidInputError: as for the exporters.
+        MissingDependencyError: a runtime is missing.
+        ParityError, InvalidInputError: the same as for the exporters.
     """
     for runtime in runtimes:
         if reason := missing(runtime, browser):
@@ -88,10 +88,10 @@ def measure(
             with _timer(runtime, nets, built, browser) as timer:
                 for batch in batches:
                     started(f"timing {runtime}, batch {batch}")
-                    pixels = [net.pictures(batch) for net in nets]
-                    timer(pixels, WARM_UP)
-                    timings.append(Timing(runtime, batch, [timer(pixels, turns) for _ in range(rounds)]))
-    return Measured(timings, [artefacts.weights for artefacts in built])
+                    inputs = [net.pictures(batch) for net in nets]
+                    timer(inputs, WARM_UP)
+                    timings.append(Timing(runtime, batch, [timer(inputs, turns) for _ in range(rounds)]))
+    return TimedNets(timings, [artefacts.weights for artefacts in built])
 
 
 def _named(kind: str, backends: Sequence[str]) -> list[str]:
@@ -111,8 +111,8 @@ def _timer(runtime: str, nets: Sequence[Net], built: Sequence[Artefacts], browse
     try:
         loaded = [_runtime(runtime, net, artefacts) for net, artefacts in zip(nets, built, strict=True)]
 
-        def timer(pixels: Sequence[Pixels], turns: int) -> list[list[Span]]:
-            return in_turn([partial(net, each) for net, each in zip(loaded, pixels, strict=True)], turns)
+        def timer(inputs: Sequence[Inputs], turns: int) -> list[list[Span]]:
+            return in_turn([partial(net, each) for net, each in zip(loaded, inputs, strict=True)], turns)
 
         yield timer
     finally:
