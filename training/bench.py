@@ -180,7 +180,7 @@ def show(output: Output, figures: dict[str, Any], computer: dict[str, Any], what
     batch = setting["batch"]
     output.text(f"{computer['processor']}, {computer['cores']} cores, {computer['threads']} threads")
     versions = ", ".join(f"{name} {computer[name]}" for name in ("python", "torch", "torchvision", "pillow"))
-    output.text(versions + (f"; load before: {computer['load']}" if computer["load"] is not None else ""))
+    output.text(versions + (f"; load {computer['load']}" if computer["load"] is not None else ""))
     output.text(f"{what}; batches of {batch}, on the CPU")
     output.text("")
     table = Table(box=None, pad_edge=False)

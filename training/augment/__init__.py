@@ -4,7 +4,7 @@ Each operation has a file. In it, `NAME_by` is the operation itself: it is deter
 parameters with one value for each picture. The function that draws these values stands beside it.
 
 All take [N, C, H, W] in 0–255, C = 1 for gray or 3 for RGB, on any device; no input is changed in place.
-Draws are made on the CPU, so a seed gives the same pictures on every device.
+Draws are made on the device of the pictures or of the generator: a seed gives the same ones on the same kind of device.
 """
 
 from __future__ import annotations

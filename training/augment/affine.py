@@ -36,7 +36,7 @@ def maps(degrees: Tensor, shift: Tensor, scale: Tensor, shear: Tensor) -> Tensor
     a, c = (angle - along_y).cos() / along_y.cos(), (angle - along_y).sin() / along_y.cos()
     b, d = -a * along_x.tan() - angle.sin(), -c * along_x.tan() + angle.cos()
     linear = torch.stack([d, -b, -c, a], 1).view(-1, 2, 2) / scale[:, None, None]
-    result = torch.eye(3).repeat(len(degrees), 1, 1)
+    result = torch.eye(3, device=degrees.device).repeat(len(degrees), 1, 1)
     result[:, :2, :2] = linear
     result[:, :2, 2:] = -linear @ shift[:, :, None]
     return result
@@ -55,24 +55,25 @@ def affine(pixels: Tensor, how: Augmentation, size: int | None = None, *, genera
         float32 [N, C, size, size].
     """
     count, _, height, width = pixels.shape
+    place = draws.device_of(pixels, generator)
     shape = (size, size) if size else (height, width)
     steps = []
     if how.resized_crop:
-        box = resized_crop.draw(count, height, width, how.resized_crop, generator)
+        box = resized_crop.draw(count, height, width, how.resized_crop, generator, place)
         steps.append(resized_crop.maps(*box, height=height, width=width))
     if how.crop:
-        steps.append(crop.maps(*crop.draw(count, how.crop, generator), how.crop))
+        steps.append(crop.maps(*crop.draw(count, how.crop, generator, place), how.crop))
     if how.rotate or how.scale or how.shift or how.shear:
-        half = torch.tensor([width / 2, height / 2])
+        half = torch.tensor([width / 2, height / 2], device=place)
         steps.append(
             maps(
-                draws.uniform(count, how.rotate, generator),
-                torch.stack([draws.uniform(count, how.shift, generator) for _ in range(2)], 1) * half,
-                1 + draws.uniform(count, how.scale, generator),
-                torch.stack([draws.uniform(count, how.shear, generator), torch.zeros(count)], 1),
+                draws.uniform(count, how.rotate, generator, place),
+                torch.stack([draws.uniform(count, how.shift, generator, place) for _ in range(2)], 1) * half,
+                1 + draws.uniform(count, how.scale, generator, place),
+                torch.stack([draws.uniform(count, how.shear, generator, place), torch.zeros(count, device=place)], 1),
             )
         )
-    mirrored = flip.draw(count, how.flip, generator) if how.flip else None
+    mirrored = flip.draw(count, how.flip, generator, place) if how.flip else None
     if not steps:
         # Only a flip and an enlargement are left, and their order does not matter.
         return stretch(pixels if mirrored is None else flip.flip_by(pixels, mirrored), shape)

@@ -24,4 +24,5 @@ def autocontrast_by(pixels: Tensor, stretched: Tensor) -> Tensor:
 
 def autocontrast(pixels: Tensor, probability: float, *, generator: Generator | None = None) -> Tensor:
     """Stretch each picture with this probability, as torchvision's RandomAutocontrast(probability)."""
-    return autocontrast_by(pixels, draws.chosen(len(pixels), probability, generator))
+    place = draws.device_of(pixels, generator)
+    return autocontrast_by(pixels, draws.chosen(len(pixels), probability, generator, place))

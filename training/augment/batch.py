@@ -25,7 +25,8 @@ def augment(
         how: how far each change may go.
         size: height and width of the result in pixels; the source's where None. Enlargement is bilinear;
             nothing is smoothed before a reduction.
-        generator: source of the draws, on the CPU; torch's global one where None.
+        generator: source of the draws; torch's global one where None. Draws are made on its device, or else on
+            that of the pictures.
 
     Returns:
         float32 [N, C, size, size] in 0–255; the given tensor itself where nothing is to be done.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional
@@ -9,21 +11,23 @@ from torch.nn import functional
 from training.augment import draws
 
 
-def blur_by(pixels: Tensor, sigma: Tensor) -> Tensor:
+def blur_by(pixels: Tensor, sigma: Tensor, largest: float | None = None) -> Tensor:
     """Blur each picture with a Gaussian of its own, as torchvision's `gaussian_blur`; the edge is mirrored.
 
     Args:
         pixels: float32 [N, C, H, W] in 0–255.
         sigma: [N] in pixels; 0 leaves the picture as it is.
+        largest: no sigma is above it; looked up where None, for which the host waits.
 
     Returns:
         float32 [N, C, H, W].
     """
     # The kernel reaches three sigma to each side, but no further than the mirrored edge does.
-    reach = min(int(torch.ceil(3 * sigma.max()).item()), *(side - 1 for side in pixels.shape[2:]))
+    widest = sigma.max().item() if largest is None else largest
+    reach = min(math.ceil(3 * widest), *(side - 1 for side in pixels.shape[2:]))
     if reach < 1:
         return pixels
-    offsets = torch.arange(-reach, reach + 1)
+    offsets = torch.arange(-reach, reach + 1, device=sigma.device)
     weights = torch.exp(-0.5 * (offsets / sigma.clamp_min(1e-3)[:, None]) ** 2)
     weights = (weights / weights.sum(1, keepdim=True)).to(pixels)[:, :, None, None, None]
     for axis in (2, 3):
@@ -38,8 +42,12 @@ def blur_by(pixels: Tensor, sigma: Tensor) -> Tensor:
 
 def blur(pixels: Tensor, probability: float, largest: float = 1.5, *, generator: Generator | None = None) -> Tensor:
     """Blur some of the pictures, sigma drawn from 0 to `largest` pixels."""
-    chosen = draws.chosen(len(pixels), probability, generator)
-    sigma = torch.rand(len(pixels), generator=generator) * largest * chosen
+    place = draws.device_of(pixels, generator)
+    chosen = draws.chosen(len(pixels), probability, generator, place)
+    sigma = torch.rand(len(pixels), generator=generator, device=place) * largest * chosen
+    if pixels.device.type != "cpu":
+        # All pictures, those that stay as they are too: picking rows would make the host wait.
+        return blur_by(pixels, sigma, largest)
     rows = sigma.nonzero()[:, 0]
     if not len(rows):
         return pixels

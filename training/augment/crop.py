@@ -24,9 +24,11 @@ def crop_by(pixels: Tensor, top: Tensor, left: Tensor, padding: int, *, fill: Fi
     return warp(pixels, maps(top, left, padding), fill=fill)
 
 
-def draw(count: int, padding: int, generator: Generator | None) -> tuple[Tensor, Tensor]:
+def draw(
+    count: int, padding: int, generator: Generator | None, device: torch.device | None = None
+) -> tuple[Tensor, Tensor]:
     """Draw top and left of N windows, int64 [N] each, all places equally likely."""
-    limits = torch.full((count,), 2 * padding)
+    limits = torch.full((count,), 2 * padding, device=device)
     return draws.whole(limits, generator), draws.whole(limits, generator)
 
 

@@ -38,8 +38,9 @@ def erase(
     pixels from `smallest` to `largest`, and is cut to the picture's side.
     """
     count, _, rows, columns = pixels.shape
-    sides = smallest + draws.whole(torch.full((2, count), largest - smallest), generator)
+    place = draws.device_of(pixels, generator)
+    sides = smallest + draws.whole(torch.full((2, count), largest - smallest, device=place), generator)
     height, width = sides[0].clamp(max=rows), sides[1].clamp(max=columns)
     top, left = draws.whole(rows - height, generator), draws.whole(columns - width, generator)
-    height = height * draws.chosen(count, probability, generator)
+    height = height * draws.chosen(count, probability, generator, place)
     return erase_by(pixels, top, left, height, width, pixels.flatten(1).mean(1))

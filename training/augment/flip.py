@@ -13,12 +13,12 @@ def flip_by(pixels: Tensor, mirrored: Tensor) -> Tensor:
     return torch.where(mirrored.to(pixels.device)[:, None, None, None], pixels.flip(3), pixels)
 
 
-def draw(count: int, probability: float, generator: Generator | None) -> Tensor:
+def draw(count: int, probability: float, generator: Generator | None, device: torch.device | None = None) -> Tensor:
     """Draw which pictures to mirror: bool [N]."""
-    return draws.chosen(count, probability, generator)
+    return draws.chosen(count, probability, generator, device)
 
 
 def maps(mirrored: Tensor) -> Tensor:
     """Return the maps for `warp` that do what `flip_by` does with the same argument: float32 [N, 3, 3]."""
-    still = torch.zeros(len(mirrored))
+    still = torch.zeros(len(mirrored), device=mirrored.device)
     return warp.scaling(1 - 2 * mirrored.float(), 1.0, still, still)

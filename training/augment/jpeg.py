@@ -28,6 +28,8 @@ def jpeg_by(pixels: Tensor, quality: Tensor) -> Tensor:
 
 def jpeg(pixels: Tensor, probability: float, lowest: int = 20, *, generator: Generator | None = None) -> Tensor:
     """Compress some of the pictures, with a quality drawn from `lowest` to 95."""
-    chosen = draws.chosen(len(pixels), probability, generator)
-    quality = lowest + draws.whole(torch.full((len(pixels),), 95 - lowest), generator)
+    # The host packs the pictures, so it draws.
+    place = None if generator is None else generator.device
+    chosen = draws.chosen(len(pixels), probability, generator, place)
+    quality = lowest + draws.whole(torch.full((len(pixels),), 95 - lowest, device=place), generator)
     return jpeg_by(pixels, quality * chosen)

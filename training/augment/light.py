@@ -26,8 +26,9 @@ def light_by(pixels: Tensor, contrast: Tensor, brightness: Tensor) -> Tensor:
 
 def light(pixels: Tensor, amount: float, *, generator: Generator | None = None) -> Tensor:
     """Change contrast by a factor drawn from 1 ± amount and brightness by an offset from ± amount · 255."""
-    contrast = 1 + draws.uniform(len(pixels), amount, generator)
-    return light_by(pixels, contrast, draws.uniform(len(pixels), amount * 255, generator))
+    place = draws.device_of(pixels, generator)
+    contrast = 1 + draws.uniform(len(pixels), amount, generator, place)
+    return light_by(pixels, contrast, draws.uniform(len(pixels), amount * 255, generator, place))
 
 
 def brightness_by(pixels: Tensor, factor: Tensor) -> Tensor:
@@ -48,7 +49,8 @@ def jitter(pixels: Tensor, brightness: float, contrast: float, *, generator: Gen
     for operation, amount in ((brightness_by, brightness), (contrast_by, contrast)):
         if amount:
             low = max(0.0, 1 - amount)
-            factor = low + torch.rand(len(pixels), generator=generator) * (1 + amount - low)
+            place = draws.device_of(pixels, generator)
+            factor = low + torch.rand(len(pixels), generator=generator, device=place) * (1 + amount - low)
             pixels = operation(pixels, factor)
     return pixels
 

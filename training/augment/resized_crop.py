@@ -41,15 +41,20 @@ def resized_crop_by(
 
 
 def draw(
-    count: int, rows: int, columns: int, smallest: float, generator: Generator | None
+    count: int,
+    rows: int,
+    columns: int,
+    smallest: float,
+    generator: Generator | None,
+    device: torch.device | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Draw top, left, height and width of N boxes: int64 [N] each.
 
     The share of the area is uniform in `smallest`–1, the ratio of width to height log-uniform in 3:4–4:3.
     Where ten draws give no box that fits, the box is the whole picture.
     """
-    area = torch.rand(count, _TRIES, generator=generator) * (1 - smallest) + smallest
-    ratio = draws.uniform(count * _TRIES, _RATIO, generator).view(count, _TRIES).exp()
+    area = torch.rand(count, _TRIES, generator=generator, device=device) * (1 - smallest) + smallest
+    ratio = draws.uniform(count * _TRIES, _RATIO, generator, device).view(count, _TRIES).exp()
     wide = (area * rows * columns * ratio).sqrt().round().clamp(min=1)
     high = (area * rows * columns / ratio).sqrt().round().clamp(min=1)
     fits = (wide <= columns) & (high <= rows)

@@ -34,4 +34,5 @@ def sharpness_by(pixels: Tensor, factor: Tensor) -> Tensor:
 
 def sharpness(pixels: Tensor, probability: float, factor: float = 2.0, *, generator: Generator | None = None) -> Tensor:
     """Apply `factor` to some of the pictures, as torchvision's RandomAdjustSharpness(factor, probability)."""
-    return sharpness_by(pixels, torch.where(draws.chosen(len(pixels), probability, generator), factor, 1.0))
+    place = draws.device_of(pixels, generator)
+    return sharpness_by(pixels, torch.where(draws.chosen(len(pixels), probability, generator, place), factor, 1.0))

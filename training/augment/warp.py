@@ -19,7 +19,7 @@ Fill = Literal["border"] | float
 
 def scaling(x: Tensor | float, y: Tensor | float, right: Tensor, down: Tensor) -> Tensor:
     """Return maps that scale places by x and y [N], then move them right and down by pixels [N]: float32 [N, 3, 3]."""
-    maps = torch.zeros(len(right), 3, 3)
+    maps = torch.zeros(len(right), 3, 3, device=right.device)
     maps[:, 0, 0], maps[:, 0, 2] = x, right
     maps[:, 1, 1], maps[:, 1, 2] = y, down
     maps[:, 2, 2] = 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -13,10 +13,15 @@ from fer_export.errors import InvalidInputError
 
 
 class InMemory(Dataset[tuple[Tensor, ...]]):
-    """Hold tensors of the same length, and return whole batches of rows at a time."""
+    """Hold tensors of the same length, and return whole batches of rows at a time.
 
-    def __init__(self, *tensors: Tensor) -> None:
-        self.tensors = tensors
+    Args:
+        tensors: of the same length.
+        device: the device to keep them on; None leaves them where they are.
+    """
+
+    def __init__(self, *tensors: Tensor, device: torch.device | None = None) -> None:
+        self.tensors = tensors if device is None else tuple(tensor.to(device) for tensor in tensors)
 
     def __len__(self) -> int:
         return len(self.tensors[0])
@@ -25,7 +30,7 @@ class InMemory(Dataset[tuple[Tensor, ...]]):
         return tuple(tensor[rows] for tensor in self.tensors)
 
 
-class Rows(Sampler[list[int]]):
+class Rows(Sampler[list[int] | Tensor]):
     """Yield the row numbers of one process's share of each batch.
 
     The order depends on seed and epoch alone, so that any number of processes sees the same batches,
@@ -39,6 +44,7 @@ class Rows(Sampler[list[int]]):
         weights: [count], how often a row is drawn, with replacement; each once where None.
         views: how many versions of each row there are: version v of row r is row v · count + r. Each epoch
             takes another version of a row, until all were seen.
+        device: the device of the data, where the row numbers are moved once an epoch.
     """
 
     def __init__(
@@ -51,6 +57,7 @@ class Rows(Sampler[list[int]]):
         world: int = 1,
         weights: Tensor | None = None,
         views: int = 1,
+        device: torch.device | None = None,
     ) -> None:
         if seed is not None and (size % world or count < size):
             raise InvalidInputError(
@@ -58,7 +65,7 @@ class Rows(Sampler[list[int]]):
                 hint="--set stages.0.batch=… to a multiple of the processes, not above the number of pictures",
             )
         self.count, self.size, self.seed, self.rank, self.world = count, size, seed, rank, world
-        self.weights, self.views = weights, views
+        self.weights, self.views, self.device = weights, views, device
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -68,14 +75,16 @@ class Rows(Sampler[list[int]]):
     def __len__(self) -> int:
         return self.count // self.size if self.seed is not None else -(-self.count // self.size)
 
-    def __iter__(self) -> Iterator[list[int]]:
+    def __iter__(self) -> Iterator[list[int] | Tensor]:
         order = self._order()
         if self.views > 1:
             # Each row starts with another view, so that a batch mixes the views.
             order = order + self.count * ((order + self.epoch) % self.views)
+        order = order.to(self.device) if self.device is not None else order
         for batch in range(len(self)):
             rows = order[batch * self.size : (batch + 1) * self.size]
-            yield rows[self.rank :: self.world].tolist()
+            own = rows[self.rank :: self.world]
+            yield own if own.is_cuda else own.tolist()
 
     def _order(self) -> Tensor:
         if self.seed is None:
@@ -84,6 +93,15 @@ class Rows(Sampler[list[int]]):
         if self.weights is not None:
             return torch.multinomial(self.weights.double(), self.count, replacement=True, generator=generator)
         return torch.randperm(self.count, generator=generator)
+
+
+def home(tensors: Sequence[Tensor], device: torch.device) -> torch.device:
+    """Return where the data of a run lies: on the GPU that trains, where it fills less than half of what is free."""
+    if device.type != "cuda":
+        return torch.device("cpu")
+    free, _ = torch.cuda.mem_get_info(device)
+    fits = sum(tensor.nbytes for tensor in tensors) < free / 2
+    return device if fits else torch.device("cpu")
 
 
 def loader(dataset: InMemory, rows: Rows) -> DataLoader[tuple[Tensor, ...]]:

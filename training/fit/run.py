@@ -27,7 +27,7 @@ from training.data.sources import Split
 from training.device import bfloat16_pays, device_named
 from training.fit import pretrained, stored_views
 from training.fit.checkpointing import WHOLE, CheckpointWriter, History, ResumeState, epoch_of
-from training.fit.dataloader import InMemory, Rows, loader
+from training.fit.dataloader import InMemory, Rows, home, loader
 from training.fit.epoch_bar import EpochBar
 from training.fit.errors import InterruptedRunError
 from training.fit.initial_net import initial_net
@@ -143,6 +143,10 @@ def _fit_stage(recipe: Recipe, stage: Stage, net: nn.Module, split: Split, run: 
                 hint=f"make them with `python -m training distil`, then --data {stage.views}=FOLDER",
             )
         pixels, wanted, views = stored_views.load(run.data[stage.views], train, stage.taught)
+    device = device_named()
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    lies = home([pixels, wanted, check.pixels], device)
     rows = Rows(
         len(train),
         min(stage.batch, len(train)),
@@ -151,10 +155,12 @@ def _fit_stage(recipe: Recipe, stage: Stage, net: nn.Module, split: Split, run: 
         rank=rank,
         world=world,
         views=views,
+        device=lies,
     )
-    training = loader(InMemory(pixels, wanted), rows)
+    training = loader(InMemory(pixels, wanted, device=lies), rows)
     checking = loader(
-        InMemory(check.pixels, targets(check)), Rows(len(check), CHECKED, seed=None, rank=rank, world=world)
+        InMemory(check.pixels, targets(check), device=lies),
+        Rows(len(check), CHECKED, seed=None, rank=rank, world=world, device=lies),
     )
     class_weights = classes.class_weights(train.targets, train.labels) if stage.loss.weighted else None
     both = heads(recipe.data_of(stage), stage, train, class_weights)
