@@ -15,6 +15,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from fer_export import parity
+from fer_export.contract import Conversion
 from fer_export.convert import onnx, tfjs
 from fer_export.diagnose import bisect
 from fer_export.diagnose.bisect import cutting, onnx_values
@@ -26,7 +27,7 @@ from fer_export.diagnose.bisect.scan import Limits, ReferenceValues, first
 from fer_export.diagnose.bisect.suspect import Suspect
 from fer_export.diagnose.bisect.tensor_map import in_onnx_order, matching, tensor_map
 from fer_export.diagnose.bisect.torch_values import Program
-from fer_export.errors import InvalidInputError
+from fer_export.errors import ContractError, InvalidInputError
 from fer_export.formats.onnx import embed_contract, load_onnx, onnx_sha256
 from fer_export.formats.tfjs import write_tfjs
 from fer_export.parity import Figures, samples
@@ -181,7 +182,7 @@ class TestNames:
         contract = tfjs.export(model, contract, tmp_path, browser=browser, without=without).contract
         inputs = rows(samples.samples_for(contract)[0].inputs, slice(3))
         reference = reference_of(model, inputs)
-        reconversion = Reconversion(contract, worker, worker, worker, browser, "wasm")
+        reconversion = Reconversion("tfjs", contract, worker, worker, worker, browser, "wasm")
         entries = tensor_map(model, passes=reconversion.route.passes)
         assert without == () or len(entries) > len(tensor_map(model, passes=True))
         places = matching(entries, reconversion.tensor_names(tmp_path))
@@ -357,6 +358,7 @@ class TestExplain:
 
     def test_the_reference_is_wrong(self, net: Path, tmp_path: Path, browser: Browser, worker: Worker) -> None:
         model, contract = planted.write("wrong_weight", net, tmp_path / "wrong.onnx")
+        contract = contract.but(conversion=Conversion(hop="tfjs", converter="direct"))
         for name, each in (("good", load_onnx(net)[0]), ("bad", model)):
             (tmp_path / name).mkdir()
             write_tfjs(tfjs.convert(each), contract, tmp_path / name, "float32")
@@ -371,6 +373,16 @@ class TestExplain:
         assert finding.value.operator is not None
         assert finding.value.operator.name == "node_conv2d_1"
         assert "holds against net.onnx" in finding.notes[0]
+
+    def test_a_contract_of_another_kind_of_artefact_is_refused(
+        self, net: Path, tmp_path: Path, browser: Browser, worker: Worker
+    ) -> None:
+        model, contract = planted.write("wrong_weight", net, tmp_path / "wrong.onnx")
+        (tmp_path / "model").mkdir()
+        write_tfjs(tfjs.convert(model), contract, tmp_path / "model", "float32")
+        figures = figures_of(load_onnx(net)[0], tmp_path / "wrong.onnx")
+        with pytest.raises(ContractError, match="was made as onnx, and the file is tfjs"):
+            bisect.explain(net, tmp_path / "model", BATCHES, figures, worker=worker, browser=browser)
 
     def test_only_the_top_class_differs(self, net: Path, browser: Browser, worker: Worker) -> None:
         figures = [replace(figure, top1=0.5, least_top1=1.0) for figure in figures_of(load_onnx(net)[0], net)]

@@ -155,13 +155,15 @@ ROUTES = {
 }
 
 
-def route_of(contract: Contract) -> Route:
-    """Return the route by which an artefact was made, as its contract says.
+def route_of(contract: Contract, kind: Kind) -> Route:
+    """Return the route by which an artefact of some kind was made, as its contract says.
 
     Raises:
-        ContractError: the contract is a checkpoint's, which no route makes.
+        ContractError: the contract is a checkpoint's, or one of another kind of artefact.
     """
     made = contract.conversion
-    if made is None:
-        raise ContractError("the contract does not say how its file was made: it is a checkpoint's")
-    return Route(made.hop, made.converter, contract.weights_dtype, made.without)
+    route = Route(made.hop, made.converter, contract.weights_dtype, made.without) if made else None
+    if route is None or route.kind != kind:
+        said = f"as {route.kind}" if route else "by no conversion"
+        raise ContractError(f"the contract says that its file was made {said}, and the file is {kind}")
+    return route

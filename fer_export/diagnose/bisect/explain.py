@@ -145,7 +145,7 @@ class _Run:
         backend = runtime.partition(" ")[0].removeprefix("tfjs-")
         path = artefact.parent if artefact.name == "model.json" else artefact
         with Worker("tf") as clean, Worker("onnx-tf") as older:
-            reconversion = Reconversion(contract, self.worker, clean, older, self.browser, backend)
+            reconversion = Reconversion(kind(artefact), contract, self.worker, clean, older, self.browser, backend)
             return (
                 suspect.of_kept_names(reconversion, path)
                 if reconversion.route.keeps_names

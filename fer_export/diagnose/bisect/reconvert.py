@@ -13,6 +13,7 @@ from fer_export.convert.routes import Route, route_of
 from fer_export.diagnose.bisect import differences, tfjs_values
 from fer_export.diagnose.bisect.differences import Differences
 from fer_export.diagnose.bisect.finding import Array
+from fer_export.formats.artefact import Kind
 from fer_export.runtimes import Inputs, Outputs, typed
 from fer_export.runtimes.tensorflow import ends_of
 from fer_export.runtimes.tfjs import Browser
@@ -27,6 +28,7 @@ class Reconversion:
     """Convert models by an artefact's own route, and run artefacts of its kind.
 
     Attributes:
+        kind: the kind of artefact.
         contract: the artefact's contract; `conversion` gives its route.
         worker: a worker in the environment `tf`.
         clean: another one that has not converted yet: onnx2tf names layers by a count over all conversions in its
@@ -35,6 +37,7 @@ class Reconversion:
         backend: the backend of TF.js.
     """
 
+    kind: Kind
     contract: Contract
     worker: Worker
     clean: Worker
@@ -45,7 +48,7 @@ class Reconversion:
     @property
     def route(self) -> Route:
         """Return the artefact's route."""
-        return route_of(self.contract)
+        return route_of(self.contract, self.kind)
 
     def make(self, model: onnx.ModelProto, folder: Path) -> Path:
         """Convert a model by the artefact's route.
