@@ -1,4 +1,4 @@
-"""Shared parts: small real models, a real browser, and the data where it is present."""
+"""This module holds what tests share: small real models, a real browser, and the data where it is present."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LABELS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fe
 
 @pytest.fixture(scope="session", autouse=True)
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Tests leave nothing in the user's cache, nor trust what is there."""
+    """Give the tests a cache of their own, so that they neither use nor change the user's."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FER_EXPORT_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
@@ -29,7 +29,7 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """TF.js in headless Chromium. Of the module: what one leaves in it is not the next one's burden."""
+    """Start TF.js in headless Chromium, once for each module, so that modules do not share its memory."""
     with Browser() as running:
         yield running
 
@@ -84,13 +84,13 @@ def make_checkpoint(architecture: str = "fernet", size: int = 48, channels: int 
 
 @pytest.fixture(scope="session")
 def small() -> Checkpoint:
-    """fernet with narrow stages: quick to export."""
+    """Return fernet with narrow stages, which is quick to export."""
     return make_checkpoint(widths=(8, 16, 24))
 
 
 @pytest.fixture(scope="session")
 def small_onnx(small: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Its ONNX file. Do not write to it."""
+    """Return the ONNX file of the small net. Do not write to it."""
     from fer_export.convert import onnx
 
     path = tmp_path_factory.mktemp("small") / "fer.onnx"
@@ -108,7 +108,7 @@ def small_copy(small_onnx: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def cli() -> Callable[..., tuple[int, str, str]]:
-    """Call `fer-export` in this process: exit code, stdout, stderr. Not for what opens a browser."""
+    """Call `fer-export` in this process; return exit code, stdout and stderr. Not for commands that open a browser."""
     from click.testing import CliRunner
 
     from fer_export.cli.main import main

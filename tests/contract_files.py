@@ -1,4 +1,4 @@
-"""The text of the contract in a file of any format, read and replaced without the code that is tested."""
+"""This module reads and replaces the contract in a file of any format, without the code that is tested."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How tests open and drive the page: in a real Chromium, from disk or a server, with a webcam that plays a file."""
+"""This module opens and drives the page in a real Chromium, from disk or a server, with a webcam that plays a file."""
 
 from __future__ import annotations
 

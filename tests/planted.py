@@ -1,4 +1,4 @@
-"""A small net, and errors to plant in it. Each leaves a model that runs, and that is wrong."""
+"""This module has a small net and errors to plant in it; each error leaves a model that runs and is wrong."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from fer_export.models import registry
 
 Model = onnx.ModelProto
 LABELS = ("calm", "happy", "sad", "angry")
-#: Channels, height and width where the net is flattened.
+#: Channels, height and width of what the net flattens.
 _FLATTENED = (8, 4, 3)
 
 

@@ -1,4 +1,4 @@
-"""The front door: what it imports, and that what the README shows runs."""
+"""These tests check the Python API: what importing it costs, and that the README's examples run."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_export_goes_by_the_ending_and_refuses_what_is_there(small: Checkpoint, 
     assert report.contract == load_onnx(path)[1]
     assert report.contract.batch == 2
     assert all(figure.ok and figure.reference == "torch" for figure in report.figures)
-    # Of the same weights: no force is needed.
+    # The file there is of the same weights, so no force is needed.
     fer_export.export(tmp_path / "best.safetensors", path, save=tmp_path / "kept.pth")
     assert checkpoint.load(tmp_path / "kept.pth").contract == small.contract
 
@@ -238,7 +238,7 @@ def test_a_checkpoints_onnx_file_is_kept(
     first = fer_export.Predictor(tmp_path / "best.pth")(group)
     (kept,) = (tmp_path / "cache" / "onnx").iterdir()
     assert load_onnx(kept)[1].weights_sha256 == small.contract.weights_sha256
-    # A damaged one is made again, and without a folder it is done in memory.
+    # A damaged cached file is made again, and where no folder can be written the model is converted in memory.
     kept.write_bytes(kept.read_bytes()[:1000])
     assert fer_export.Predictor(tmp_path / "best.pth")(group) == first
     load_onnx(kept)

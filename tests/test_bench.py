@@ -1,4 +1,4 @@
-"""The bench: nets in turn, ratios by their definition, and nothing that fails because of a time."""
+"""These tests check the bench: nets timed in turn, ratios by their definition, and that no time makes it fail."""
 
 from __future__ import annotations
 
@@ -240,7 +240,7 @@ def test_no_figure_is_cut_off(cli: Call, saved: Path, monkeypatch: pytest.Monkey
 
 
 def test_nothing_fails_because_of_a_time(cli: Call, saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By a clock on which the model takes a thousand times as long as the plain CNN."""
+    """The clock of this test says that the model takes a thousand times as long as the plain CNN."""
     ticks = itertools.accumulate(itertools.cycle((0, 1000, 0, 1)))
     monkeypatch.setattr(timing, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
     code, out, _ = cli("bench", "--ckpt", saved, "--runtime", "torch", "--rounds", 2, "--json")

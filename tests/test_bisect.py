@@ -1,4 +1,4 @@
-"""The bisection: which values are looked at, in which order, and what it says where it cannot name an operator."""
+"""These tests check the bisection: which values it compares, in which order, and what it says if it finds nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finding the browser, and saying what to do where there is none."""
+"""These tests check that the browser is found, and that the error says what to do where there is none."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
-"""The command line: what it says, its exit codes, and that a failed run loses nothing."""
+"""These tests check the command line: its output, its exit codes, and that a failed run loses nothing."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -42,7 +43,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def road(small: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the whole road was gone, by the installed command."""
+    """Return a folder in which the installed command made every conversion, from checkpoint to TF.js."""
     folder = tmp_path_factory.mktemp("road")
     checkpoint.save(small, folder / "best.pth")
     steps = [
@@ -163,6 +164,7 @@ def test_every_command_asks_before_it_replaces(
         (("tfjs", "--operators", "-o", "x"), "-o changes nothing"),
         (("bench", "--runtime", "torch", "--backend", "webgl"), "--backend is of TF.js"),
         (("matrix", "--route", "onnx", "--runtime", "tfjs-cpu"), "tfjs-cpu runs nothing"),
+        (("matrix", "-o", ROOT / "README.md"), "is no table of fer-export matrix"),
         (("onnx", "--save", "x.pth"), "--save is for a checkpoint without a contract"),
         (("onnx", "--ckpt", CONTRACT1 / "plain.pth", "--arch", "x.py:X", "--input", "1x8x8", "--bgr"), "--bgr is for"),
     ],
@@ -209,7 +211,7 @@ def test_a_browser_that_does_not_start_is_a_missing_dependency(tmp_path: Path) -
 
 
 def test_passes_of_the_converter_can_be_left_out(road: Path, tmp_path: Path) -> None:
-    """The numbers hold without them, and the model tells."""
+    """Without the passes the numbers still agree, and the contract says what was left out."""
     off = [word for name in PASSES for word in ("--without", name)]
     done = run("tfjs", "--from", road / "fer.onnx", "-o", tmp_path / "bare", *off, "--json")
     assert done.returncode == 0, done.stderr
@@ -251,7 +253,7 @@ def test_tables_are_folded_on_a_narrow_terminal(cli: Call, monkeypatch: pytest.M
     assert re.search(r"^tf +\w+", out, re.MULTILINE) and re.search(r"^onnx-tf +\w+", out, re.MULTILINE)
 
 
-# In this process from here: errors that come before any browser.
+# From here on commands run in this process: their errors come before any browser is opened.
 
 
 def one_error(result: tuple[int, str, str], code: int, says: str) -> None:
@@ -378,6 +380,31 @@ def test_every_command_has_help_with_examples(cli: Call, name: str) -> None:
     assert f"fer-export {name}" in out
     assert "--json" in out
     assert all(len(line) <= 80 for line in out.splitlines())
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_the_examples_are_calls_that_can_be_made(name: str) -> None:
+    """Each is parsed by the command itself: options, their values and arguments."""
+    from click import Context, Group
+
+    from fer_export.cli.main import main
+
+    command = main.get_command(Context(main), name)
+    assert command is not None
+    asked = [(command, [name])]
+    if isinstance(command, Group):
+        asked += [(each, [name, sub]) for sub, each in command.commands.items()]
+    found = 0
+    for each, words in asked:
+        text = (each.help or "").replace("\\\n", " ")
+        for line in re.findall(r"^\s*(fer-export .*)$", text, re.MULTILINE):
+            example = shlex.split(line)[1:]
+            target, rest = (each, example[len(words) :]) if example[: len(words)] == words else (main, example)
+            if isinstance(target, Group):
+                target, rest = next((one, example[len(other) :]) for one, other in asked[1:] if example[:2] == other)
+            target.make_context("fer-export", list(rest))
+            found += 1
+    assert found
 
 
 @pytest.mark.parametrize("name", list(COMMANDS))

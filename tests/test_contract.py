@@ -1,4 +1,4 @@
-"""The contract travels whole through every format, and a wrong one is refused."""
+"""These tests check that the contract survives every format unchanged, and that an invalid one is refused."""
 
 from __future__ import annotations
 
@@ -242,7 +242,7 @@ def test_the_order_of_keys_and_white_space_do_not_matter(small: Checkpoint) -> N
 
 
 def test_defaults_are_not_part_of_it(small: Checkpoint) -> None:
-    """A file that lacks a field which a later minor version adds has the hash of what it says."""
+    """The hash covers only the fields that a file has, so a later minor version's defaults do not change it."""
     record = small.contract.to_object()
     del record["calibration"], record["outputs"][0]["meaning"]
     record["outputs"][0]["meaning"] = "short"
@@ -285,7 +285,7 @@ def extended(record: Any) -> Any:
 
 def test_unknown_fields_are_kept_at_every_level(small: Checkpoint, small_onnx: Path) -> None:
     record = read_contract(small_onnx).to_object()
-    # Of these two any key is a name.
+    # These two are free mappings, in which no key is a field.
     for open_ in (record["architecture"]["arguments"], record["tools"]):
         open_.clear()
     wide = extended(record)

@@ -1,4 +1,4 @@
-"""Files of contract 1 are read for good, in every format; newer and edited ones are refused with the reason."""
+"""These tests check that contract 1 is read in every format, and newer or edited files are refused with the reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Docstrings in fer_export begin with a sentence: an imperative verb, or a subject and a verb."""
+"""These tests check that docstrings begin with a sentence: an imperative verb, or a subject and a verb."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def test_a_fragment_is_told_from_a_sentence(text: str) -> None:
 def test_docstrings_begin_with_a_sentence() -> None:
     fragments = [
         f"{path.relative_to(ROOT)}:{node.body[0].lineno}: {text.splitlines()[0]}"
-        for path in sorted((ROOT / "fer_export").rglob("*.py"))
-        if path.parent.name != "cli"  # there docstrings are also texts for --help
+        for package in ("fer_export", "training")
+        for path in sorted((ROOT / package).rglob("*.py"))
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
         if (text := ast.get_docstring(node)) and FRAGMENT.match(text)

@@ -1,4 +1,4 @@
-"""What CONTRIBUTING.md promises: an architecture, a runtime, an operator and a recipe are one new file each."""
+"""These tests check what CONTRIBUTING.md promises: a new architecture, runtime, operator or recipe is one new file."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run Python with the copy's packages."""
-    # Neither the checkout that is installed nor the current folder may answer in its place.
+    # The copy comes first on the path, so that neither the installed checkout nor the current folder is imported.
     environment = {**os.environ, "PYTHONPATH": str(folder)}
     return subprocess.run(
         [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False

@@ -1,4 +1,4 @@
-"""Faces in Python: the reference's faces, known answers of sampling and alignment, hostile input."""
+"""These tests check faces in Python: the reference's detections, known sampling and alignment, hostile input."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def test_the_similarity_is_umeyamas() -> None:
         assert wanted.estimate(source, target)
         found = similarity([tuple(p) for p in source], [tuple(p) for p in target])
         assert found is not None
-        # Both are best where the best needs no reflection; that is what landmarks of faces are like.
+        # Both solutions are equal where the best one needs no reflection, as for landmarks of faces.
         ours, theirs = (np.square(source @ m[:2, :2].T + m[:2, 2] - target).sum() for m in (found, wanted.params))
         assert ours <= theirs + 1e-6
 

@@ -1,4 +1,4 @@
-"""FER2013 and FER+ as they are found: known counts, other column orders, and files that do not hold."""
+"""These tests check FER2013 and FER+ as they are distributed: known counts, other column orders, and invalid files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Other people's checkpoints: whatever shape they come in, they go down the same route, or the reason is said."""
+"""These tests check that other projects' checkpoints, in whatever form, are exported, or refused with the reason."""
 
 from __future__ import annotations
 
@@ -358,6 +358,8 @@ def test_more_than_the_net_has_is_refused_unless_it_is_ignored(code: Path, tmp_p
     assert error.hint.endswith("--ignore attention")
     made = assemble(tmp_path / "x.pth", f"{code}:Net", told(labels=LABELS), ignore=("attention",))
     assert any("--ignore" in note for note in made.assumed)
+    with pytest.raises(UsageError, match="--ignore atention: no tensor"):
+        assemble(tmp_path / "x.pth", f"{code}:Net", told(labels=LABELS), ignore=("attention", "atention"))
 
 
 def test_the_registered_architecture_is_suggested(code: Path, tmp_path: Path) -> None:
@@ -652,7 +654,7 @@ def test_channels_that_are_no_colours(code: Path, tmp_path: Path, channels: int)
         tmp_path / "x.pth", f"{code}:Net", told(f"{channels}x40x40", labels=LABELS), arguments={"channels": channels}
     )
     contract = made.checkpoint.contract
-    # Labels of expressions, and no rule to cut such pictures from a photo by.
+    # The labels are expressions, but there is no rule to crop such pictures from a photo.
     assert (contract.picture.color, contract.crop) == ("planes", None)
     onnx.export(made.module(), contract, tmp_path / "x.onnx")
     with Browser() as browser:

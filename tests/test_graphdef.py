@@ -1,4 +1,4 @@
-"""The direct writer: each operator in the layouts that networks put it in, run by TF.js."""
+"""These tests check the direct writer: each operator in the layouts that networks use, run by TF.js."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small nets of torchvision's families that are more than convolutions, down the route to TF.js with a free batch.
+"""These tests convert small nets of torchvision's less convolutional families to TF.js with a free batch.
 
 The nets themselves, at their own size, are run by `tools/graphdef/zoo.py`, which takes hours.
 """
@@ -19,7 +19,7 @@ from torchvision.models import convnext, densenet, maxvit, regnet, swin_transfor
 
 from fer_export.tfgraph import convert
 
-#: Each with the side of its pictures, and how many transposes it has at most.
+#: Name → the net, the side of its pictures, and the most transposes that its graph may have.
 FAMILIES: dict[str, tuple[Callable[[], nn.Module], int, int]] = {
     "vision transformer": (
         lambda: vision_transformer.VisionTransformer(32, 8, 2, 2, 16, 32, num_classes=5), 32, 9
@@ -56,7 +56,7 @@ def test_family(name: str) -> None:
     torch.manual_seed(0)
     net = make().eval()
     for parameter in net.parameters():
-        # Nothing that starts as zero or one may hide a mistake.
+        # Parameters that start as zero or one could hide a mistake.
         parameter.data += 0.1 * torch.randn_like(parameter)
     for noisy in ("torch.onnx", "onnxscript", "onnx_ir"):
         logging.getLogger(noisy).setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""Forms that exporters write and ONNX's own tests do not have: free sizes, computed shapes, shared outputs."""
+"""These tests check forms of graphs that ONNX's own tests lack: free sizes, computed shapes, shared outputs."""
 
 from __future__ import annotations
 

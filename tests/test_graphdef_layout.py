@@ -1,4 +1,4 @@
-"""What is read without a copy: reshapes that keep the place of what they do not touch."""
+"""These tests check which reshapes need no transpose, because the axes they do not touch stay in place."""
 
 from __future__ import annotations
 

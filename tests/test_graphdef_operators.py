@@ -1,4 +1,4 @@
-"""ONNX's own operator tests: the table of operators says what TF.js's wasm backend really does."""
+"""These tests run some of ONNX's own operator tests, and check that the table of operators agrees with TF.js wasm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rewriting passes: each rule by its number, each switch, and the same answers with all of them as without."""
+"""These tests check the rewriting passes: each rule by its number, each switch, and that the answers do not change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GroupNormalization, which torch's exporter writes as three operators that no channels-last graph likes."""
+"""These tests check GroupNormalization, which torch exports as three operators that do not suit channels last."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fer_export.tfgraph.prepare import prepare
 
 
 def settled(net: nn.Module) -> nn.Module:
-    """With numbers in place of ones and zeros."""
+    """Give every parameter a random value, so that no one or zero hides a mistake."""
     torch.manual_seed(3)
     for parameter in net.parameters():
         nn.init.uniform_(parameter, -0.7, 0.7)
@@ -31,7 +31,7 @@ def between(norm: nn.Module) -> nn.Module:
 
 
 def held(browser: Browser, folder: Path, net: nn.Module, shape: tuple[int, ...], *, free: bool = False) -> list[str]:
-    """Operators of a net that TF.js computes as torch does, in pictures of another size where that is free."""
+    """Check that TF.js computes what torch does, also at another size where it is free; return the operators."""
     net = settled(net).eval()
     graph = convert(to_onnx(net, shape, free=free))
     size = (9, 7) if free else shape[2:]
@@ -63,18 +63,18 @@ def test_scale_and_bias_are_one_each() -> None:
 
 
 def other_end(x: Tensor) -> Tensor:
-    """Not back to the shape that it came in."""
+    """Normalize groups, but end in another shape than that of the input."""
     return functional.instance_norm(x.reshape(-1, 2, 3 * 4 * 5)).reshape(-1, 6, 5, 4)
 
 
 def read_twice(x: Tensor) -> Tensor:
-    """The groups are an answer, too."""
+    """Normalize groups, and use the grouped values a second time."""
     groups = functional.instance_norm(x.reshape(-1, 2, 3 * 4 * 5))
     return groups.reshape(-1, 6, 4, 5) + groups.mean()
 
 
 def by_column(x: Tensor) -> Tensor:
-    """A product that is no scale of channels."""
+    """Multiply by something that is not a scale of channels."""
     return functional.group_norm(x, 2) * torch.arange(5.0)
 
 

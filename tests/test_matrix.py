@@ -1,4 +1,4 @@
-"""The matrix: numbers that were measured, refusals that were raised, and runs that go on where they ended."""
+"""These tests check the matrix: measured numbers, refusals that were really raised, and runs that are continued."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ WEIGHTS = "0" * 64
 
 
 class Wrong(OnnxRuntime):
-    """onnxruntime, were it a little off."""
+    """Run onnxruntime, and add a small error to its outputs."""
 
     def __call__(self, inputs: Inputs) -> Outputs:
         return {name: values + np.float32(0.01) for name, values in super().__call__(inputs).items()}
@@ -48,7 +48,7 @@ class Wrong(OnnxRuntime):
 
 @pytest.fixture(autouse=True)
 def _no_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither an environment, as the tests' cache is empty, nor the extra [tf]."""
+    """Hide the extra [tf]; there is no environment either, since the tests' cache is empty."""
     monkeypatch.setattr(environments, "_installed_here", lambda name: False)
 
 
@@ -67,7 +67,7 @@ def call(*arguments: object) -> tuple[int, str, str]:
     "name", ["fernet", "simple_cnn", "face_emotion_cnn_attention", "torchvision:mobilenet_v3_small"]
 )
 def test_answers_depend_on_the_picture(name: str) -> None:
-    """As they are drawn, weights make deep nets that answer the same whatever they see; nothing could be measured."""
+    """Plain random weights would make deep nets answer the same for every picture, so nothing could be measured."""
 
     def spread(loaded: Checkpoint) -> float:
         inputs = samples_for(loaded.contract)[0].inputs
@@ -90,7 +90,7 @@ def test_random_weights_are_the_same_each_time() -> None:
 
 
 def test_random_weights_do_not_depend_on_the_threads() -> None:
-    """Sums of one layer's answers over 13 pictures are another number in two parts: cells would not be found again."""
+    """A sum over 13 pictures in two parts rounds differently, and kept cells would then not be found again."""
     before = torch.get_num_threads()
     try:
         hashes = set()
@@ -130,7 +130,7 @@ def test_a_name_that_is_none(name: str, error: type[Exception], says: str) -> No
 
 @pytest.fixture(scope="module")
 def filled(small: Checkpoint, browser: Browser) -> list[Cell]:
-    """Of a small model, what the core and a browser can do."""
+    """Fill the cells of a small model that need only the core and a browser."""
     wanted = ("onnx", "tfjs", "tfjs-float16")
     runtimes = (*names("onnx"), "tfjs-wasm", "tfjs-webgl")
     return fill_cells("small", small, browser=browser, wanted=wanted, runtimes=runtimes)

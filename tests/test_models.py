@@ -1,4 +1,4 @@
-"""The zoo: each net is what its file says, learns everywhere, and goes down the whole road."""
+"""These tests check the zoo: each net is what its file says, all its weights learn, and every conversion works."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TOLERANCE = 1e-4
 
 
 class Sizes(NamedTuple):
-    """Of its docstring, and the smaller one that it is tried at."""
+    """Hold the picture size in a net's docstring, and the smaller one that the tests use."""
 
     documented: int
     tried: int
@@ -53,8 +53,8 @@ SIZES = {
 }
 ZOO = {f"torchvision:{name}": 80 for name in ("mobilenet_v3_small", "googlenet", "inception_v3", "squeezenet1_1")}
 TRIED = {name: size.tried for name, size in SIZES.items()} | ZOO
-#: fernet and face_emotion_cnn go down the road in test_parity, the nets of 20 M parameters in
-#: test_training_runs, once they have been trained a little.
+#: fernet and face_emotion_cnn are converted in test_parity, the nets of 20 M parameters in test_training_runs, after
+#: a short training.
 ELSEWHERE = {"fernet", "face_emotion_cnn", "face_pretrained", "resnet50", "gray_resnet50"}
 ROAD = [name for name in SIZES if name not in ELSEWHERE] + ["torchvision:squeezenet1_1"]
 

@@ -1,4 +1,4 @@
-"""What an export may replace: its own earlier file of the same weights, and nothing else without being told."""
+"""These tests check what an export may replace: only its own earlier file of the same weights, unless it is told."""
 
 from __future__ import annotations
 

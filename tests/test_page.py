@@ -1,4 +1,4 @@
-"""The page, as a person opens it: from disk and from a server, with a webcam and with pictures.
+"""These tests use the page as a person does: from disk and from a server, with a webcam and with pictures.
 
 The webcam is Chromium's own fake one, fed with a video of a real face: an astronaut's portrait (NASA,
 from scikit-image), panned about.

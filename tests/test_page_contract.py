@@ -1,4 +1,4 @@
-"""The page reads contracts and replays golden pictures by Python's own rules: its code in Chromium against that."""
+"""These tests check in Chromium that the page reads contracts and replays golden pictures by Python's rules."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ class Answering:
         return self.rows
 
 
-#: Largest |reference|: one output within every unit, one over all of them.
+#: Golden answers: the largest value of one output is below every unit, that of the other above all units.
 WANTED = {
     "probabilities": np.tile(np.linspace(0, 0.6, len(LABELS), dtype=np.float32), (2, 1)),
     "logits": np.tile(np.linspace(-40, 70, len(LABELS), dtype=np.float32), (2, 1)),
@@ -188,7 +188,7 @@ def test_both_sides_hold_to_the_same_limit(page: Page, dtype: WeightsDType, outp
     tolerance: Tolerance = contract.tolerance
     scale = max(1.0, float(np.abs(WANTED[output]).max()) / tolerance.unit)
     answers = {name: rows.copy() for name, rows in WANTED.items()}
-    # Not of the top class, and away from it: that is held to a limit of its own.
+    # The changed value is not that of the top class and moves away from it, since top classes have their own limit.
     answers[output][1, 0] -= np.float32(tolerance.value * scale * share)
     batches = [Batch(("0", "1"), {"pixels": {"pixels": np.zeros((2, 48, 48, 1), np.uint8)}})]
     figures = measuring.measure(Answering("a", WANTED), Answering("b", answers), batches, contract)

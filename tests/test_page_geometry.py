@@ -1,4 +1,4 @@
-"""The page's geometry in Chromium against Python's: one rule on both sides."""
+"""These tests check in Chromium that the page's geometry is the same as Python's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page says of models that are not as they should be: built anew for each, and opened from disk."""
+"""These tests check what the page says about models that are wrong; it is built anew for each, and opened from disk."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What the page promises about cameras, pictures and its worker: each test fails when the page's code for it goes.
+"""These tests check promises about cameras, pictures and the worker; each fails if the page's code for it is removed.
 
-What is tested happens: the webcam's process is killed, the tab is covered by another one, the worker hangs in a
+The events are real: the webcam's process is killed, the tab is covered by another one, the worker hangs in a
 loop, the file is dragged by the browser's own input.
 """
 
@@ -92,7 +92,7 @@ def test_an_unplugged_camera_is_said(webcam: Browser) -> None:
     with opened(webcam) as visit:
         visit.page.click("#start")
         visit.until("fer.frames >= 2")
-        # All that the page can know of an unplugged camera: what delivered the pictures is gone.
+        # For the page an unplugged camera means that the process which delivered the pictures is gone.
         processes = webcam.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
         [capture] = [process["id"] for process in processes if process["type"].startswith("video_capture")]
         os.kill(capture, signal.SIGKILL)
@@ -156,7 +156,7 @@ def test_no_frame_is_read_while_the_tab_is_hidden(video: Path, tmp_path: Path) -
             assert visit.page.evaluate(playing) == [True, True]
             context.new_page().bring_to_front()
             visit.until("document.hidden")
-            # What was in flight arrives.
+            # A frame that was already on its way may still arrive.
             visit.page.wait_for_timeout(500)
             frames = visit.fer("frames")
             visit.page.wait_for_timeout(1500)

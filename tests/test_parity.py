@@ -1,4 +1,4 @@
-"""The same numbers in every runtime, and no way past the gate for wrong ones."""
+"""These tests check that every runtime gives the same numbers, and that wrong ones cannot pass the parity check."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def test_the_limit_is_absolute_for_small_values_and_a_share_of_large_ones(
     outputs = (Output(name="values", shape=(2,), meaning="two"),)
     contract = small.contract.but(weights_dtype=weights, labels=(), outputs=outputs)
     batches = batches_of(small.contract)
-    # The smaller value is what differs: the limit is that of the whole output.
+    # Only the smaller value differs, and it is compared with the limit of the whole output.
     for apart, holds in ((0.9 * limit, True), (1.1 * limit, False)):
         reference, other = answering(-largest, 0.0), answering(-largest, apart)
         (figures,) = parity.measure(reference, other, batches, contract)
@@ -188,7 +188,7 @@ def test_the_limit_is_absolute_for_small_values_and_a_share_of_large_ones(
         assert figures.ok is holds
         record = figures.record()
         assert record.tolerance * record.scale == pytest.approx(limit)
-    # What is asked for is scaled too; what the runtime answers scales nothing.
+    # A tolerance that is asked for is scaled too. The scale comes from the reference, never from the runtime's answer.
     assert parity.measure(reference, other, batches, contract, 1e-12)[0].ok is False
     assert parity.measure(reference, answering(-largest, 1e9), batches, contract)[0].limit == pytest.approx(limit)
 

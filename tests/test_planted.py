@@ -1,4 +1,4 @@
-"""No route of the core prints success on wrong numbers, and the bisection names the operator that is wrong."""
+"""These tests check that no core route reports success on wrong numbers, and that the bisection names the operator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every runtime in the browser, whatever batch a model insists on; one that cannot be had says so."""
+"""These tests check every runtime in the browser at any batch size, and that a missing one is reported as such."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_titles_tell_paths_apart() -> None:
     one, two, three = Path("/a/one/model"), Path("/a/two/model"), Path("/a/fer.onnx")
     assert list(comparing.titles([one, two, three]).values()) == ["one/model", "two/model", "fer.onnx"]
     assert comparing.titles([one, three, one]) == {one: "model", three: "fer.onnx"}
-    # All of the second one's parts are the first one's last.
+    # Here the first path is the end of the second.
     assert comparing.titles([Path("/a/model"), Path("/b/a/model")])[Path("/b/a/model")] == "b/a/model"
 
 
@@ -89,7 +89,7 @@ def test_onnxruntime_web_takes_several_inputs_by_name(browser: Browser, tmp_path
     opset = [helper.make_opsetid("", 20)]
     onnx_library.save(helper.make_model(graph, opset_imports=opset, ir_version=10), tmp_path / "two.onnx")
     rng = np.random.default_rng(1)
-    # In another order than the graph's.
+    # The inputs are given in another order than the graph's.
     inputs = {
         "right": rng.integers(0, 256, (5, 4, 6, 3), np.uint8),
         "left": rng.integers(0, 256, (5, 4, 6, 1), np.uint8),
@@ -139,7 +139,7 @@ def test_browsers_are_open_at_once(small: Checkpoint, small_model: Path, browser
     with browser.open(small_model, "wasm") as first:
         with Browser() as other, other.open(small_model, "wasm") as second:
             np.testing.assert_array_equal(first(inputs)["logits"], second(inputs)["logits"])
-        # The other has gone, and this one still answers.
+        # The other browser is closed, and this one still answers.
         assert first(inputs)["logits"].shape == (3, 8)
 
 
@@ -149,7 +149,7 @@ def test_backends_are_open_at_once(small: Checkpoint, small_model: Path, browser
         first, other, again = wasm(inputs)["logits"], plain(inputs)["logits"], wasm(inputs)["logits"]
     np.testing.assert_array_equal(first, again)
     np.testing.assert_allclose(first, other, atol=TOLERANCE)
-    # Sums in another order: each computed for itself.
+    # The two backends add in another order, so equal numbers would mean that only one of them ran.
     assert (first != other).any()
 
 
@@ -247,7 +247,7 @@ def test_what_does_not_run_there_is_a_usage_error(
 
 
 def test_models_of_a_fixed_batch_are_verified(tmp_path: Path) -> None:
-    # Its flattening is written for the batch: it takes no other.
+    # This net's flatten has the batch size in it, so its graph takes no other.
     loaded = make_checkpoint("face_emotion_cnn")
     four, one, model = tmp_path / "four.onnx", tmp_path / "one.onnx", tmp_path / "model"
     onnx.export(loaded.module(), loaded.contract, four, batch=4)

@@ -1,4 +1,4 @@
-"""Augmentation: each operation against torchvision's, one picture at a time; and the bench beside it.
+"""These tests check augmentation against torchvision, one picture at a time, and run the bench of the data path.
 
 Tolerances are in units of 0–255. What only multiplies and adds agrees to 0.001, what is resampled to 0.05:
 the same places are computed in another order there.
@@ -86,7 +86,8 @@ def test_affine(pixels: Tensor, spread: float) -> None:
 
     expected = one_by_one(pixels, theirs, degrees, shift, scale, shear)
     close(augment.affine_by(pixels, degrees, shift, scale, shear, fill=0.0), expected, RESAMPLED)
-    # torchvision blends another fill twice along the edge; the black one, moved, says what it ought to be.
+    # torchvision blends a fill other than black twice along the edge, so the expected values come from a black fill
+    # with all values shifted.
     darker = one_by_one(pixels - 90, theirs, degrees, shift, scale, shear) + 90
     close(augment.affine_by(pixels, degrees, shift, scale, shear, fill=90.0), darker, RESAMPLED)
     border = augment.affine_by(pixels, degrees, shift, scale, shear)
@@ -125,7 +126,7 @@ def test_resized_crop(pixels: Tensor, size: tuple[int, int]) -> None:
 def test_a_size_alone_is_plain_bilinear(pixels: Tensor, size: int) -> None:
     how, expected = Augmentation(**OFF), interpolate(pixels, (size, size), mode="bilinear", align_corners=False)
     close(augment.augment(pixels, how, size), expected, 1e-4)
-    # By the resampling too, when something is on but draws nearly nothing.
+    # The resampling gives the same when a change is on but draws almost 0.
     close(augment.augment(pixels, how.model_copy(update={"rotate": 1e-6}), size), expected, RESAMPLED)
     close(augment.augment(pixels, how.model_copy(update={"flip": 1}), size), expected.flip(3), RESAMPLED)
 
@@ -301,7 +302,7 @@ def test_equal_pictures_become_different_ones(pixels: Tensor) -> None:
         same = (pixels[:1] / 2 + 20).repeat(24, 1, 1, 1)
         changed = augment.augment(same, Augmentation(**{**OFF, name: value}))
         different = len({picture.numpy().tobytes() for picture in changed})
-        # What happens or does not has two outcomes, what has an amount has many.
+        # A change that is only on or off has two outcomes; one with an amount has many.
         two = name in ("flip", "sharpness", "autocontrast")
         assert different == 2 if two else different > 8, name
 

@@ -1,4 +1,4 @@
-"""Temperature: fitted where it is known, measured on rows it was not fitted on, carried into every graph."""
+"""These tests check temperature scaling: a known one is found, measured on other rows, and kept in every graph."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_the_command_keeps_the_answers_and_says_what_it_found(tmp_path: Path) ->
     assert done.exit_code == 0, done.output
     found = json.loads(done.output)
     assert Path(found["checkpoint"]) == tmp_path / "x-calibrated.safetensors"
-    # What it is made of may not be a place to write to.
+    # The folder of a packaged model may not be writable, so its output goes into the current folder.
     assert made_of(checkpoint.PRETRAINED, "calibrated") == Path("ferplus-calibrated.safetensors")
     warm = checkpoint.load(tmp_path / "x-calibrated.safetensors")
     assert warm.contract.calibration is not None
@@ -88,9 +88,9 @@ def test_the_command_keeps_the_answers_and_says_what_it_found(tmp_path: Path) ->
     measured = evaluation.evaluate(labelled, drawn.read().of("PublicTest"))
     assert accuracy.value == pytest.approx(measured.accuracy, abs=1e-5)
     assert macro_f1.value == pytest.approx(measured.macro_f1, abs=1e-5)
-    # A second time it is not said twice.
+    # Calibrating again replaces the metrics of these rows and does not add them a second time.
     again = CliRunner().invoke(main, ["calibrate", "--ckpt", str(tmp_path / "x-calibrated.safetensors")])
     assert again.exit_code == 0, again.output
     assert checkpoint.load(tmp_path / "x-calibrated-calibrated.safetensors").contract.metrics == warm.contract.metrics
-    # An untrained net knows nothing: the temperature takes its confidence away.
+    # An untrained net is wrong however sure it is, so the temperature lowers its confidence.
     assert found["ece_after"] < found["ece_before"]

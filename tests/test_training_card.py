@@ -1,4 +1,4 @@
-"""The model card: figures that are measured, and what the model must not be used for."""
+"""These tests check the model card: its metrics are measured, and it says what the model must not be used for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every training command says how it is used, in its help and in the documentation."""
+"""These tests check that every training command explains itself, in its help and in the documentation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Collecting: polite, within limits, nothing twice, nothing lost, and no file name of a stranger's."""
+"""These tests check collecting: polite, within limits, nothing twice, nothing lost, no file name from a stranger."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_it_finds_what_the_page_shows_in_page_order_and_to_its_end(run: Run) -> 
 def test_of_each_picture_it_asks_for_the_largest_alone(run: Run) -> None:
     smaller = {"/photos/b-120.jpg", "/photos/b-240.jpg", "/photos/p.jpg", "/photos/c-thumb.png"}
     assert not smaller & set(run.asked)
-    # A link that only looks like one to a picture: the picture itself serves.
+    # This link only looks like one to a picture, so the picture on the page is taken.
     assert run.verdict("/page-about/d.jpg") == "wrong type"
 
 

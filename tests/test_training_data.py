@@ -1,4 +1,4 @@
-"""Data is checked before it is trusted: what FER2013 holds is known, copies are found, splits do not leak."""
+"""These tests check the data tools: FER2013's known counts, found copies, and splits that do not leak."""
 
 from __future__ import annotations
 

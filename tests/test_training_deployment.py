@@ -1,4 +1,4 @@
-"""The deployment gap: landmarks where the face is, crops as the page makes them, a cache that can be trusted."""
+"""These tests check the deployment gap: landmarks on the face, crops as on the page, and a reliable cache."""
 
 from __future__ import annotations
 
@@ -121,8 +121,8 @@ def test_the_photo_is_padded_by_its_edge_and_enlarged(pixels: Tensor) -> None:
     whole = photo(pixels[0])
     assert whole.shape == (288, 288, 3)
     assert (whole == whole[..., :1]).all()
-    # Above the picture each column goes on: all rows of the padding are the same, but for the last ones,
-    # into which the bicubic filter already takes the picture.
+    # Above the picture each column is continued, so all rows of the padding are equal, except for the last ones,
+    # where the bicubic filter already mixes in the picture.
     margin = int(PAD * ENLARGEMENT)
     assert (whole[: margin - 2 * ENLARGEMENT] == whole[:1]).all()
     inside = whole[margin:-margin, margin:-margin, 0].reshape(48, ENLARGEMENT, 48, ENLARGEMENT).mean((1, 3))
@@ -191,7 +191,7 @@ def test_a_damaged_chunk_is_as_good_as_none(cache: Path, searched: list[int]) ->
     chunk.write_bytes(chunk.read_bytes()[:-40])
     assert torch.equal(landmarks(grays(110, 120)), first)
     assert searched == [110, 120] * 2
-    # And it was mended.
+    # The damaged chunk was written again.
     landmarks(grays(110, 120))
     assert len(searched) == 4
 

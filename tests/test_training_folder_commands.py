@@ -1,4 +1,4 @@
-"""Measuring and calibrating on folders of pictures: which of them are meant, and whose labels they get."""
+"""These tests measure and calibrate on folders of pictures: which pictures are used, and whose labels they get."""
 
 from __future__ import annotations
 

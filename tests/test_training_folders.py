@@ -1,4 +1,4 @@
-"""Image folders and PASCAL VOC: what comes out is what lies in them, and what does not hold is named."""
+"""These tests check that image folders and PASCAL VOC are read as they are, and that errors name the file."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def test_after_an_error_nothing_is_read_on(tmp_path: Path, monkeypatch: pytest.M
     cut_short(tmp_path / "happy" / "0.jpg")
     seen: list[Path] = []
     monkeypatch.setattr(folder, "load_photo", lambda path: seen.append(path) or time.sleep(0.002) or load_photo(path))
-    # The error is kept, and with it the frames it came through, as a caller may do.
+    # The error is kept, and with it the frames of its traceback, as a caller may keep them.
     with pytest.raises(InvalidInputError) as caught:
         folder.read(tmp_path)
     started = len(seen)

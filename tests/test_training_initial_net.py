@@ -1,4 +1,4 @@
-"""What a run starts from: a checkpoint's classes are matched by what they mean, or it is refused."""
+"""These tests check how a run starts from a checkpoint: its classes are matched by meaning, or it is refused."""
 
 from __future__ import annotations
 

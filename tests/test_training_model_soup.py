@@ -1,4 +1,4 @@
-"""The mean of several nets, with batch statistics of its own."""
+"""These tests check the mean of several nets, and that its batch statistics are measured again."""
 
 from __future__ import annotations
 

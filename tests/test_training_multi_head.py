@@ -1,4 +1,4 @@
-"""Two sets of labels on one trunk: what each head learns from, and the checkpoint that each becomes."""
+"""These tests check training on two sets of labels: what each head learns from, and the checkpoint of each."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_rows_keep_both_labels_and_those_with_one_stay(split: sources.Split) -> 
     assert int(without.sum()) == 18
     assert (train.other.targets.sum(1) == 1).all()
     assert targets(train).shape == (96, 15)
-    # Checked by the majority, whatever is trained on.
+    # The check uses the majority protocol, whatever the training uses.
     assert set(split.check.targets.unique().tolist()) == {0.0, 1.0}
 
 
@@ -197,13 +197,13 @@ def test_every_own_architecture_can_have_two_heads(split: sources.Split) -> None
 def test_votes_in_the_words_of_the_other_set() -> None:
     first = torch.tensor([[1.0, 0], [1, 0], [0.5, 0.5], [0, 1], [0, 0]])
     second = torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0], [0, 1, 0]])
-    # Beside the first label stand: one, one and half a row of the three others.
+    # With the first label occur one, one and half a row of the three second labels.
     said = translated(first, second)
     torch.testing.assert_close(said[0], torch.tensor([0.4, 0.4, 0.2]))
     torch.testing.assert_close(said[3], torch.tensor([0.0, 0.0, 1.0]))
     mixed = blended(first, second, 0.5)
     torch.testing.assert_close(mixed[0], torch.tensor([0.7, 0.2, 0.1]))
-    # A row that one set alone labels stays as it is.
+    # Rows that only one set labels are not changed.
     torch.testing.assert_close(mixed[3:], second[3:])
 
 

@@ -1,4 +1,4 @@
-"""Wild photos: the reference's faces, deployed crops, a record that leads back, and no work done twice."""
+"""These tests check preparing photos: the reference's faces, deployed crops, provenance, and no work done twice."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ def test_an_interrupt_loses_nothing(photos: Path, tmp_path: Path, monkeypatch: p
     result = run(photos, "-o", output, "--json")
     document = json.loads(result.stdout)
     assert (document["photos"], document["done_before"], document["faces"]) == (3, 1, 2)
-    # One, the one that was interrupted, and the two that were left.
+    # Four searches: the first photo, the one that was interrupted, and then the two that were left.
     assert len(seen) == 4
     prepare.prepare(photos, tmp_path / "straight")
     assert tree(output) == tree(tmp_path / "straight")
@@ -270,7 +270,7 @@ def test_a_run_that_is_killed_goes_on(tmp_path: Path) -> None:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    # What was recorded before the kill has its crop.
+    # Every photo that was recorded before the kill has its crop.
     text = (output / prepare.PROVENANCE).read_text()
     done = [line.split(",")[0] for line in text.splitlines(keepends=True)[1:] if line.endswith("\n")]
     assert 2 <= len(done) < 20

@@ -1,4 +1,4 @@
-"""Pretrained weights: what is loaded is what was in the file, and what cannot be had stops the run."""
+"""These tests check that pretrained weights are loaded as they are in the file, and that the run stops without them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a contract says of the data: synthetic for drawn faces and for nothing else."""
+"""These tests check that the contract calls the training data synthetic for drawn faces and for nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recipes say everything a run is told: settings, losses, which layers learn how fast, and the order of rows."""
+"""These tests check recipes: settings, losses, which layers are trained at which rate, and the order of rows."""
 
 from __future__ import annotations
 

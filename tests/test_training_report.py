@@ -1,4 +1,4 @@
-"""Evaluation and the report: figures by the definitions they state, views kept apart, looks counted."""
+"""These tests check evaluation and report: metrics by their definitions, averaged views apart, and counted looks."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def one_hot(*classes: int, count: int) -> Tensor:
 
 
 def test_the_figures_by_hand() -> None:
-    # Labelled a a a b; answered a a b c. Nobody has c or d; nobody is called d.
+    # The rows are labelled a a a b and answered a a b c. No row has the label c or d, and no answer is d.
     answers = probabilities([0.7, 0.1, 0.1, 0.1], [0.6, 0.2, 0.1, 0.1], [0.2, 0.5, 0.2, 0.1], [0.1, 0.3, 0.6, 0.0])
     found = figures.figures_of(answers, one_hot(0, 0, 0, 1, count=4), ("a", "b", "c", "d"))
     assert found.accuracy == 0.5
@@ -89,12 +89,12 @@ def test_the_figures_by_hand() -> None:
     a, b, c, d = found.labels
     assert (a.precision, a.recall, a.f1, a.support) == (1, pytest.approx(2 / 3), pytest.approx(0.8), 3)
     assert (b.precision, b.recall, b.f1, b.support) == (0, 0, 0, 1)
-    # Called so and never labelled: a precision, no recall. Neither: nothing.
+    # c is answered but never labelled, so it has a precision and no recall; d is neither, so it has nothing.
     assert (c.precision, c.recall, c.f1, c.support) == (0, None, 0, 0)
     assert (d.precision, d.recall, d.f1, d.support) == (None, None, None, 0)
-    # Over a, b and c; d never occurs.
+    # The mean is over a, b and c, since d never occurs.
     assert found.macro_f1 == pytest.approx(0.8 / 3)
-    # Over a and b, which some row has.
+    # The mean is over a and b, the labels that some row has.
     assert found.balanced_accuracy == pytest.approx(1 / 3)
     assert found.nll == pytest.approx(-(math.log(0.7) + math.log(0.6) + math.log(0.2) + math.log(0.3)) / 4)
 
@@ -120,7 +120,7 @@ def test_ece_is_the_fields() -> None:
 
 
 def test_a_confidence_of_one_is_in_the_last_bin() -> None:
-    # Sure and wrong beside nearly sure and right: one bin, so they make up for one another.
+    # One answer is sure and wrong, the other nearly sure and right; in one bin their gaps are averaged.
     answers = probabilities([1.0, 0.0], [0.98, 0.02])
     found = figures.calibration(answers, torch.tensor([1, 0]))
     assert found.rows.tolist() == [0] * 14 + [2]
@@ -368,7 +368,7 @@ def test_a_report_leaves_every_file_and_no_temporary_one(folder: Path) -> None:
         with Image.open(folder / name) as picture:
             picture.load()
             assert picture.width >= 1000
-            # More than paper: something is drawn.
+            # The picture is not blank.
             assert np.asarray(picture.convert("L")).std() > 10
 
 
@@ -383,7 +383,7 @@ def test_the_page_holds_all_asks_for_nothing_and_runs_nothing(folder: Path) -> N
 def test_the_page_shows_hostile_values_as_text(folder: Path) -> None:
     source = (folder / "report.html").read_text("utf-8")
     assert "<script" not in source
-    # In the note of the contract, the notes, the recipe, the environment, and the places of the mistakes.
+    # It is in the contract's note, the notes, the recipe, the environment, and the sources of the mistakes.
     assert Page(source).text.count(HOSTILE) >= 5
 
 

@@ -1,4 +1,4 @@
-"""Robustness: each change is what its name says, and losses are held against the same rows."""
+"""These tests check robustness: each change is what its name says, and losses are measured on the same rows."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_contrast_goes_about_the_pictures_own_mean(pixels: Tensor) -> None:
 def test_blur_spreads_a_pixel_by_its_sigma(sigma: int) -> None:
     picture = torch.zeros(1, 1, 48, 48)
     picture[0, 0, 24, 24] = 255
-    # Before rounding, which would take away the faint outer part.
+    # The blur is measured before rounding, which would remove its faint outer part.
     spread = blur(sigma)(picture, Generator())[0, 0].double()
     places = torch.arange(48).double() - 24
     assert spread.sum().item() == pytest.approx(255, rel=1e-4)
@@ -106,7 +106,7 @@ def test_noise_has_its_sigma_and_its_seed(sigma: int) -> None:
     difference = noisy.double() - 128
     assert difference.mean().abs() < 0.1
     assert difference.std().item() == pytest.approx(sigma, rel=0.01)
-    # No two pictures have the same, also where the batches meet.
+    # No two pictures have the same noise, also not in different batches.
     assert len({one.numpy().tobytes() for one in noisy}) == 600
     assert torch.equal(noisy, apply(noise(sigma), gray, seed=1))
     assert not torch.equal(noisy, apply(noise(sigma), gray, seed=2))
@@ -184,7 +184,7 @@ def test_points_lost_by_hand() -> None:
 def test_what_changes_nothing_costs_nothing_and_changes_are_averaged(faces: Faces) -> None:
     net = checkpoints.load(checkpoints.PRETRAINED)
     answers = predict(net, torch.cat([faces.pixels, faces.pixels[:1] * 0])).argmax(1)
-    # Labelled as the net answers, so that all but those called as black is called are lost when all is black.
+    # Rows are labelled with the net's own answers. On black pictures, all are lost except those with black's answer.
     targets = torch.eye(len(net.contract.labels))[answers[:-1]]
     faces = replace(faces, labels=net.contract.labels, targets=targets)
     expected = 100 * (answers[:-1] != answers[-1]).double().mean().item()

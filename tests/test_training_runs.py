@@ -1,4 +1,4 @@
-"""Runs: what they leave, that they go on where they stopped, and that two processes compute what one does."""
+"""These tests check runs: what they write, that they resume, and that two processes compute what one does."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def test_a_killed_run_goes_on_from_its_last_whole_epoch(tmp_path: Path) -> None:
     process.kill()
     process.wait()
     assert not (folder / "stages" / "0-fit" / "finished").exists(), "it ended before it could be killed"
-    # As if it had been killed between the row and the state.
+    # This is what a run leaves that is killed after it wrote the row and before it wrote the state.
     with (folder / "metrics.csv").open("a") as text:
         text.write("6,fit,1,1,1,1,1,1\n")
     done = call("fit", "--recipe", "drawn", "--limit", "256", "-o", folder, "--resume", "--json", OMP_NUM_THREADS="1")
@@ -315,11 +315,11 @@ def test_an_error_in_many_processes_is_an_error(tmp_path: Path) -> None:
     assert "no recipe" in done.stderr
 
 
-# Every system people start from
+# Every recipe
 
 
-#: Smaller pictures than the recipe's; and larger rates where nine steps at the recipe's own are too few to show
-#: against dropout and changing pictures; a smaller one where a wide net starts too fast.
+#: Changes that make a few steps show progress: smaller pictures than the recipe's; larger rates where nine steps at
+#: the recipe's own are too few beside dropout and augmentation; a smaller rate where a wide net starts too fast.
 QUICK = {
     "face_pretrained": ("size=80", "stages.0.optimizer.learning_rate=0.01"),
     "resnet18_gray": ("size=64",),
@@ -464,7 +464,7 @@ def test_a_trial_that_its_pruner_gives_up_ends_at_once(tmp_path: Path) -> None:
 
 
 def test_a_stage_stops_early_when_its_check_gets_no_better(tmp_path: Path) -> None:
-    # At this rate nothing is learnt that would show.
+    # At this rate the net learns nothing that could be measured.
     changes = ["stages.0.optimizer.learning_rate=1e-30", "stages.0.stop=1", "stages.0.ema=0", "stages.0.batch=16"]
     run = Run(tmp_path / "run", limit=32, progress=False)
     fit(recipe.read_recipe("drawn", epochs=9, changes=changes), run)

@@ -1,4 +1,4 @@
-"""How a run ends before its time: by Ctrl-C, by a loss that is no number, by a file that it must not open."""
+"""These tests check how a run stops early: by Ctrl-C, a loss that is not finite, or a file that it must not open."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A wide net that starts where a narrow one ended."""
+"""These tests check that a widened net starts with the answers of the narrow one."""
 
 from __future__ import annotations
 

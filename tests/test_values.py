@@ -1,4 +1,4 @@
-"""Nets whose inputs are no pictures: vectors, signals, volumes, whole numbers and masks, alone or beside a picture."""
+"""These tests check nets whose inputs are no pictures: vectors, signals, volumes, integers and masks."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_it_goes_the_road_to_the_browser(name: str, code: Path, tmp_path: Path, 
         comparing.artefact_reference(tmp_path / "x.onnx"), comparing.turns([tmp_path / "model"], ["tfjs-wasm"]), batches
     )
     assert all(figure.ok and figure.samples == sum(len(batch.names) for batch in batches) >= 13 for figure in figures)
-    # The same numbers as of the net without anything of ours around it.
+    # The numbers are those of the bare net, without anything of ours around it.
     rows = samples.samples_for(contract)[0].inputs
     wanted = net(*fed(contract, rows))
     wanted = wanted if isinstance(wanted, Tensor) else wanted[0]
@@ -155,13 +155,13 @@ def test_it_goes_the_road_to_the_browser(name: str, code: Path, tmp_path: Path, 
 
 
 def fed(contract: Contract, rows: Inputs) -> list[Tensor]:
-    """What somebody would give the bare net."""
+    """Convert inputs to what a caller would give the bare net."""
     tensors = [torch.from_numpy(channels_first(rows[entry.name])) for entry in contract.inputs]
     return [one / 255 if entry.kind == "picture" else one for entry, one in zip(contract.inputs, tensors, strict=True)]
 
 
 def contract_of(spec: Input) -> Contract:
-    """Of a net with this one input."""
+    """Return the contract of a net with this one input."""
     return Contract.model_validate(
         {
             "architecture": {"name": "net.py:Net"},

@@ -1,4 +1,4 @@
-"""What `verify` holds against what, where nobody says."""
+"""These tests check what `verify` compares with what, where no option says it."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ def test_the_checkpoint_is_found_by_its_weights(folder: Path, small: Checkpoint)
     assert found.ok
     assert found.reference == own
     assert {figure.reference for figure in found.figures} == {"torch"}
-    assert found.notes == (f"made from {own}, by its weights",)
+    assert found.notes == (f"the checkpoint of these weights is {own}",)
     named = verify("build/fer.onnx")
-    assert named.reference == own
+    assert (named.reference, named.notes) == (own, found.notes)
 
 
 def test_the_packaged_models_are_looked_through_first() -> None:

@@ -1,1 +1,1 @@
-"""Training: from labelled faces to a checkpoint that carries its contract. Run from the checkout."""
+"""This package trains face-emotion nets into checkpoints that carry their contract. Run it from the checkout."""

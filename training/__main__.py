@@ -1,4 +1,4 @@
-"""`python -m training`: see `--help`."""
+"""This module is the command line of `python -m training`; see `--help`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ ALIASES = {"reinforce": "distil"}
 
 
 class Commands(lazy("training.cli", COMMANDS)):  # type: ignore[misc]
-    """The commands, found under their old names too; the one place where a missing package becomes an error line."""
+    """This group finds the commands, under their old names too, and turns a missing package into one error line."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command of this name."""
@@ -64,7 +64,7 @@ def main() -> None:
     """Train face-emotion nets into checkpoints that carry their contract.
 
     \b
-    The road:
+    From data to ONNX:
       python -m training data inspect ../shared/data    counts, copies, conflicts
       python -m training fit --recipe fernet --data ../shared/data
       python -m training evaluate --ckpt runs/fernet/best.safetensors \\
@@ -72,12 +72,13 @@ def main() -> None:
       fer-export onnx --ckpt runs/fernet/best.safetensors
 
     \b
-    Exit codes: 0 ok, 2 usage, 3 missing dependency, 4 invalid input.
+    Exit codes: 0 ok, 1 parity or quality, 2 usage, 3 missing dependency,
+    4 invalid or unsafe input, 130 interrupted.
     """
 
 
 def _stopped(stop: KeyboardInterrupt, as_json: bool) -> NoReturn:
-    """Say what Ctrl-C has ended and how it goes on, and exit as shells expect it: 128 + SIGINT."""
+    """Say what Ctrl-C has stopped and how to go on, and exit as shells expect it, with 128 + SIGINT."""
     reason, hint = getattr(stop, "reason", "stopped"), getattr(stop, "hint", None)
     if as_json:
         record = {"ok": False, "interrupted": True, "error": reason, "hint": hint, "exit_code": _INTERRUPTED}
@@ -88,7 +89,7 @@ def _stopped(stop: KeyboardInterrupt, as_json: bool) -> NoReturn:
 
 
 def _plainly(message: Warning | str, *_: object, **__: object) -> str:
-    """A warning is for whoever calls the command, not for who wrote it."""
+    """Format a warning as one line without file and line number, for the person who calls the command."""
     return f"warning: {message}\n"
 
 

@@ -1,6 +1,6 @@
-"""`python -m training.bench`: what feeding the net costs, here and on the usual path, in one run.
+"""This module is `python -m training.bench`: it times feeding the net, by our data path and the usual one, in one run.
 
-Speed is never a test: the figures are printed with their spread, and the exit code is 0 whatever they are.
+Speed is never a test: the times are printed with their spread, and the exit code is 0 whatever they are.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from training.augment import Augmentation, augment
 from training.fit.dataloader import InMemory, Rows, loader
 
 MEAN, STD = 129.4, 65.0
-#: What the project promises: our pictures per second over the usual path's; our share of a step.
+#: The project's promises: our pictures per second over the usual path's at least; our share of a whole step at most.
 RATIO, SHARE = 5.0, 0.05
-#: Augmentation's defaults, as torchvision says them. Sides of 6–20 pixels become shares of the area.
+#: The defaults of `Augmentation` in torchvision's terms. Sides of 6–20 pixels become shares of the area.
 USUAL = transforms.Compose(
     [
         transforms.RandomHorizontalFlip(0.5),
@@ -48,7 +48,7 @@ USUAL = transforms.Compose(
 
 
 class Pictures(Dataset[tuple[Tensor, int]]):
-    """One picture at a time: PIL, then torchvision. No file is read and nothing is decoded."""
+    """Return one picture at a time, by PIL and torchvision. No file is read and nothing is decoded."""
 
     def __init__(self, pixels: Tensor) -> None:
         self.pixels = pixels[:, 0].numpy()
@@ -67,19 +67,19 @@ def measure(
 
     Args:
         pixels: uint8 [N, 1, 48, 48].
-        repetitions: rounds; each times all three.
-        batches: of each data path a round.
-        steps: training steps a round.
-        batch: pictures a batch.
+        repetitions: number of rounds; each times all three.
+        batches: batches of each data path in a round.
+        steps: training steps in a round.
+        batch: pictures in a batch.
         workers: processes of the usual path.
 
     Returns:
-        For `ours`, `usual` and `step` the milliseconds a batch, for `rates` the pictures per second, for `ratio`
-        ours over the usual rate, for `share` ours in a whole step (data and net): each with one value a round
-        in `rounds`, and `median`, `low`, `high`.
+        For `ours`, `usual` and `step` the milliseconds for a batch, for `rates` the pictures per second, for `ratio`
+        our rate over the usual one, for `share` our part of a whole step (data and net): each with one value for
+        each round in `rounds`, and `median`, `low`, `high`.
 
     Raises:
-        InvalidInputError: fewer pictures than a batch.
+        InvalidInputError: there are fewer pictures than a batch takes.
     """
     if len(pixels) < batch:
         raise InvalidInputError(
@@ -88,7 +88,7 @@ def measure(
     runs = {"usual": _usual(pixels, batches, batch, workers), "ours": _ours(pixels, batches, batch)}
     runs["step"] = _step(next(_fed(pixels, batch)), steps)
     for run in runs.values():
-        # Workers start, memory is taken, kernels are chosen.
+        # The first call is not timed: workers start, memory is allocated, kernels are chosen.
         run()
     rounds = [{name: run() * 1000 for name, run in runs.items()} for _ in range(repetitions)]
     columns = {name: [each[name] for each in rounds] for name in runs}
@@ -110,7 +110,7 @@ def measure(
 
 
 def _fed(pixels: Tensor, batch: int) -> Iterator[Tensor]:
-    """Our path without end: rows out of memory, augmented, normalised, as the net wants them."""
+    """Yield batches of our path without end: rows out of memory, augmented, normalised, channels last."""
     rows = Rows(len(pixels), batch, seed=0)
     normalize, how = Normalize(Normalization(mean=(MEAN,), std=(STD,))), Augmentation()
     while True:
@@ -169,18 +169,18 @@ def _summary(values: list[float]) -> dict[str, Any]:
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores, threads, load and versions."""
+    """Return processor, cores, threads, load and versions."""
     libraries = {name: version(name) for name in ("torchvision", "pillow")}
     return {**hardware.machine(), "threads": torch.get_num_threads(), **libraries}
 
 
 def show(output: Output, figures: dict[str, Any], computer: dict[str, Any], what: str) -> None:
-    """The figures for people, at most 80 columns."""
+    """Print the times, in at most 80 columns."""
     setting, rates = figures["setting"], figures["rates"]
     batch = setting["batch"]
     output.text(f"{computer['processor']}, {computer['cores']} cores, {computer['threads']} threads")
     versions = ", ".join(f"{name} {computer[name]}" for name in ("python", "torch", "torchvision", "pillow"))
-    output.text(versions + (f"; load before: {computer['load']}" if computer["load"] is not None else ""))
+    output.text(versions + (f"; load {computer['load']}" if computer["load"] is not None else ""))
     output.text(f"{what}; batches of {batch}, on the CPU")
     output.text("")
     table = Table(box=None, pad_edge=False)

@@ -1,4 +1,4 @@
-"""Which device a command computes on, and in which precision."""
+"""This module chooses the device that a command computes on, and the precision."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def device_named(name: str = "auto") -> torch.device:
         name: "auto" for the GPU where there is one, else the CPU; or a name of torch's: "cpu", "cuda", "cuda:1", "mps".
 
     Raises:
-        UsageError: no such name.
+        UsageError: no device has this name.
         MissingDependencyError: torch does not see that device here.
     """
     if name == "auto":
@@ -41,10 +41,10 @@ def device_named(name: str = "auto") -> torch.device:
 
 
 def bfloat16_pays(device: torch.device) -> bool:
-    """Whether bfloat16 is faster than float32 there.
+    """Return whether bfloat16 is faster than float32 on a device.
 
-    On GPUs that compute in it, which NVIDIA's do from Ampere on. On CPUs where they have the AMX units for it: with
-    AVX-512's bfloat16 instructions alone a training step was measured slower than in float32.
+    It is on GPUs that compute in it, as NVIDIA's do from Ampere on, and on CPUs that have AMX units for it. With
+    AVX-512's bfloat16 instructions alone a training step was measured to be slower than in float32.
     """
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
@@ -53,7 +53,7 @@ def bfloat16_pays(device: torch.device) -> bool:
 
 @cache
 def cpu_flags() -> frozenset[str]:
-    """Return the flags of the CPU as Linux lists them; none on other systems."""
+    """Return the flags of the CPU as Linux lists them; an empty set on other systems."""
     try:
         text = _CPUINFO.read_text("utf-8", errors="replace")
     except OSError:
@@ -63,5 +63,5 @@ def cpu_flags() -> frozenset[str]:
 
 
 def autocast(device: torch.device) -> AbstractContextManager[object]:
-    """Return the context in which nets that only answer are run: bfloat16 where it pays, else as they are."""
+    """Return the context for inference: bfloat16 where that is faster, else the net's own precision."""
     return torch.autocast(device.type, torch.bfloat16, enabled=bfloat16_pays(device))

@@ -1,4 +1,4 @@
-"""What a run says about itself: its contract, and the machine it ran on."""
+"""This module writes what a run says about itself: its contract, and the machine it ran on."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ _PACKAGES = ("torch", "torchvision", "lightning", "numpy", "facenet-pytorch")
 
 
 def contract_for(recipe: Recipe, split: Split, *, note: str = "", synthetic: bool) -> Contract:
-    """Return the contract of a net that is about to be trained; hash and figures come later.
+    """Return the contract of a net that is about to be trained; hash and metrics are filled in later.
 
     Args:
-        recipe: of the run.
-        split: what the stage is fed.
-        note: on the weights it starts from; sentences that end in "; ".
-        synthetic: whether all that it was ever trained on is drawn, see `only_drawn`.
+        recipe: recipe of the run.
+        split: data of the stage.
+        note: text about the weights that it starts from; each sentence ends in "; ".
+        synthetic: whether the net was only ever trained on drawn faces, see `only_drawn`.
     """
     labels = split.train.labels
     trying_out = "for trying out, knows no real face; " if synthetic else ""
@@ -79,10 +79,10 @@ def contract_for(recipe: Recipe, split: Split, *, note: str = "", synthetic: boo
 
 
 def only_drawn(recipe: Recipe, stage: int, init: Checkpoint | None) -> bool:
-    """Whether a net knows faces that a program drew, and no other.
+    """Return whether a net was only ever trained on faces that a program drew.
 
     Args:
-        recipe: of the run.
+        recipe: recipe of the run.
         stage: index of the stage that trains it; the stages before count too.
         init: the checkpoint that the run started from.
     """
@@ -92,12 +92,12 @@ def only_drawn(recipe: Recipe, stage: int, init: Checkpoint | None) -> bool:
 
 
 def architecture_of(recipe: Recipe, classes: int) -> Architecture:
-    """The architecture with its number of classes."""
+    """Return the recipe's architecture with this number of classes."""
     return Architecture(name=recipe.architecture, arguments={**recipe.arguments, "num_classes": classes})
 
 
 def started_from(before: Checkpoint) -> str:
-    """A sentence on the weights before, for the contract's note."""
+    """Return a sentence about the weights that training starts from, for the contract's note."""
     training = before.contract.training
     if training is None:
         return ""
@@ -106,7 +106,7 @@ def started_from(before: Checkpoint) -> str:
 
 
 def metrics_of(figures: Mapping[str, float], split: str, protocol: str, samples: int) -> tuple[Metric, ...]:
-    """Figures by name as a contract has them: what was measured, on which rows, by which protocol, over how many."""
+    """Turn values by name into the contract's metrics, with split, protocol and number of rows."""
     return tuple(
         Metric(name=name, value=round(value, 5), split=split, protocol=protocol, samples=samples)
         for name, value in figures.items()
@@ -120,13 +120,13 @@ def remade(
     *,
     architecture: Architecture | None = None,
 ) -> Checkpoint:
-    """Other weights made from a checkpoint's, without anything that was measured on those.
+    """Return a checkpoint of weights that were made from another one's, without what was measured on those.
 
     Args:
-        before: whose contract it is, but for what is given here.
-        state: the other weights.
-        note: from the note on the weights before, that on these.
-        architecture: where it is not the same.
+        before: the other checkpoint; its contract is taken over, except for what is given here.
+        state: the new weights.
+        note: makes the note on the new weights from that on the old ones.
+        architecture: the new architecture; None where it is the same.
     """
     old = before.contract
     contract = old.but(
@@ -138,7 +138,7 @@ def remade(
 
 
 def write_environment(path: Path) -> None:
-    """Versions, machine and commit, as JSON; for the report and for whoever repeats the run."""
+    """Write versions, machine and commit as JSON, for the report and for anyone who repeats the run."""
     values: dict[str, Any] = {
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "python": platform.python_version(),
@@ -154,7 +154,7 @@ def write_environment(path: Path) -> None:
 
 
 def _commit() -> str | None:
-    """The checkout's commit, with a plus where it was changed; None outside of one."""
+    """Return the checkout's commit, with a plus if it has local changes; None outside a checkout."""
     try:
         done = subprocess.run(
             ["git", "describe", "--always", "--dirty=+", "--abbrev=12"],

@@ -1,4 +1,4 @@
-"""A recipe: everything a training run is told, from one YAML file."""
+"""This module reads recipes: all settings of a training run, from one YAML file."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Part(BaseModel):
-    """Frozen, and takes no field that it does not know: a misspelt setting is an error."""
+    """Refuse unknown fields, so that a misspelt setting is an error; all settings derive from this class."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Loss(Part):
-    """What is made small; see `training/fit/losses.py`.
+    """Choose the loss; see `training/fit/losses.py`.
 
     Attributes:
         name: `nll` for nets that end in log-softmax; `embedding` for learning the embeddings of the
             pretrained RGB net with the gray one.
         smoothing: share of the target spread over all classes.
-        gamma: of `focal`.
+        gamma: exponent of `focal`.
         weighted: weigh each class by the inverse of its share in the training rows.
     """
 
@@ -46,13 +46,13 @@ class Loss(Part):
 
 
 class Second(Part):
-    """A second set of labels for the same pictures: one trunk, a head for each set, a checkpoint for each.
+    """Add a second set of labels for the same pictures: one trunk, with a head and a checkpoint for each set.
 
     Attributes:
         kind, protocol: as in `Data`.
-        loss: of its head.
-        weight: of that loss beside the first head's.
-        translated: share of its targets that the first set gives, in the words of the second
+        loss: loss of the second head.
+        weight: factor on that loss beside the first head's.
+        translated: share of its targets that is translated from the first set
             (`training/data/translate.py`); only for the rows that are trained on.
     """
 
@@ -70,7 +70,7 @@ class Second(Part):
 
 
 class Data(Part):
-    """Which pictures, and which of them choose the epoch.
+    """Choose the pictures, and which of them choose the epoch.
 
     Attributes:
         kind: the reader in `training/data/`.
@@ -83,7 +83,7 @@ class Data(Part):
         merge: new label → the labels that become it; the contract's labels follow.
         balance: draw rows so that every class is seen equally often.
         crop: for VOC photos: by the labelled box, or aligned by MTCNN inside it.
-        skip_bad: leave out rows and files that do not hold, with a warning, instead of stopping.
+        skip_bad: leave out invalid rows and files, with a warning, instead of stopping.
         other: a second set of labels for the same pictures.
     """
 
@@ -111,7 +111,7 @@ class Data(Part):
 
 
 class Optimizer(Part):
-    """Weight decay falls on weights of two and more dimensions, on biases and norms only if `decay_all`."""
+    """Choose the optimizer. Weight decay applies to weights of two and more dimensions, to all with `decay_all`."""
 
     name: Literal["sgd", "adam", "adamw"] = "sgd"
     learning_rate: float = Field(gt=0)
@@ -121,13 +121,13 @@ class Optimizer(Part):
 
 
 class Schedule(Part):
-    """How the learning rate goes.
+    """Choose how the learning rate changes.
 
     Attributes:
-        name: `constant`; `step`: times `factor` at each epoch of `at`; `plateau`: times `factor` when the
-            checked loss has not fallen for more than `patience` epochs; `one_cycle` (Smith & Topin 2018):
-            up to the rate over `rise` of all steps, then down to nearly nothing; `cosine` (Loshchilov &
-            Hutter 2017): to zero after `warmup` epochs of a linear rise.
+        name: `constant`; `step`: multiplied by `factor` at each epoch of `at`; `plateau`: multiplied by `factor`
+            when the checked loss has not fallen for more than `patience` epochs; `one_cycle` (Smith & Topin
+            2018): up to the rate over `rise` of all steps, then down to nearly 0; `cosine` (Loshchilov &
+            Hutter 2017): a linear rise over `warmup` epochs, then down to 0.
     """
 
     name: Literal["constant", "step", "plateau", "one_cycle", "cosine"] = "constant"
@@ -139,23 +139,23 @@ class Schedule(Part):
 
 
 class Stage(Part):
-    """One stretch of training, from the weights of the stage before.
+    """Hold the settings of one stage of training, which starts from the weights of the stage before.
 
     Attributes:
-        data: instead of the recipe's.
-        batch: pictures a step, over all processes together.
-        train: prefixes of parameter names that are trained; all where empty.
-        freeze: prefixes that are not.
-        statistics: of batch norms whose layers are frozen: they `rest`, or `follow` the batches as the others do.
+        data: the stage's own data; the recipe's where None.
+        batch: pictures in a step, over all processes together.
+        train: prefixes of the parameter names that are trained; all where empty.
+        freeze: prefixes of those that are not.
+        statistics: whether the batch statistics of frozen layers `rest` or `follow` the batches as the others do.
         rates: prefix → factor on the learning rate. The longest prefix that fits counts.
-        clip: largest norm of the gradient; 0 for any.
-        ema: decay of the moving average that is checked and kept; 0 for none.
-        mixup: alpha of the Beta distribution (Zhang et al. 2018); 0 for none.
-        stop: epochs without a better check after which the stage ends; 0 for never.
-        start: which weights of the stage before.
-        views: train on views made by `python -m training distil`: which of the folders given by
-            `--data NAME=FOLDER`; on the pictures themselves where empty.
-        taught: share of the teachers' answer in the targets of views; the labels have the rest.
+        clip: largest norm of the gradient; 0 for no limit.
+        ema: decay of the moving average of the weights, which is checked and saved; 0 for none.
+        mixup: alpha of mixup's Beta distribution (Zhang et al. 2018); 0 for none.
+        stop: the stage ends after this many epochs without a better check; 0 for never.
+        start: whether to start from the `best` or the `last` weights of the stage before.
+        views: name of a folder, given by `--data NAME=FOLDER`, of views made by `python -m training distil`
+            to train on; on the pictures themselves where empty.
+        taught: share of the teachers' answers in the targets of views; the labels have the rest.
     """
 
     name: str = Field("fit", pattern=r"^[a-z0-9_-]+$")
@@ -180,7 +180,7 @@ class Stage(Part):
 
 
 class Range(Part):
-    """What `tune` may choose from: numbers between `low` and `high`, or one of `choices`."""
+    """Hold what `tune` may choose from: numbers between `low` and `high`, or one of `choices`."""
 
     low: float | None = None
     high: float | None = None
@@ -196,15 +196,15 @@ class Range(Part):
 
 
 class Recipe(Part):
-    """See `training/recipes/*.yaml`.
+    """Hold a recipe; see `training/recipes/*.yaml`.
 
     Attributes:
         about: one sentence on what it reproduces.
-        published: the figure that its source states, with its protocol; empty where there is none.
-        pretrained: weights to start from; the run stops where they cannot be had.
+        published: the result that its source states, with its protocol; empty where there is none.
+        pretrained: weights to start from; the run stops where they cannot be downloaded.
         size: height and width of the net's input in pixels; pictures of another size are enlarged.
-        mean, std: of the normalisation inside the graph, in units of 0–255.
-        search: setting, as for `--set`, → what `tune` may choose.
+        mean, std: the normalisation inside the graph, in units of 0–255.
+        search: setting, written as for `--set`, → what `tune` may choose.
     """
 
     name: str
@@ -238,33 +238,33 @@ class Recipe(Part):
 
     @property
     def second(self) -> str:
-        """Kind of the second set of labels; empty where there is one set alone."""
+        """Return the kind of the second set of labels; "" where there is one set alone."""
         other = self.data_of(self.stages[0]).other
         return other.kind if other else ""
 
     def data_of(self, stage: Stage) -> Data:
-        """What this stage is fed."""
+        """Return the data settings of a stage: its own, or else the recipe's."""
         return stage.data or self.data
 
 
 def names() -> list[str]:
-    """The packaged recipes, sorted."""
+    """Return the names of the packaged recipes, sorted."""
     return sorted(file.stem for file in FOLDER.glob("*.yaml"))
 
 
 def read_recipe(
     name: str, *, changes: Iterable[str] = (), epochs: int | None = None, seed: int | None = None
 ) -> Recipe:
-    """A packaged recipe by name, `torchvision:NAME`, or a recipe by the path of its YAML file.
+    """Read a packaged recipe by name, `torchvision:NAME`, or a recipe by the path of its YAML file.
 
     Args:
-        name: as above.
-        changes: "stages.0.optimizer.learning_rate=0.01": a path of keys and the value as YAML.
-        epochs: of every stage, instead of the recipe's.
-        seed: instead of the recipe's.
+        name: name or path.
+        changes: changed settings, each a path of keys and a YAML value: "stages.0.optimizer.learning_rate=0.01".
+        epochs: epochs of every stage, instead of the recipe's.
+        seed: seed, instead of the recipe's.
 
     Raises:
-        InvalidInputError: no such recipe, or one with a field that does not hold.
+        InvalidInputError: there is no such recipe, or one of its fields is invalid.
     """
     kind, _, classifier = name.partition(":")
     packaged = kind if kind == TORCHVISION else name
@@ -298,7 +298,7 @@ def read_recipe(
 
 
 def _set(values: dict[str, Any], change: str) -> None:
-    """Carry out one "path.of.keys=value"."""
+    """Apply one change "path.of.keys=value" to the settings."""
     path, equals, text = change.partition("=")
     *parents, last = path.split(".")
     hint = "for example --set stages.0.optimizer.learning_rate=0.01"
@@ -318,6 +318,6 @@ def _set(values: dict[str, Any], change: str) -> None:
 
 
 def as_yaml(recipe: Recipe) -> str:
-    """The whole recipe, defaults spelt out."""
+    """Return the whole recipe as YAML, with its defaults."""
     values: Mapping[str, Any] = recipe.model_dump(mode="json")
     return str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True))

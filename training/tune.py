@@ -1,4 +1,4 @@
-"""Searching a recipe's settings with Optuna (Akiba et al. 2019, https://arxiv.org/abs/1907.10902)."""
+"""This module searches a recipe's settings with Optuna (Akiba et al. 2019, https://arxiv.org/abs/1907.10902)."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from training.fit.run import Run, fit
 from training.recipe import Range, Recipe, as_yaml, read_recipe
 
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
-#: States of the trials that are not more than were asked for.
+#: States of the trials that count against the number asked for.
 COUNTED = (*ENDED, TrialState.RUNNING)
-#: Seconds between signs of life of a worker, and after how many of silence its trial is started again.
+#: Seconds between a worker's heartbeats, and without one before its trial is started again.
 HEARTBEAT, SILENCE = 30, 120
 
 
 @dataclass(frozen=True)
 class Search:
-    """What a search is told.
+    """Hold the settings of a search.
 
     Attributes:
         recipe: name or file; its `search` says what may be chosen.
-        folder: for the trials' runs, the table and the best recipe.
+        folder: folder for the trials' runs, the table and the best recipe.
         storage: any Optuna storage URL; many workers share one.
         study: the search's name in the storage.
-        trials: in all, over all workers and resumed calls; pruned ones count.
+        trials: number of trials over all workers and resumed calls; pruned ones count.
         data, changes, epochs, limit: as for `fit`.
     """
 
@@ -54,18 +54,22 @@ class Search:
 
 
 class _SurplusTrialError(Exception):
-    """A trial that another worker's made one too many."""
+    """This exception ends a trial that is one too many because another worker started one at the same time."""
 
 
 class Pruning(Callback):
-    """Reports each epoch's accuracy to the trial, and ends it when Optuna's pruner says so."""
+    """Report each epoch's accuracy to the trial, and end it when Optuna's pruner says so."""
 
     def __init__(self, trial: Trial) -> None:
         self.trial = trial
         self.steps = 0
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The check of one epoch is done."""
+        """Report the accuracy of the check that just ended.
+
+        Raises:
+            optuna.TrialPruned: the pruner ends the trial.
+        """
         accuracy = trainer.callback_metrics.get("accuracy")
         if accuracy is None:
             return
@@ -85,13 +89,13 @@ def tune(search: Search) -> optuna.Study:
     if not recipe.search:
         raise InvalidInputError(f"recipe {recipe.name} has no `search`", hint="python -m training recipes")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    # Signs of life of a worker are experimental in Optuna since 2021.
+    # Optuna has marked heartbeats as experimental since 2021.
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     search.folder.mkdir(parents=True, exist_ok=True)
     study = _study(search)
 
     def objective(trial: Trial) -> float:
-        # Workers look and begin at the same time; whose trial is one too many gives it up before anything is trained.
+        # Workers may see the same gap and all begin a trial. Those that are too many end before anything is trained.
         if _before(study, trial.number) >= search.trials:
             raise _SurplusTrialError
         chosen = [f"{name}={_choose(trial, name, range_)!s}" for name, range_ in recipe.search.items()]
@@ -119,7 +123,7 @@ def tune(search: Search) -> optuna.Study:
 
 
 def best_recipe(study: optuna.Study, search: Search) -> Recipe:
-    """The recipe with the best trial's settings."""
+    """Return the recipe with the best trial's settings."""
     chosen = [f"{name}={value!s}" for name, value in study.best_params.items()]
     return read_recipe(search.recipe, changes=[*search.changes, *chosen], epochs=search.epochs)
 
@@ -141,7 +145,7 @@ def _study(search: Search) -> optuna.Study:
             sampler=optuna.samplers.TPESampler(),
         )
     except ImportError as error:
-        # Optuna wraps the error of a database's driver, which no extra of ours brings, in one of its own.
+        # Optuna wraps the error for a missing database driver, which none of our extras installs, in one of its own.
         driver = error.__cause__ or error.__context__
         if not isinstance(driver, ModuleNotFoundError):
             raise
@@ -166,7 +170,10 @@ def _choose(trial: Trial, name: str, range_: Range) -> object:
 
 
 def _left(study: optuna.Study, search: Search) -> bool:
-    """Whether another trial is to be begun. Those that other workers are at count; those of dead workers do not."""
+    """Return whether another trial is to be begun.
+
+    Trials that other workers are running count; those of dead workers do not.
+    """
     optuna.storages.fail_stale_trials(study)
     return len(study.get_trials(deepcopy=False, states=COUNTED)) < search.trials
 
@@ -176,12 +183,12 @@ def _ended(study: optuna.Study) -> int:
 
 
 def _before(study: optuna.Study, number: int) -> int:
-    """How many trials that count have a smaller number."""
+    """Count the trials in a state of `COUNTED` that have a smaller number."""
     return sum(trial.number < number for trial in study.get_trials(deepcopy=False, states=COUNTED))
 
 
 def _write(study: optuna.Study, search: Search) -> None:
-    """The table of trials, and the best recipe as YAML that `fit` takes."""
+    """Write the table of trials, and the best recipe as YAML that `fit` takes."""
     trials = [trial for trial in study.get_trials(deepcopy=False) if trial.params or trial.state in COUNTED]
     names = sorted({name for trial in trials for name in trial.params})
     with replacing(search.folder / "trials.csv") as temporary, temporary.open("w", newline="") as text:

@@ -1,1 +1,1 @@
-"""The command line: thin, one file a command. All that it does can be done from Python."""
+"""This package is the command line, with one thin file for each command. Everything it does can be done from Python."""

@@ -1,4 +1,4 @@
-"""`fer-export bench`."""
+"""This module is the command `fer-export bench`."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def main(
 ) -> None:
     """Time a model beside a plain CNN, in turn, on one thread of each runtime.
 
-    Read the ratio and its range: milliseconds depend on the machine, and on a busy one neither means
-    much. Nothing fails because of a time.
+    Read the ratio and its range, since milliseconds depend on the machine; on a busy one neither means
+    much. The command never fails because of a time.
 
     \b
     Examples:
@@ -64,7 +64,7 @@ def main(
         from fer_export.runtimes.tfjs import Browser
 
         computer = machine()
-        # First, so that a page that is not there is not found out after minutes of timing.
+        # The page comes first, so that a missing one is reported before minutes of timing.
         seen = _page(say) if page else None
         source = ckpt or checkpoint.PRETRAINED
         loaded = checkpoint.load(source)
@@ -93,7 +93,7 @@ def _busy(computer: dict[str, Any]) -> dict[str, str]:
     load, cores = computer["load"], computer["cores"] or 1
     if load is None or load < cores / 2:
         return {}
-    # Seen with a training beside it: the ratio of calls of 1 and 2 ms went from 2.3 to 12.
+    # With a training running beside it, the measured ratio of calls of 1 and 2 ms went from 2.3 to 12.
     return {"load": f"{load} on {cores} cores before the first call: the longer net is interrupted more, run it again"}
 
 
@@ -186,5 +186,5 @@ def _spread(record: dict[str, float], ends: tuple[str, str]) -> str:
 
 
 def _three(value: float) -> str:
-    """Three digits or a little more."""
+    """Format a number with about three significant digits."""
     return f"{value:,.{2 if value < 10 else 1 if value < 100 else 0}f}"

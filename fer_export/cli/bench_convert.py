@@ -1,4 +1,4 @@
-"""`fer-export bench-convert`."""
+"""This module is the command `fer-export bench-convert`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fer_export.cli.output import Output, command
 from fer_export.errors import ParityError
 
 _ROWS = ("s", "convert", "CPU s", "MB RAM", "nodes", "MB", "difference")
-#: In the order of the rows.
+#: Key of a ratio → its name, in the order of the rows.
 _RATIOS = {"time": "time", "time_without_imports": "time without imports", "cpu": "CPU time", "memory": "memory"}
 
 
@@ -24,8 +24,8 @@ def main(output: Output, names: tuple[str, ...], turns: int) -> None:
     """Convert ONNX files to TF.js by two routes in turn: the direct writer, and onnx2tf with
     tensorflowjs_converter.
 
-    Each conversion is a process of its own, timed from its start until the model is on disk: imports
-    are in it, checks are not. Exits 1 when the direct writer fails, has more nodes, or differs more
+    Each conversion is a process of its own, timed from its start until the model is on disk, with
+    imports and without checks. Exits 1 when the direct writer fails, has more nodes, or differs more
     from onnxruntime than rounding explains; never because of a time.
 
     \b
@@ -60,7 +60,7 @@ def main(output: Output, names: tuple[str, ...], turns: int) -> None:
 
 
 def _show_model(output: Output, record: dict[str, Any], size: str) -> None:
-    """As soon as it is measured."""
+    """Print one model's times as soon as they are measured."""
     columns = [_column(record[road]) for road in ("direct", "official")]
     ratios = [f"{_three(record['ratios'][key]['median'])}×" for key in _RATIOS] if record["ratios"] else []
     ratios += [""] * (len(_ROWS) - len(ratios))
@@ -76,7 +76,7 @@ def _show_model(output: Output, record: dict[str, Any], size: str) -> None:
 
 
 def _column(side: dict[str, Any]) -> list[str]:
-    """One converter's figures, in the order of `_ROWS`."""
+    """Return one converter's figures as text, in the order of `_ROWS`."""
     costs = side["costs"]
     without = [{"seconds": cost["seconds"] - cost["importing"]} for cost in costs]
     return [

@@ -1,4 +1,4 @@
-"""`fer-export browser`."""
+"""This module is the command `fer-export browser`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from fer_export.errors import MissingDependencyError
 def main(output: Output, install: bool, driver: bool) -> None:
     """Say which Chromium or Chrome checks the TF.js models.
 
-    With --install, where there is none: Debian's package if this user may, else Playwright's.
+    With --install, one is installed where there is none: Debian's package if this user may install
+    it, else Playwright's.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""`fer-export detector`."""
+"""This module is the command `fer-export detector`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`fer-export env`."""
+"""This module holds the commands `fer-export env …`."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import click
 
 from fer_export.cli import options
 from fer_export.cli.output import Output, command
+from fer_export.errors import UsageError
 
 NAME = click.argument("name")
 
 
 @click.group("env")
 def main() -> None:
-    """Environments of their own for TensorFlow and for onnx-tf.
+    """Manage the separate Python environments for TensorFlow and for onnx-tf.
 
-    The commands tf, litert and tfjs --via tensorflowjs run what they need of TensorFlow there, so that
-    this one stays small. They lie in the cache folder ($FER_EXPORT_CACHE). Each takes --json.
+    The commands tf, litert and tfjs --via tensorflowjs run TensorFlow there, so that this environment
+    stays small. They are in the cache folder ($FER_EXPORT_CACHE). Each subcommand takes --json.
 
     \b
     Examples:
@@ -31,7 +32,7 @@ def main() -> None:
 @main.command("list")
 @command
 def list_(output: Output) -> None:
-    """Which there are, and whether they are ready.
+    """List the environments, and whether they are ready.
 
     \b
     Examples:
@@ -57,9 +58,9 @@ def list_(output: Output) -> None:
 @click.option("--again", is_flag=True, help="Make it anew where it is there.")
 @command
 def create(output: Output, name: str, base: Path | None, again: bool) -> None:
-    """Make one from its list of pinned versions. What is there and ready is left as it is.
+    """Create an environment from its list of pinned versions. One that is ready is left as it is.
 
-    A run that was broken off is gone on with.
+    A run that was interrupted goes on where it was.
 
     \b
     Examples:
@@ -68,8 +69,10 @@ def create(output: Output, name: str, base: Path | None, again: bool) -> None:
     """
     from fer_export.tfenv import environments
 
+    if base is not None and not again and environments.get(name).state == "ready":
+        raise UsageError(f"{name} is there and ready, so --python changes nothing", hint="--again makes it anew")
     with output.working("looking") as say:
-        # On a terminal they come and go in one line; elsewhere they are a log.
+        # On a terminal the messages replace each other in one line; elsewhere they are a log.
         made = environments.create(name, base=base, again=again, started=say if sys.stderr.isatty() else _log)
     output.add(name=name, folder=str(made.folder), python=str(made.interpreter))
     output.text(f"{name}: {made.purpose}, in {made.folder}")
@@ -79,7 +82,7 @@ def create(output: Output, name: str, base: Path | None, again: bool) -> None:
 @NAME
 @command
 def remove(output: Output, name: str) -> None:
-    """Remove one.
+    """Remove an environment.
 
     \b
     Examples:

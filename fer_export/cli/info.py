@@ -1,4 +1,4 @@
-"""`fer-export info`."""
+"""This module is the command `fer-export info`."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 @click.argument("path", type=options.Checkpoint(), required=False)
 @command
 def main(output: Output, path: Path | None) -> None:
-    """Show what an artefact says about itself.
+    """Show the contract that an artefact carries.
 
-    A checkpoint, a packaged model's name, an ONNX file, a TF.js folder, a SavedModel, a frozen graph
-    (.pb), a .tflite.
+    PATH is a checkpoint, a packaged model's name, an ONNX file, a TF.js folder, a SavedModel, a frozen
+    graph (.pb) or a .tflite file.
 
     \b
     Examples:

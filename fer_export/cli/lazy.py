@@ -1,4 +1,4 @@
-"""A group of commands that are imported when they are called, so that `--help` does not wait for torch."""
+"""This module defines a group whose commands are imported when they are called, so `--help` does not wait for torch."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import click
 
 
 class Lazy(click.Group):
-    """A group whose commands live in the modules of a package, each as `main`."""
+    """Group the commands that are in the modules of a package, each as `main`."""
 
     package: str = ""
     #: Command → its one-line help.
     table: Mapping[str, str] = {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the table's order."""
+        """Return the names of the commands in the table's order."""
         return list(self.table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of this name."""
+        """Import and return the command of this name; None where there is none."""
         if cmd_name not in self.table:
             return None
         module: Any = importlib.import_module(f"{self.package}.{cmd_name.replace('-', '_')}")
@@ -29,11 +29,11 @@ class Lazy(click.Group):
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """From the table, without importing anything."""
+        """Write the list of commands from the table, without importing anything."""
         with formatter.section("Commands"):
             formatter.write_dl(list(self.table.items()))
 
 
 def lazy(where: str, commands: Mapping[str, str]) -> type[Lazy]:
-    """The group class for the commands in the package `where`."""
+    """Return the group class for the commands in the package `where`."""
     return type("LazyGroup", (Lazy,), {"package": where, "table": commands})

@@ -1,4 +1,4 @@
-"""`fer-export litert`."""
+"""This module is the command `fer-export litert`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fer_export.formats.places import LITERT_FILE, SAVED_MODEL
 @options.force
 @command
 def main(output: Output, source: Path, path: Path, force: bool) -> None:
-    """Write a SavedModel as a .tflite and show that LiteRT computes what TensorFlow does.
+    """Write a SavedModel as a .tflite file and show that LiteRT computes what TensorFlow does.
 
     TensorFlow runs in an environment of its own: fer-export env create tf.
 

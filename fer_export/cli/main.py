@@ -1,4 +1,4 @@
-"""`fer-export`."""
+"""This module is the command `fer-export`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def main() -> None:
     """Take a face-emotion model from PyTorch to a web page, with parity shown at every hop.
 
     \b
-    The road:
+    From checkpoint to page:
       fer-export onnx --ckpt best.safetensors   checkpoint -> build/fer.onnx
       fer-export tfjs                           build/fer.onnx -> web/model
       fer-export detector                       MTCNN -> web/model/detector

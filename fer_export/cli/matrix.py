@@ -1,4 +1,4 @@
-"""`fer-export matrix`."""
+"""This module is the command `fer-export matrix`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import click
 from fer_export.cli import options
 from fer_export.cli.output import Output, command
 from fer_export.convert.routes import ROUTES
+from fer_export.diagnose.matrix.show import MARKDOWN_START
 from fer_export.errors import ParityError, UsageError
 from fer_export.runtimes.registry import names as registered
 
-#: torch is the reference.
+#: All runtimes but torch, which is the reference.
 RUNTIMES = tuple(name for name in registered() if name != "torch")
 
 
@@ -36,11 +37,11 @@ def main(
     path: Path | None,
     keep: Path | None,
 ) -> None:
-    """Go every route with every model, and run what is at its end in every runtime for it.
+    """Convert every model by every route, and run the result in every runtime for it.
 
-    A cell is the largest difference from torch on any output of any picture, or why there is none:
-    the error that the route or the runtime really raised. Exits 1 when a difference is over
-    tolerance. All of it takes hours: --keep, and go on another day.
+    A cell is the largest difference from torch on any output of any picture, or the error that the
+    route or the runtime raised. Exits 1 when a difference is over tolerance. The whole matrix takes
+    hours; with --keep it can be stopped and continued.
 
     \b
     Routes:
@@ -63,6 +64,8 @@ def main(
     idle = [name for name in runtimes if not any(name in registered(kind) for kind in kinds)]
     if idle:
         raise UsageError(f"{idle[0]} runs nothing that the routes asked for end in")
+    if path is not None:
+        _check_place(path)
     with output.working("loading torch") as say:
         from fer_export import models
         from fer_export.diagnose.matrix import cells, nets, show
@@ -73,12 +76,12 @@ def main(
 
         kept = cells.Kept(keep)
         wanted = [route for route in ROUTES if route in routes or not routes]
-        # All of them first, so that a name that is none is not found out after an hour.
+        # All models are built first, so that a wrong name is reported at once and not after an hour.
         say("building the models")
         loaded = {name: nets.named(name, small=True) for name in names or (*checkpoint.packaged(), *models.names())}
         filled: list[cells.Cell] = []
         for name, one in loaded.items():
-            # A browser for each: what one model leaves in it is not the next one's burden.
+            # Each model gets its own browser, so that memory one model leaves behind does not affect the next.
             with Browser() as browser:
                 found = fill_cells(
                     name, one, browser=browser, wanted=wanted, runtimes=runtimes or None, kept=kept, started=say
@@ -98,3 +101,11 @@ def main(
         first = over[0]
         told = first.refusal or f"{first.difference:.1e} from torch"
         raise ParityError(f"{first.model}, {first.route}, {first.runtime}: {told}")
+
+
+def _check_place(path: Path) -> None:
+    """Refuse, before hours of work, to replace a file that is no table of this command."""
+    if path.is_file() and path.stat().st_size and not path.read_bytes().startswith(MARKDOWN_START.encode()):
+        raise UsageError(
+            f"{path} is there already, and is no table of fer-export matrix", hint="-o FILE.md names another"
+        )

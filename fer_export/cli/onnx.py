@@ -1,4 +1,4 @@
-"""`fer-export onnx`."""
+"""This module is the command `fer-export onnx`."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ def main(
 ) -> None:
     """Write a checkpoint as ONNX and show that onnxruntime computes what torch does.
 
-    A checkpoint of somebody else's carries no contract: --arch and the options after it say what is
+    A checkpoint from another project carries no contract: --arch and the options after it say what is
     in it; the rest is measured or assumed, and printed. The checkpoint is opened without running
-    anything in it. The code that --arch names is run.
+    any code from it. The code that --arch names is run.
 
     \b
     Examples:
       fer-export onnx
-      fer-export onnx --ckpt runs/fernet/best.safetensors -o build/fer.onnx
+      fer-export onnx --ckpt runs/fernet/best.safetensors --force
       fer-export onnx --opset 18 --batch 1
       fer-export onnx --ckpt x.pth --arch net.py:Net --input 1x64x64 \\
         --mean 0.5 --std 0.5 --labels anger,happiness,neutral
@@ -104,7 +104,7 @@ def main(
 
 
 def _foreign(source: Path, arch: str, told: dict[str, Any], given: list[str]) -> tuple[Model, tuple[str, ...]]:
-    """Read a checkpoint of somebody else's: the model, and what was assumed of it."""
+    """Read a checkpoint from another project; return the model, and what was assumed about it."""
     from fer_export.formats.model import Model
     from fer_export.importing import assemble
     from fer_export.importing.loading import load_with_code

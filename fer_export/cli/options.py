@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""This module defines the options that several commands share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FilePath = click.Path(path_type=Path, dir_okay=True)
 
 
 class Checkpoint(click.Path):
-    """A checkpoint's path, or the name of a packaged model."""
+    """Accept a checkpoint's path, or the name of a packaged model."""
 
     name = "checkpoint"
 
@@ -23,7 +23,7 @@ class Checkpoint(click.Path):
         super().__init__(path_type=Path, dir_okay=True)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Names become paths."""
+        """Convert a packaged model's name to its path; return other paths as they are."""
         from fer_export.formats.packaged import named
 
         return super().convert(named(str(value)), param, ctx)
@@ -48,10 +48,10 @@ backends = click.option(
 
 
 def written(among: Iterable[str] | None = None) -> list[str]:
-    """Return the options that were really written on the command line, in the order of the command's help.
+    """Return the options that were given on the command line, in the order of the command's help.
 
     Args:
-        among: names of parameters to look at; all where None.
+        among: names of the parameters to consider; all where None.
     """
     context = click.get_current_context()
     return [

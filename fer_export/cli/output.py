@@ -1,4 +1,4 @@
-"""The one place that writes for people or for machines: results on stdout, the rest on stderr."""
+"""This module writes all output, as text or as JSON: results on stdout, the rest on stderr."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from fer_export.errors import FerExportError, MissingDependencyError
 if TYPE_CHECKING:
     from fer_export.parity import Figures
 
-#: Columns that the parity table takes beside its names; narrower terminals get lines.
+#: How many columns the parity table takes beside its names; narrower terminals get lines.
 _TABLE_WIDTH = 52
 
 
 class Output:
-    """A command's output: text and tables for people, one JSON document for machines."""
+    """Write a command's output: text and tables, or one JSON document with --json."""
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
@@ -37,7 +37,7 @@ class Output:
         self.document.update(values)
 
     def text(self, line: str) -> None:
-        """A line for people."""
+        """Print a line, unless the output is JSON."""
         if not self.as_json:
             self.console.print(line, markup=False, soft_wrap=True)
 
@@ -49,23 +49,25 @@ class Output:
         title: str | None = None,
         right: bool = False,
     ) -> None:
-        """A table for people: its first column keeps its width, and the others are folded where the terminal is narrow.
+        """Print a table, unless the output is JSON.
+
+        The first column keeps its width, and the others are folded where the terminal is narrow.
 
         Args:
-            rows: as many cells each.
-            headings: of the columns; none where empty.
-            title: above it.
-            right: all columns but the first are numbers.
+            rows: rows of the same number of cells.
+            headings: headings of the columns; none where empty.
+            title: title above the table.
+            right: align all columns but the first to the right, for numbers.
         """
         if not self.as_json:
             self.console.print(table(rows, headings, title=title, right=right))
 
     def next(self, command: str) -> None:
-        """What to run next."""
+        """Print the command to run next."""
         self.text(f"next: {command}")
 
     def parity(self, figures: Sequence[Figures], title: str) -> None:
-        """The parity table."""
+        """Print the parity table, or add it to the JSON document."""
         self.document.setdefault("parity", []).extend(_as_record(figure) for figure in figures)
         if self.as_json:
             return
@@ -86,7 +88,7 @@ class Output:
         self.console.print(table)
 
     def _parity_lines(self, figures: Sequence[Figures], title: str) -> None:
-        """The same on a narrow terminal: a short paragraph for each."""
+        """Print a short paragraph for each row, since the terminal is too narrow for the table."""
         self.console.print(f"[bold]{title}[/]")
         for figure in figures:
             verdict = "[green]ok[/]" if figure.ok else "[bold red]OVER[/]"
@@ -96,7 +98,7 @@ class Output:
 
     @contextmanager
     def working(self, what: str) -> Iterator[Callable[[str], object]]:
-        """A spinner on stderr while something takes its time; answers a function that renames it."""
+        """Show a spinner on stderr if it is a terminal; yield a function that changes its text."""
         if self.as_json or not sys.stderr.isatty():
             yield lambda text: None
             return
@@ -104,7 +106,7 @@ class Output:
             yield status.update
 
     def close(self) -> None:
-        """Write the JSON document."""
+        """Write the JSON document, if the output is JSON."""
         if self.as_json:
             click.echo(json.dumps({"ok": True, **self.document}, indent=1))
 
@@ -112,7 +114,7 @@ class Output:
 def table(
     rows: Iterable[Sequence[str]], headings: Sequence[str] = (), *, title: str | None = None, right: bool = False
 ) -> Table:
-    """What `Output.table` prints."""
+    """Return the table that `Output.table` prints."""
     cells = [[Text(cell) for cell in row] for row in rows]
     bold = None if title is None else Text(title, "bold")
     made = Table(title=bold, title_justify="left", show_header=bool(headings), box=None, pad_edge=False)
@@ -125,7 +127,7 @@ def table(
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
-    """Wrap a command: adds --json, hands over an `Output`, turns known errors into one line."""
+    """Wrap a command: add --json, pass it an `Output`, and turn known errors into one line and an exit code."""
 
     @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
     @wraps(function)

@@ -1,4 +1,4 @@
-"""`fer-export tf`."""
+"""This module is the command `fer-export tf`."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def main(
 ) -> None:
     """Write an ONNX file as a TensorFlow SavedModel, checked in TensorFlow.
 
-    direct is the graph that fer-export tfjs writes. onnx2tf and onnx-tf are others' converters, to
-    hold it against. onnx-tf needs an older opset, which is made from the checkpoint (--ckpt).
+    direct is the graph that fer-export tfjs writes. onnx2tf and onnx-tf are converters of other
+    projects, to compare it with. onnx-tf needs an older opset, which is made from the checkpoint (--ckpt).
     TensorFlow runs in an environment of its own: fer-export env create tf, or onnx-tf.
 
     \b

@@ -1,4 +1,4 @@
-"""`fer-export tfjs`."""
+"""This module is the command `fer-export tfjs`."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def main(
 ) -> None:
     """Write an ONNX file as a TF.js graph model, without TensorFlow, and check it in a browser.
 
-    With --via tensorflowjs: a SavedModel of fer-export tf through TensorFlow's own converter, as a
-    second route to hold the first against.
+    With --via tensorflowjs, TensorFlow's own converter writes it from a SavedModel of fer-export tf,
+    as a second route to compare with the first.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""`fer-export verify`."""
+"""This module is the command `fer-export verify`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fer_export.diagnose.bisect import Finding
     from fer_export.formats.model import Source
 
-#: torch is the reference.
+#: All runtimes but torch, which is the reference.
 RUNTIMES = tuple(name for name in names() if name != "torch")
 
 
@@ -63,16 +63,16 @@ def main(
 ) -> None:
     """Run the same pictures through a model's artefacts and what they were made from, and print how far they differ.
 
-    Without PATHS: the ONNX file and the TF.js folder, of these two what is there, against the
-    checkpoint of their weights, which is looked for among the packaged models and below runs/.
-    Where there is none, --ckpt names it; else the TF.js folder is held against the ONNX file.
+    Without PATHS, the ONNX file and the TF.js folder, as far as they exist, are compared with the
+    checkpoint of their weights, which is searched among the packaged models and below runs/, or given
+    by --ckpt. Where there is none, the TF.js folder is compared with the ONNX file.
 
-    Pictures: a packaged public-domain portrait, turned, scaled and lit, with noise and flat ones;
-    with --csv also real FER2013 faces. Exits 1 when a difference is over the tolerance, or a
-    runtime shows no numbers, whatever the others show.
+    The pictures are a packaged public-domain portrait, turned, scaled and lit, with noise, and flat
+    ones; with --csv also real FER2013 faces. Exits 1 when a difference is over the tolerance, or a
+    runtime gives no numbers, whatever the others give.
 
-    With PATHS, just these: ONNX files, TF.js folders, SavedModels, frozen graphs (.pb), .tflite files
-    and checkpoints, by any route, also against another of them than torch. TF.js folders run on each
+    With PATHS, only these are compared: ONNX files, TF.js folders, SavedModels, frozen graphs (.pb),
+    .tflite files and checkpoints, by any route, with torch or with --against. TF.js folders run on each
     backend of --runtime; ONNX files in onnxruntime, and in onnxruntime-web where it is asked for.
 
     \b
@@ -114,7 +114,7 @@ def main(
 
 
 def _with_code(ckpt: Path, arch: str, onnx_path: Path) -> Source:
-    """A checkpoint of somebody else's, which has no contract: the ONNX file made of it has."""
+    """Read a checkpoint without a contract, by the contract of the ONNX file that was made from it."""
     from fer_export.formats.artefact import read_contract
     from fer_export.importing.loading import load_with_code
 
@@ -122,7 +122,7 @@ def _with_code(ckpt: Path, arch: str, onnx_path: Path) -> Source:
 
 
 def _report(output: Output, found: Verification) -> None:
-    """The table of what was measured."""
+    """Print the table of what was measured."""
     if found.notes:
         output.add(notes=list(found.notes))
     if found.refused:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
-from fer_export.errors import InvalidInputError
+from fer_export.errors import InvalidInputError, UsageError
 from fer_export.models import guess_architecture
 from fer_export.models.state_dict import PREFIXES, State
 
@@ -38,9 +38,13 @@ def load_matching(
 
     Raises:
         InvalidInputError: names or shapes do not agree; the message lists the first of them.
+        UsageError: an `ignore` prefix leaves nothing out.
     """
     wanted = {key: value for key, value in net.state_dict().items() if isinstance(value, Tensor)}
     plain = {key.replace("_orig_mod.", ""): value for key, value in state.items()}
+    idle = [prefix for prefix in ignore if not any(key.startswith(prefix) for key in plain)]
+    if idle:
+        raise UsageError(f"--ignore {idle[0]}: no tensor of {where} has a name that starts so")
     plain = {key: value for key, value in plain.items() if not key.startswith(tuple(ignore))}
     notes = [f"{len(state) - len(plain)} tensors are left out by --ignore"] if len(plain) < len(state) else []
     prefixes = _fitting(wanted, plain)

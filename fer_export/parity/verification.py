@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from fer_export.errors import ContractError, FerExportError, UsageError
 from fer_export.formats.artefact import read_contract
 from fer_export.formats.model import Model, Source, as_model
+from fer_export.formats.packaged import named
 from fer_export.formats.places import MODEL_FOLDER, ONNX_FILE
 from fer_export.formats.sources import RUNS, find_checkpoint
 from fer_export.parity.measuring import Figures, gate
@@ -199,6 +200,7 @@ def _named(
     """Plan for named artefacts: compare them with `against`, or with the checkpoint that they were made from."""
     from fer_export.parity import comparing
 
+    notes: tuple[str, ...] = ()
     wanted = names() if ALL in runtimes else tuple(runtimes) or None
     every = ALL not in runtimes
     if against is None:
@@ -211,13 +213,14 @@ def _named(
                 f"nothing to hold {paths[0]} against: {why}",
                 hint=f"{hint}, or another artefact of these weights: --against FILE",
             )
-        against = source
+        against, notes = source, (_says(source),)
     model = as_model(against)
     turns = comparing.turns(paths, wanted, titled=[model.path], every=every)
     title = comparing.titles([model.path, *paths])[model.path]
     if model.net is not None:
-        return _Plan(turns, comparing.module_reference(_checkpoint(model), model.path, model.module), model.module)
-    return _Plan(turns, comparing.artefact_reference(model.path, runtime=against_runtime, title=title))
+        reference = comparing.module_reference(_checkpoint(model), model.path, model.module)
+        return _Plan(turns, reference, model.module, notes)
+    return _Plan(turns, comparing.artefact_reference(model.path, runtime=against_runtime, title=title), None, notes)
 
 
 def _bare(
@@ -234,7 +237,7 @@ def _bare(
         source = _source(contract)
         if source is None:
             return _onnx_first(turns, onnx, _unknown(first, contract), notes)
-        notes.append(f"made from {source}, by its weights")
+        notes.append(_says(source))
         against = source
     model = as_model(against)
     if model.kind != "torch":
@@ -302,6 +305,12 @@ def _check_same(contracts: Mapping[Path, Contract]) -> None:
 def _source(contract: Contract) -> Path | None:
     """Return the checkpoint that an artefact was made from, where torch can compute it without further code."""
     return None if contract.architecture.foreign else find_checkpoint(contract)
+
+
+def _says(source: Path) -> str:
+    """A sentence for a checkpoint that was found."""
+    name = source.stem if source == named(source.stem) else source
+    return f"the checkpoint of these weights is {name}"
 
 
 def _checkpoint(model: Model) -> Checkpoint:

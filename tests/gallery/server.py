@@ -1,4 +1,4 @@
-"""A gallery on loopback with every trouble that a collector meets. It records who asked for what, and when."""
+"""This module serves a gallery on loopback with every trouble that a collector meets, and records each request."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ class Handler(BaseHTTPRequestHandler):
             pass  # the collector has hung up, as it should
 
     def log_message(self, format: str, *args: object) -> None:
-        """Quiet."""
+        """Log nothing."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""TensorFlow's environments, where they were made before: `make test-tf` makes them."""
+"""This module holds the fixtures for TensorFlow's environments, which `make test-tf` creates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The two routes to TF.js side by side: both are real, each costs what it costs, and only the writer's faults count."""
+"""These tests check the bench of two routes to TF.js: both really run, and only the direct writer's faults count."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The contract on TensorFlow's routes: old files run, each hop writes its own, and nothing unknown is lost."""
+"""These tests check the contract on TensorFlow's routes: old files run, and no unknown field is lost on any hop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What onnx2tf gets wrong is really wrong without the rewrite, and right with it."""
+"""These tests check that what onnx2tf converts wrongly is wrong without our rewrite, and right with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No route through TensorFlow prints success on wrong numbers, and the bisection names the operator that is wrong."""
+"""These tests check that no TensorFlow route reports success on wrong numbers, and the bisection names the operator."""
 
 from __future__ import annotations
 

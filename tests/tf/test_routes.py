@@ -1,4 +1,4 @@
-"""Every route to TensorFlow computes what torch does, and any two of them can be held against each other."""
+"""These tests check that every route to TensorFlow computes what torch does, and that any two can be compared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nets of several inputs (pictures, vectors, tokens, masks) go every route, and none changes which input is which."""
+"""These tests convert nets of several inputs by every route, and check that no route confuses the inputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The core needs no TensorFlow, and says what to run where a command does."""
+"""These tests check that the core needs no TensorFlow, and that commands that do say what to run."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Augmentation of whole batches of pictures as tensors, a fresh draw for each picture.
+"""This package augments whole batches of pictures as tensors, with a fresh draw for each picture.
 
-One file an operation. In each, `NAME_by` is the operation itself: deterministic, with a tensor of
-parameters that holds one value a picture. What draws these values stands beside it.
+Each operation has a file. In it, `NAME_by` is the operation itself: it is deterministic and takes a tensor of
+parameters with one value for each picture. The function that draws these values stands beside it.
 
 All take [N, C, H, W] in 0–255, C = 1 for gray or 3 for RGB, on any device; no input is changed in place.
-Draws are made on the CPU, so a seed gives the same pictures on every device.
+Draws are made on the device of the pictures or of the generator: a seed gives the same ones on the same kind of device.
 """
 
 from __future__ import annotations

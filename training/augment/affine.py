@@ -1,4 +1,4 @@
-"""Rotation, shift, scale and shear; and all geometry of a batch in one resampling."""
+"""This module rotates, shifts, scales and shears pictures, and does all geometry of a batch in one resampling."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from training.augment.warp import Fill, radians, stretch, warp
 def affine_by(
     pixels: Tensor, degrees: Tensor, shift: Tensor, scale: Tensor, shear: Tensor, *, fill: Fill = "border"
 ) -> Tensor:
-    """What torchvision's `affine` does, with its own values for each picture.
+    """Do what torchvision's `affine` does, with each picture's own values.
 
     Args:
         pixels: [N, C, H, W] in 0–255.
@@ -30,51 +30,52 @@ def affine_by(
 
 
 def maps(degrees: Tensor, shift: Tensor, scale: Tensor, shear: Tensor) -> Tensor:
-    """As for `affine_by` → maps for `warp`."""
+    """Return the maps for `warp` that do what `affine_by` does with the same arguments: float32 [N, 3, 3]."""
     angle, (along_x, along_y) = radians(degrees), radians(shear).T
-    # Forward: shear along x, along y, scale, turn, move. Its inverse is wanted.
+    # The forward map shears along x, then along y, scales, turns and moves. `warp` needs its inverse.
     a, c = (angle - along_y).cos() / along_y.cos(), (angle - along_y).sin() / along_y.cos()
     b, d = -a * along_x.tan() - angle.sin(), -c * along_x.tan() + angle.cos()
     linear = torch.stack([d, -b, -c, a], 1).view(-1, 2, 2) / scale[:, None, None]
-    result = torch.eye(3).repeat(len(degrees), 1, 1)
+    result = torch.eye(3, device=degrees.device).repeat(len(degrees), 1, 1)
     result[:, :2, :2] = linear
     result[:, :2, 2:] = -linear @ shift[:, :, None]
     return result
 
 
 def affine(pixels: Tensor, how: Augmentation, size: int | None = None, *, generator: Generator | None = None) -> Tensor:
-    """Resized crop, crop, rotation, scale, shift, shear, flip and the net's input size in one bilinear resampling.
+    """Do resized crop, crop, rotation, scale, shift, shear, flip and the resize to the net in one bilinear resampling.
 
     Args:
         pixels: [N, C, H, W] in 0–255, uint8 or float32.
-        how: what to do; the rest of it is not looked at.
+        how: the settings; those that are not about geometry are ignored.
         size: height and width of the result; the source's where None.
-        generator: of the draws; torch's global one where None.
+        generator: source of the draws; torch's global one where None.
 
     Returns:
         float32 [N, C, size, size].
     """
     count, _, height, width = pixels.shape
+    place = draws.device_of(pixels, generator)
     shape = (size, size) if size else (height, width)
     steps = []
     if how.resized_crop:
-        box = resized_crop.draw(count, height, width, how.resized_crop, generator)
+        box = resized_crop.draw(count, height, width, how.resized_crop, generator, place)
         steps.append(resized_crop.maps(*box, height=height, width=width))
     if how.crop:
-        steps.append(crop.maps(*crop.draw(count, how.crop, generator), how.crop))
+        steps.append(crop.maps(*crop.draw(count, how.crop, generator, place), how.crop))
     if how.rotate or how.scale or how.shift or how.shear:
-        half = torch.tensor([width / 2, height / 2])
+        half = torch.tensor([width / 2, height / 2], device=place)
         steps.append(
             maps(
-                draws.uniform(count, how.rotate, generator),
-                torch.stack([draws.uniform(count, how.shift, generator) for _ in range(2)], 1) * half,
-                1 + draws.uniform(count, how.scale, generator),
-                torch.stack([draws.uniform(count, how.shear, generator), torch.zeros(count)], 1),
+                draws.uniform(count, how.rotate, generator, place),
+                torch.stack([draws.uniform(count, how.shift, generator, place) for _ in range(2)], 1) * half,
+                1 + draws.uniform(count, how.scale, generator, place),
+                torch.stack([draws.uniform(count, how.shear, generator, place), torch.zeros(count, device=place)], 1),
             )
         )
-    mirrored = flip.draw(count, how.flip, generator) if how.flip else None
+    mirrored = flip.draw(count, how.flip, generator, place) if how.flip else None
     if not steps:
-        # Nothing moves by parts of a pixel: mirroring before or after the enlargement is the same.
+        # Only a flip and an enlargement are left, and their order does not matter.
         return stretch(pixels if mirrored is None else flip.flip_by(pixels, mirrored), shape)
     if mirrored is not None:
         steps.append(flip.maps(mirrored))

@@ -1,4 +1,4 @@
-"""The whole range of gray, for each channel."""
+"""This module stretches each channel of a picture to the whole range 0–255."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from training.augment import draws
 
 
 def autocontrast_by(pixels: Tensor, stretched: Tensor) -> Tensor:
-    """Darkest pixel to 0, lightest to 255, each channel by itself, as torchvision's `autocontrast`.
+    """Stretch each channel so that its darkest pixel is 0 and its lightest 255, as torchvision's `autocontrast`.
 
     Args:
         pixels: float32 [N, C, H, W] in 0–255.
-        stretched: bool [N], in which pictures. Flat channels stay as they are.
+        stretched: bool [N], which pictures to change. Channels of one value stay as they are.
     """
     lowest, highest = pixels.amin((2, 3)), pixels.amax((2, 3))
     there = stretched.to(pixels.device)[:, None] & (highest > lowest)
@@ -23,5 +23,6 @@ def autocontrast_by(pixels: Tensor, stretched: Tensor) -> Tensor:
 
 
 def autocontrast(pixels: Tensor, probability: float, *, generator: Generator | None = None) -> Tensor:
-    """Some of the pictures, as torchvision's RandomAutocontrast(probability)."""
-    return autocontrast_by(pixels, draws.chosen(len(pixels), probability, generator))
+    """Stretch each picture with this probability, as torchvision's RandomAutocontrast(probability)."""
+    place = draws.device_of(pixels, generator)
+    return autocontrast_by(pixels, draws.chosen(len(pixels), probability, generator, place))

@@ -1,4 +1,4 @@
-"""A batch on its way from memory to the net."""
+"""This module applies all augmentations of a recipe to a batch, on its way from memory to the net."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ from training.augment.sharpness import sharpness
 def augment(
     pixels: Tensor, how: Augmentation, size: int | None = None, *, generator: Generator | None = None
 ) -> Tensor:
-    """Change each picture in its own way; what is off costs nothing and draws nothing.
+    """Change each picture by its own draws; an operation that is off costs nothing and draws nothing.
 
     Args:
         pixels: [N, C, H, W] in 0–255, uint8 or float32, C 1 or 3.
         how: how far each change may go.
         size: height and width of the result in pixels; the source's where None. Enlargement is bilinear;
             nothing is smoothed before a reduction.
-        generator: of the draws, on the CPU; torch's global one where None.
+        generator: source of the draws; torch's global one where None. Draws are made on its device, or else on
+            that of the pictures.
 
     Returns:
         float32 [N, C, size, size] in 0–255; the given tensor itself where nothing is to be done.

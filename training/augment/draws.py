@@ -1,4 +1,4 @@
-"""Random numbers for a batch, one for each picture."""
+"""This module draws random numbers for a batch, one for each picture, on the device that the pictures are on."""
 
 from __future__ import annotations
 
@@ -6,16 +6,25 @@ import torch
 from torch import Generator, Tensor
 
 
-def uniform(count: int, amount: float, generator: Generator | None) -> Tensor:
-    """float32 [N] in ± `amount`; torch's global generator where none is given."""
-    return (torch.rand(count, generator=generator) * 2 - 1) * amount
+def device_of(pixels: Tensor, generator: Generator | None) -> torch.device:
+    """Return where to draw: where the generator is, or else where the pictures are.
+
+    A generator belongs to one device. Torch's global one, which is taken where none is given, has a state for each.
+    """
+    return pixels.device if generator is None else generator.device
 
 
-def chosen(count: int, probability: float, generator: Generator | None) -> Tensor:
-    """bool [N]."""
-    return torch.rand(count, generator=generator) < probability
+def uniform(count: int, amount: float, generator: Generator | None, device: torch.device | None = None) -> Tensor:
+    """Draw numbers uniformly from -amount to amount: float32 [N]. Without a generator, torch's global one draws."""
+    return (torch.rand(count, generator=generator, device=device) * 2 - 1) * amount
+
+
+def chosen(count: int, probability: float, generator: Generator | None, device: torch.device | None = None) -> Tensor:
+    """Choose each picture with this probability: bool [N]."""
+    return torch.rand(count, generator=generator, device=device) < probability
 
 
 def whole(limits: Tensor, generator: Generator | None) -> Tensor:
-    """int64 like `limits`: whole numbers from 0 to each limit, both included."""
-    return (torch.rand(limits.shape, generator=generator) * (limits + 1)).long().minimum(limits.long())
+    """Draw whole numbers from 0 to each limit, both included: int64, shaped like `limits` and on its device."""
+    drawn = torch.rand(limits.shape, generator=generator, device=limits.device)
+    return (drawn * (limits + 1)).long().minimum(limits.long())

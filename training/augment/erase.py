@@ -1,4 +1,4 @@
-"""Random erasing (Zhong et al. 2017, https://arxiv.org/abs/1708.04896)."""
+"""This module erases random boxes (Zhong et al. 2017, https://arxiv.org/abs/1708.04896)."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from training.augment import draws
 
 
 def erase_by(pixels: Tensor, top: Tensor, left: Tensor, height: Tensor, width: Tensor, value: Tensor) -> Tensor:
-    """Fill one box a picture.
+    """Fill one box in each picture.
 
     Args:
         pixels: float32 [N, C, H, W] in 0–255.
-        top, left, height, width: [N], the box in pixels; none where a side is 0.
-        value: [N], what it is filled with, 0–255.
+        top, left, height, width: [N], the box in pixels; nothing is filled where a side is 0.
+        value: [N], what the box is filled with, 0–255.
 
     Returns:
         float32 [N, C, H, W].
@@ -24,7 +24,7 @@ def erase_by(pixels: Tensor, top: Tensor, left: Tensor, height: Tensor, width: T
     x = torch.arange(pixels.shape[3], device=pixels.device)
     rows = (y >= edges[0]) & (y < edges[1])
     columns = (x >= edges[2]) & (x < edges[3])
-    # As numbers, not as a mask: torch.where takes three times as long. At 0 and 1 lerp is exact.
+    # The box is a factor of 0 or 1, not a mask, because torch.where takes three times as long; lerp is exact at both.
     box = rows.to(pixels)[:, None, :, None] * columns.to(pixels)[:, None, None, :]
     return pixels.lerp(value.to(pixels)[:, None, None, None], box)
 
@@ -34,12 +34,13 @@ def erase(
 ) -> Tensor:
     """Fill one box in some of the pictures with that picture's mean.
 
-    The paper draws the share of the area and the ratio of the sides; here each side is drawn by itself,
-    whole pixels from `smallest` to `largest`, at most the picture's.
+    The paper draws the share of the area and the ratio of the sides. Here each side is drawn by itself, in whole
+    pixels from `smallest` to `largest`, and is cut to the picture's side.
     """
     count, _, rows, columns = pixels.shape
-    sides = smallest + draws.whole(torch.full((2, count), largest - smallest), generator)
+    place = draws.device_of(pixels, generator)
+    sides = smallest + draws.whole(torch.full((2, count), largest - smallest, device=place), generator)
     height, width = sides[0].clamp(max=rows), sides[1].clamp(max=columns)
     top, left = draws.whole(rows - height, generator), draws.whole(columns - width, generator)
-    height = height * draws.chosen(count, probability, generator)
+    height = height * draws.chosen(count, probability, generator, place)
     return erase_by(pixels, top, left, height, width, pixels.flatten(1).mean(1))

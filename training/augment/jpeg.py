@@ -1,4 +1,4 @@
-"""JPEG: what pictures have been through before they are found."""
+"""This module adds the artefacts of JPEG, which most pictures from the web have."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ def jpeg_by(pixels: Tensor, quality: Tensor) -> Tensor:
 
 
 def jpeg(pixels: Tensor, probability: float, lowest: int = 20, *, generator: Generator | None = None) -> Tensor:
-    """JPEG in some of the pictures, its quality drawn from `lowest` to 95."""
-    chosen = draws.chosen(len(pixels), probability, generator)
-    quality = lowest + draws.whole(torch.full((len(pixels),), 95 - lowest), generator)
+    """Compress some of the pictures, with a quality drawn from `lowest` to 95."""
+    # The host packs the pictures, so it draws.
+    place = None if generator is None else generator.device
+    chosen = draws.chosen(len(pixels), probability, generator, place)
+    quality = lowest + draws.whole(torch.full((len(pixels),), 95 - lowest, device=place), generator)
     return jpeg_by(pixels, quality * chosen)

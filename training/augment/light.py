@@ -1,4 +1,4 @@
-"""Brightness and contrast."""
+"""This module changes brightness and contrast."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _LUMA = (0.2989, 0.587, 0.114)
 
 
 def light_by(pixels: Tensor, contrast: Tensor, brightness: Tensor) -> Tensor:
-    """Contrast about each picture's own mean, then an offset, clamped to 0–255.
+    """Scale the contrast about each picture's own mean, then add an offset, clamped to 0–255.
 
     Args:
         pixels: float32 [N, C, H, W] in 0–255.
         contrast: [N], factor ≥ 0.
-        brightness: [N], added, in units of the pixels.
+        brightness: [N], the offset, in units of 0–255.
     """
     contrast, brightness = contrast.to(pixels), brightness.to(pixels)
     offset = pixels.flatten(1).mean(1) * (1 - contrast) + brightness
@@ -25,9 +25,10 @@ def light_by(pixels: Tensor, contrast: Tensor, brightness: Tensor) -> Tensor:
 
 
 def light(pixels: Tensor, amount: float, *, generator: Generator | None = None) -> Tensor:
-    """Contrast 1 ± amount and brightness ± amount · 255."""
-    contrast = 1 + draws.uniform(len(pixels), amount, generator)
-    return light_by(pixels, contrast, draws.uniform(len(pixels), amount * 255, generator))
+    """Change contrast by a factor drawn from 1 ± amount and brightness by an offset from ± amount · 255."""
+    place = draws.device_of(pixels, generator)
+    contrast = 1 + draws.uniform(len(pixels), amount, generator, place)
+    return light_by(pixels, contrast, draws.uniform(len(pixels), amount * 255, generator, place))
 
 
 def brightness_by(pixels: Tensor, factor: Tensor) -> Tensor:
@@ -44,11 +45,12 @@ def contrast_by(pixels: Tensor, factor: Tensor) -> Tensor:
 
 
 def jitter(pixels: Tensor, brightness: float, contrast: float, *, generator: Generator | None = None) -> Tensor:
-    """Torchvision's ColorJitter(brightness, contrast): factors in 1 ± the value, not below 0; brightness first."""
+    """Do torchvision's ColorJitter(brightness, contrast): factors in 1 ± the value, at least 0; brightness first."""
     for operation, amount in ((brightness_by, brightness), (contrast_by, contrast)):
         if amount:
             low = max(0.0, 1 - amount)
-            factor = low + torch.rand(len(pixels), generator=generator) * (1 + amount - low)
+            place = draws.device_of(pixels, generator)
+            factor = low + torch.rand(len(pixels), generator=generator, device=place) * (1 + amount - low)
             pixels = operation(pixels, factor)
     return pixels
 

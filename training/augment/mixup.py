@@ -1,4 +1,4 @@
-"""Mixup (Zhang et al. 2018, https://arxiv.org/abs/1710.09412)."""
+"""This module does mixup (Zhang et al. 2018, https://arxiv.org/abs/1710.09412)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def mixup_by(pixels: Tensor, targets: Tensor, partner: Tensor, share: Tensor) ->
         pixels: float32 [N, C, H, W].
         targets: float32 [N, classes], distributions.
         partner: int64 [N], the row that is blended in.
-        share: [N] in 0–1, of the row itself; the partner has the rest.
+        share: [N] in 0–1, weight of the row itself; the partner has the rest.
 
     Returns:
         Pixels and targets of the same shapes.
@@ -30,15 +30,15 @@ def mixup_by(pixels: Tensor, targets: Tensor, partner: Tensor, share: Tensor) ->
 def mixup(
     pixels: Tensor, targets: Tensor, alpha: float, *, generator: Generator | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Blend with a row drawn from the batch; the share is drawn for each picture from Beta(alpha, alpha).
+    """Blend each picture with one drawn from the batch, by a share that is drawn from Beta(alpha, alpha).
 
-    The paper's own code draws one share a batch. One a picture has the same expectation and less spread.
+    The paper's own code draws one share for the whole batch. One for each picture has the same mean and less spread.
 
     Args:
         pixels: float32 [N, C, H, W].
         targets: float32 [N, classes].
-        alpha: > 0; the paper takes 0.1–0.4 for ImageNet. 0 changes nothing.
-        generator: of the draws; torch's global one where None.
+        alpha: parameter of the Beta distribution; the paper uses 0.1–0.4 for ImageNet. 0 changes nothing.
+        generator: source of the draws; torch's global one where None.
     """
     if not alpha:
         return pixels, targets

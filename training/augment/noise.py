@@ -1,4 +1,4 @@
-"""Gaussian noise: a sensor in poor light."""
+"""This module adds Gaussian noise, as a camera's sensor does in poor light."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def noise_by(pixels: Tensor, sigma: Tensor, drawn: Tensor) -> Tensor:
 
 def noise(pixels: Tensor, probability: float, largest: float = 20.0, *, generator: Generator | None = None) -> Tensor:
     """Add noise to some of the pictures, sigma drawn from 0 to `largest`."""
-    chosen = draws.chosen(len(pixels), probability, generator)
-    sigma = torch.rand(len(pixels), generator=generator) * largest * chosen
-    return noise_by(pixels, sigma, torch.randn(pixels.shape, generator=generator))
+    place = draws.device_of(pixels, generator)
+    chosen = draws.chosen(len(pixels), probability, generator, place)
+    sigma = torch.rand(len(pixels), generator=generator, device=place) * largest * chosen
+    return noise_by(pixels, sigma, torch.randn(pixels.shape, generator=generator, device=place))

@@ -1,4 +1,4 @@
-"""A box of the picture, stretched to the whole (Szegedy et al. 2015, https://arxiv.org/abs/1409.4842)."""
+"""This module stretches a random box to the whole picture (Szegedy et al. 2015, https://arxiv.org/abs/1409.4842)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 from training.augment import draws
 from training.augment.warp import scaling, warp
 
-#: Boxes that are drawn before the whole picture is taken, as in torchvision.
+#: How many boxes are drawn before the whole picture is taken, as in torchvision.
 _TRIES = 10
 #: Log of the most extreme ratio of width to height, 4:3.
 _RATIO = math.log(4 / 3)
@@ -21,8 +21,8 @@ def resized_crop_by(
 ) -> Tensor:
     """Stretch a box to a size, bilinear, as torchvision's `resized_crop` does with antialias=False.
 
-    Like there, nothing beside the box is seen. `affine`, which looks at many changes in one, lets the outermost
-    half pixel mix with what lies beside the box.
+    As in torchvision, nothing beside the box is read. `affine`, which does several changes at once, blends the
+    outermost half pixel with what lies beside the box.
 
     Args:
         pixels: [N, C, H, W] in 0–255.
@@ -35,21 +35,26 @@ def resized_crop_by(
     rows, columns = pixels.shape[2:]
     lowest = torch.stack([left - columns / 2, top - rows / 2], 1)
     sides = torch.stack([width, height], 1)
-    # From the middle of the box's first pixel to the middle of its last.
+    # Only places between the middle of the box's first pixel and the middle of its last may be read.
     window = (lowest + 0.5, lowest + sides - 0.5)
     return warp(pixels, maps(top, left, height, width, rows, columns), size=size, window=window)
 
 
 def draw(
-    count: int, rows: int, columns: int, smallest: float, generator: Generator | None
+    count: int,
+    rows: int,
+    columns: int,
+    smallest: float,
+    generator: Generator | None,
+    device: torch.device | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Top, left, height and width of boxes, int64 [N].
+    """Draw top, left, height and width of N boxes: int64 [N] each.
 
     The share of the area is uniform in `smallest`–1, the ratio of width to height log-uniform in 3:4–4:3.
-    Where ten draws give no box that fits, it is the whole picture.
+    Where ten draws give no box that fits, the box is the whole picture.
     """
-    area = torch.rand(count, _TRIES, generator=generator) * (1 - smallest) + smallest
-    ratio = draws.uniform(count * _TRIES, _RATIO, generator).view(count, _TRIES).exp()
+    area = torch.rand(count, _TRIES, generator=generator, device=device) * (1 - smallest) + smallest
+    ratio = draws.uniform(count * _TRIES, _RATIO, generator, device).view(count, _TRIES).exp()
     wide = (area * rows * columns * ratio).sqrt().round().clamp(min=1)
     high = (area * rows * columns / ratio).sqrt().round().clamp(min=1)
     fits = (wide <= columns) & (high <= rows)
@@ -61,7 +66,7 @@ def draw(
 
 
 def maps(top: Tensor, left: Tensor, box_height: Tensor, box_width: Tensor, height: int, width: int) -> Tensor:
-    """Boxes [N] in pictures of height × width → maps for `warp`."""
+    """Return the maps for `warp` that stretch these boxes [N] of pictures of height × width: float32 [N, 3, 3]."""
     return scaling(
         box_width / width, box_height / height, left + (box_width - width) / 2, top + (box_height - height) / 2
     )

@@ -1,4 +1,4 @@
-"""What a recipe's `augmentation` says."""
+"""This module defines the settings of a recipe's `augmentation`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class Augmentation(BaseModel):
-    """How far each change may go; 0 switches it off. Draws are uniform in ± the value.
+    """Say how far each change may go; 0 switches it off. Draws are uniform in ± the value.
 
-    They happen in this order: resized crop, crop, rotation with scale, shift and shear, flip (all in one
-    resampling, to the net's input size too), brightness, contrast, light, sharpness, autocontrast, blur,
+    The changes happen in this order: resized crop, crop, rotation with scale, shift and shear, flip (all in one
+    resampling, which also resizes to the net's input), brightness, contrast, light, sharpness, autocontrast, blur,
     noise, JPEG, erase.
 
     Attributes:
@@ -30,7 +30,7 @@ class Augmentation(BaseModel):
             stretched to the whole picture.
         erase_size: shortest and longest side of the erased box, in pixels of the net's input, ≥ 1.
         sharpness: probability, 0–1.
-        sharpness_factor: of torchvision's RandomAdjustSharpness, 0–10: 0 blurs, 1 changes nothing, 2 sharpens.
+        sharpness_factor: as in torchvision's RandomAdjustSharpness, 0–10: 0 blurs, 1 changes nothing, 2 sharpens.
         autocontrast: probability that the darkest pixel becomes 0 and the lightest 255, 0–1.
         brightness: torchvision's jitter, 0–2: pixels are multiplied by 1 ± the value.
         contrast: torchvision's jitter, 0–2: distances from the mean gray are multiplied by 1 ± the value.

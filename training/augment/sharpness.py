@@ -1,4 +1,4 @@
-"""Sharpening and blurring."""
+"""This module sharpens and softens pictures."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from training.augment import draws
 
 
 def sharpness_by(pixels: Tensor, factor: Tensor) -> Tensor:
-    """Go from the smoothed picture to the picture and beyond, as torchvision's `adjust_sharpness`.
+    """Blend each picture with its smoothed version, or extrapolate beyond it, as torchvision's `adjust_sharpness`.
 
-    The kernel has 5 in the middle and 1 around it, over 13; the outermost pixels stay as they are.
+    The smoothing kernel is 3×3 with 5 in the middle and 1 around it, over 13; the outermost pixels stay as they are.
 
     Args:
-        pixels: float32 [N, C, H, W] in 0–255; smaller than 3×3 it stays as it is.
-        factor: [N] ≥ 0: 0 is the smoothed picture, 1 the picture, 2 as far beyond.
+        pixels: float32 [N, C, H, W] in 0–255; pictures smaller than 3×3 stay as they are.
+        factor: [N] ≥ 0: 0 gives the smoothed picture, 1 the picture itself, 2 goes as far beyond it.
 
     Returns:
         float32 [N, C, H, W], clamped to 0–255.
@@ -24,7 +24,7 @@ def sharpness_by(pixels: Tensor, factor: Tensor) -> Tensor:
         return pixels
     result = pixels.clone()
     middle = result[:, :, 1:-1, 1:-1]
-    # Sums of three rows, then of three columns: many times faster on the CPU than a convolution of one channel.
+    # Summing three rows, then three columns, is many times faster on the CPU than a convolution of one channel.
     sums = (pixels[:, :, :-2] + pixels[:, :, 1:-1]).add_(pixels[:, :, 2:])
     sums = (sums[:, :, :, :-2] + sums[:, :, :, 1:-1]).add_(sums[:, :, :, 2:])
     smooth = sums.add_(middle, alpha=4).div_(13)
@@ -33,5 +33,6 @@ def sharpness_by(pixels: Tensor, factor: Tensor) -> Tensor:
 
 
 def sharpness(pixels: Tensor, probability: float, factor: float = 2.0, *, generator: Generator | None = None) -> Tensor:
-    """`factor` in some of the pictures, as torchvision's RandomAdjustSharpness(factor, probability)."""
-    return sharpness_by(pixels, torch.where(draws.chosen(len(pixels), probability, generator), factor, 1.0))
+    """Apply `factor` to some of the pictures, as torchvision's RandomAdjustSharpness(factor, probability)."""
+    place = draws.device_of(pixels, generator)
+    return sharpness_by(pixels, torch.where(draws.chosen(len(pixels), probability, generator, place), factor, 1.0))

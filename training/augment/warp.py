@@ -1,8 +1,8 @@
-"""One bilinear resampling of a batch, each picture by its own map.
+"""This module resamples a batch bilinearly, each picture by its own map.
 
-A map, float32 [N, 3, 3], takes a place in the result to the place in the source that is seen there. Both are
-measured in pixels of the source from its middle, x to the right and y down. Maps are chained by `@`, the one
-that is applied to the picture first standing first.
+A map, float32 [N, 3, 3], gives for each place in the result the place in the source that is shown there. Both are
+measured in pixels of the source from its middle, x to the right and y down. Maps are chained by `@`; the one
+that is applied to the picture first comes first.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ Fill = Literal["border"] | float
 
 
 def scaling(x: Tensor | float, y: Tensor | float, right: Tensor, down: Tensor) -> Tensor:
-    """A map that scales places by x and y [N], then moves them right and down by pixels [N]."""
-    maps = torch.zeros(len(right), 3, 3)
+    """Return maps that scale places by x and y [N], then move them right and down by pixels [N]: float32 [N, 3, 3]."""
+    maps = torch.zeros(len(right), 3, 3, device=right.device)
     maps[:, 0, 0], maps[:, 0, 2] = x, right
     maps[:, 1, 1], maps[:, 1, 2] = y, down
     maps[:, 2, 2] = 1
@@ -34,14 +34,14 @@ def warp(
     fill: Fill = "border",
     window: tuple[Tensor, Tensor] | None = None,
 ) -> Tensor:
-    """Resample, bilinear; where the result is smaller than the source nothing is smoothed first.
+    """Resample bilinearly; where the result is smaller than the source, nothing is smoothed first.
 
     Args:
         pixels: [N, C, H, W].
-        maps: float32 [N, 3, 3], see above.
+        maps: float32 [N, 3, 3], as described at the top of this file.
         size: height and width of the result; the source's where None.
         fill: what lies outside the source: its repeated border, or one value 0–255.
-        window: lowest and highest x, y [N, 2] that may be looked at; the edge of the window is repeated.
+        window: lowest and highest x, y [N, 2] that may be read; the edge of the window is repeated.
 
     Returns:
         float32 [N, C, *size].
@@ -50,8 +50,8 @@ def warp(
     height, width = pixels.shape[2:]
     rows, columns = size or (height, width)
     maps = maps.to(pixels.device)
-    # grid_sample counts from −1 to 1 between the outer edges. The sum of a row and a column, x and y each in
-    # one piece, is built many times faster than by one matrix product over all places.
+    # grid_sample counts from −1 to 1 between the outer edges. Adding a row and a column, for x and y apart, builds
+    # the grid many times faster than one matrix product over all places.
     half = torch.tensor([width / 2, height / 2], device=pixels.device)
     linear = maps[:, :2, :2] * half / half[:, None]
     moved = (maps[:, :2, 2] / half)[:, :, None]
@@ -67,7 +67,7 @@ def warp(
 
 
 def stretch(pixels: Tensor, size: tuple[int, int]) -> Tensor:
-    """[N, C, H, W] → float32 [N, C, *size], bilinear; the same tensor where it has this size."""
+    """Resize [N, C, H, W] bilinearly to float32 [N, C, *size]; a float32 tensor of this size is returned as it is."""
     pixels = pixels.float()
     if tuple(pixels.shape[2:]) == size:
         return pixels
@@ -75,10 +75,10 @@ def stretch(pixels: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def radians(degrees: Tensor) -> Tensor:
-    """Degrees → radians."""
+    """Convert degrees to radians."""
     return degrees * (math.pi / 180)
 
 
 def _centres(count: int, device: torch.device) -> Tensor:
-    """Middles of `count` pixels, from −1 to 1 between the outer edges."""
+    """Return the middles of `count` pixels on a scale from −1 to 1 between the outer edges: float32 [count]."""
     return (torch.arange(count, device=device) * 2 + 1) / count - 1

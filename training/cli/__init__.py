@@ -1,1 +1,1 @@
-"""`python -m training`: one thin file a command."""
+"""This package holds the commands of `python -m training`, one thin file for each."""

@@ -1,4 +1,4 @@
-"""`python -m training average`."""
+"""This module is the command `python -m training average`."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ from training.cli import rows
 @click.option("-o", "--output", "path", type=options.FilePath, required=True, help="Checkpoint to write.")
 @command
 def main(output: Output, ckpts: tuple[Path, ...], data: Path | None, kind: str | None, limit: int, path: Path) -> None:
-    """Average the weights of runs that set out from the same ones.
+    """Average the weights of runs that started from the same ones.
 
-    Also called a model soup. The mean of such runs often beats each of them, at no cost when it is used. Batch
-    statistics are measured again, on Training pictures as they are. Whether it is
-    better, `evaluate` tells.
+    This is also called a model soup. The mean of such runs is often better than
+    each of them, and costs no more to run. Batch statistics are measured again, on
+    Training pictures without augmentation. Use `evaluate` to see whether the mean
+    is better.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""`python -m training calibrate`."""
+"""This module is the command `python -m training calibrate`."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def main(
 ) -> None:
     """Fit a temperature on rows that were not trained on, and write it into the contract.
 
-    The logits are divided by it before softmax, inside every exported graph: the
-    answers stay the same, the confidence comes to mean how often they are right.
+    The logits are divided by it before softmax, inside every exported graph. The
+    answers stay the same, and the confidence then says how often they are right.
     The calibration error that is printed is measured on rows that the temperature
     was not fitted on (five parts).
 

@@ -1,4 +1,4 @@
-"""`python -m training card`."""
+"""This module is the command `python -m training card`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from training.cli import rows
 @click.option("-o", "--output", "path", type=options.FilePath, required=True, help="Markdown file to write.")
 @command
 def main(output: Output, paths: tuple[Path, ...], data: Path, runs: tuple[Path, ...], path: Path) -> None:
-    """Measure models on PublicTest and write their card.
+    """Measure models on PublicTest and write their model card.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""`python -m training collect`."""
+"""This module is the command `python -m training collect`."""
 
 from __future__ import annotations
 

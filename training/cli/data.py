@@ -1,4 +1,4 @@
-"""`python -m training data`."""
+"""This module holds the commands `python -m training data …`."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def inspect(
 ) -> None:
     """Count classes and find copies, conflicting labels and flat pictures.
 
-    Leaves inspection.json, with every copy by file and row, and
-    contact_sheet.png to look at. The sheet shows pictures of the data set:
-    their terms go with it.
+    Writes inspection.json, with every copy by file and row, and
+    contact_sheet.png to look at. The sheet shows pictures of the data set,
+    so the terms of the data set apply to it.
 
     \b
     Examples:
@@ -67,7 +67,7 @@ def inspect(
 @click.argument("path", type=click.Path(path_type=Path))
 @command
 def parse_time(output: Output, path: Path) -> None:
-    """Time our FER2013 reader beside pandas: one run, one file.
+    """Time our FER2013 reader beside pandas, on the same file in one run.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""`python -m training deployment`."""
+"""This module is the command `python -m training deployment`."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def main(
     """Measure what detection and the page's crop cost a checkpoint.
 
     Pictures are padded by their edge, a quarter of the side all around, and
-    enlarged four times, bicubic. What the page's cascade then finds is
-    aligned, cropped and classified, and held against the pictures
-    themselves on the rows where a face was found.
+    enlarged four times, bicubic. The faces that the page's cascade then
+    finds are aligned, cropped and classified. The answers are compared with
+    those for the pictures themselves, on the rows where a face was found.
 
-    Landmarks are kept in the cache: a second checkpoint takes seconds, and
-    a run that was stopped goes on.
+    Landmarks are kept in the cache, so a second checkpoint takes seconds
+    and a run that was stopped goes on where it was.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""`python -m training distil`."""
+"""This module is the command `python -m training distil`."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def main(
 
     Each view is stored with the mean of the teachers' answers, so that a student
     sees what they saw and no teacher runs while it is trained. Called again with
-    more --views it makes those that are missing. A view of FER2013 takes 68 MB.
-    A teacher that knows one set of labels alone leaves the other to its labels.
+    more --views, it makes those that are missing. A view of FER2013 takes 68 MB.
+    For a set of labels that no teacher knows, the student learns from the labels.
 
     \b
     Examples:

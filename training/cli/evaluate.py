@@ -1,4 +1,4 @@
-"""`python -m training evaluate`."""
+"""This module is the command `python -m training evaluate`."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def main(
     folder: Path | None,
     device: str,
 ) -> None:
-    """Measure a checkpoint: one view, float32, no augmentation.
+    """Measure a checkpoint on one view of each picture, in float32, without augmentation.
 
     \b
     Examples:

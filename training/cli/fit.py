@@ -1,4 +1,4 @@
-"""`python -m training fit`."""
+"""This module is the command `python -m training fit`."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def main(
     limit: int | None,
     devices: int,
 ) -> None:
-    """Train by a recipe; best and last checkpoint, history and report go into one folder.
+    """Train by a recipe. Best and last checkpoint, history and report go into one folder.
 
     \b
     Examples:
@@ -106,6 +106,6 @@ def main(
 
 
 def _torchrun(devices: int) -> int:
-    """The same command in several processes, as torchrun starts them."""
+    """Run the same command in several processes, as torchrun starts them; return the exit code."""
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={devices}"]
     return subprocess.run([*launcher, "-m", "training", *sys.argv[1:]], check=False).returncode

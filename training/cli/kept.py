@@ -1,4 +1,4 @@
-"""What a command that measures leaves in a folder: a record and a picture of it."""
+"""This module writes what a measuring command leaves in a folder: a JSON record and a picture."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fer_export.cli.output import Output
 def keep(
     output: Output, folder: Path | None, name: str, record: dict[str, Any], draw: Callable[[Path], object]
 ) -> None:
-    """Write `name`.json and `name`.png, and say so; without a folder, say how to get them."""
+    """Write `name`.json and `name`.png and print where they are; without a folder, print how to get them."""
     from fer_export.files import replacing
 
     if folder is None:

@@ -1,4 +1,4 @@
-"""What is said when a package is missing that training needs and `make demo` does not install."""
+"""This module names the missing package, and the extra that installs it, when training needs more than `make demo`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ EXTRAS = {
     "collect": ("requests", "selenium", "urllib3"),
     "dev": ("pandas",),
 }
-#: A module of these that cannot be found is our own fault, not a missing package.
+#: Our own packages: a module of theirs that cannot be found is a bug, not a missing package.
 _OURS = ("training", "fer_export")
 
 
@@ -27,7 +27,7 @@ def as_missing_dependency(error: ModuleNotFoundError) -> MissingDependencyError 
         return None
     if not name:
         name = next((module for modules in EXTRAS.values() for module in modules if not _installed(module)), "")
-    # A package that is not in the table came with one of training's own.
+    # A module that is not in the table comes with one of the packages of the extra "train".
     extra = next((extra for extra, modules in EXTRAS.items() if name in modules), "train")
     what = f"{name} is not installed" if name else f"a package is not installed ({error})"
     return MissingDependencyError(f"{what}: pip install -e '.[{extra}]'")

@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""This module defines the options that several commands share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Folder = click.Path(path_type=Path, file_okay=False)
 
 
 def made_of(source: Path, ending: str) -> Path:
-    """Where a checkpoint made of another one goes if nobody says: beside it, but not among the packaged ones."""
+    """Return the default path of a checkpoint made of another one: beside it, or in this folder for a packaged one."""
     from fer_export.formats import checkpoint
 
     packaged = source.parent == checkpoint.PRETRAINED.parent
@@ -19,11 +19,11 @@ def made_of(source: Path, ending: str) -> Path:
 
 
 def _named(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Path]:
-    """FOLDER or NAME=FOLDER, each name once."""
+    """Read the values of --data, FOLDER or NAME=FOLDER, each name at most once; a nameless one is called `main`."""
     found: dict[str, Path] = {}
     for value in values:
         name, equals, place = value.partition("=")
-        # A path may hold "=": a name is a plain word.
+        # A path may hold "=" too, so only a plain word before it counts as a name.
         key, path = (name, place) if equals and name.isidentifier() else ("main", value)
         if key in found:
             raise click.BadParameter(f"{key} is given twice")

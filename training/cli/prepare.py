@@ -1,4 +1,4 @@
-"""`python -m training prepare`."""
+"""This module is the command `python -m training prepare`."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def main(
     """Find, align and crop the faces of a folder of photos.
 
     Subfolders are kept, so that PHOTOS/happy/x.jpg becomes CROPS/happy/x-0.png.
-    Beside the crops: provenance.csv (photo, its sha256, box, landmarks, score)
-    and contact_sheet.png to look at. Delete the crops that are none; they do
-    not come back. The same command again goes on where it was stopped.
+    Beside the crops it writes provenance.csv (photo, its sha256, box, landmarks,
+    score) and contact_sheet.png to look at. Delete the crops that show no face;
+    they do not come back. The same command again goes on where it was stopped.
 
     \b
     Examples:

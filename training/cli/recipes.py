@@ -1,4 +1,4 @@
-"""`python -m training recipes`."""
+"""This module is the command `python -m training recipes`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fer_export.cli.output import Output, command
 @click.command("recipes")
 @command
 def main(output: Output) -> None:
-    """List the recipes: what each reproduces, and the figure its source states.
+    """List the recipes with what each reproduces and the figure that its source states.
 
     \b
     Examples:

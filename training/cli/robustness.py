@@ -1,4 +1,4 @@
-"""`python -m training robustness`."""
+"""This module is the command `python -m training robustness`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def main(
 ) -> None:
     """Measure what light, blur, JPEG, noise and geometry cost a checkpoint.
 
-    Each change is made to the same rows, one at a time, and held against
+    Each change is made to the same rows, one at a time, and compared with
     the clean pictures. The interval is the paired one, 95 %.
 
     \b

@@ -1,4 +1,4 @@
-"""Which rows a checkpoint is measured on, the same for all commands that measure one."""
+"""This module chooses the rows that a checkpoint is measured on, for all commands that measure one."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from training.data.faces import Faces
     from training.measure.evaluation import Progress
 
-#: Those that may be looked at as often as one likes; `all` leaves PrivateTest out.
+#: The splits that may be measured as often as one likes; `all` leaves PrivateTest out.
 OPEN_SPLITS = ("Training", "PublicTest", "all")
 SPLITS = (*OPEN_SPLITS, "PrivateTest")
-#: Help of the option.
+#: The help text of --split.
 SPLIT_HELP = "Rows to measure on. [PublicTest; all of a folder that has no validation part]"
 KINDS = ("fer2013", "ferplus", "folder", "voc", "drawn")
 
@@ -109,7 +109,7 @@ def _of_folder(contract: Contract, data: Path, kind: str, split: str | None, run
 
 
 def _set_aside(run: Path | None, kind: str, name: str, contract: Contract) -> tuple[float, int] | None:
-    """Share and seed by which the run of a checkpoint set pictures of this folder aside; None if it did not."""
+    """Return share and seed by which a checkpoint's run held out pictures of this folder; None if it did not."""
     recipe_file = run / "recipe.yaml" if run else None
     if recipe_file is None or not recipe_file.is_file() or contract.training is None or contract.training.data != name:
         return None
@@ -132,7 +132,7 @@ def _all_rows(every: Faces) -> Faces:
 
 @contextmanager
 def bar(output: Output, total: int, what: str = "measuring") -> Iterator[Progress | None]:
-    """A progress bar on stderr, where somebody looks at it; its function takes how many more are done."""
+    """Show a progress bar on stderr if it is a terminal; the function that it yields takes how many more are done."""
     if output.as_json or not sys.stderr.isatty():
         yield None
         return
@@ -161,7 +161,11 @@ def _group(text: str) -> tuple[str, list[str]]:
 
 
 def kind_of(contract: Contract, data: Path | None) -> str:
-    """What a checkpoint was trained on, by its contract, unless the folder itself is plainly of pictures."""
+    """Return the kind of data that a checkpoint's contract names; `folder` where `data` plainly holds class folders.
+
+    Raises:
+        UsageError: no kind of data has the contract's labels.
+    """
     from fer_export.data import fer2013
     from training.data import drawn, ferplus
 
@@ -174,7 +178,7 @@ def kind_of(contract: Contract, data: Path | None) -> str:
 
 
 def _of_class_folders(data: Path) -> bool:
-    """Whether a folder is plainly one of pictures by class: it has folders in it, and no file of FER2013."""
+    """Return whether a folder plainly holds pictures by class: it has folders of pictures, and no file of FER2013."""
     from fer_export.data import fer2013
 
     if (data / "train").is_dir():

@@ -1,4 +1,4 @@
-"""`python -m training tune`."""
+"""This module is the command `python -m training tune`."""
 
 from __future__ import annotations
 
@@ -37,8 +37,9 @@ def main(
 ) -> None:
     """Search the settings that a recipe's `search` names; bad trials are ended early.
 
-    Called again it goes on. Called on many machines with one --storage, all of
-    them work on the same search. PublicTest chooses: what is found is tuned to it.
+    Called again, it goes on. Called on many machines with one --storage, all of
+    them work on the same search. The accuracy on PublicTest chooses the settings,
+    so they are tuned to these rows.
 
     \b
     Examples:

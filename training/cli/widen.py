@@ -1,4 +1,4 @@
-"""`python -m training widen`."""
+"""This module is the command `python -m training widen`."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from training.cli.options import made_of
 def main(output: Output, ckpt: Path | None, factor: int, noise: float, seed: int, path: Path | None) -> None:
     """Make a wider net that starts where a narrow one ended, for `fit --init`.
 
-    Each channel is copied, and what reads the copies reads each by its part, so the
-    answers stay the same: that is checked before anything is written. Noise then
-    makes the copies differ, so that training can make use of them.
+    Each channel is copied, and the next layer's weights are divided among the
+    copies, so the answers stay the same; that is checked before anything is written.
+    Noise then makes the copies differ, so that training can make use of them.
 
     \b
     Examples:

@@ -1,1 +1,1 @@
-"""Gathering pictures from a result page: politely, within limits, and with a record of where each came from."""
+"""This package gathers pictures from a result page, politely, within limits, and records where each came from."""

@@ -1,4 +1,4 @@
-"""A result page in headless Chromium: scrolled to its end, and asked for the addresses of its pictures.
+"""This module opens a result page in headless Chromium, scrolls it to its end, and reads the addresses of its pictures.
 
 Chromium shows no pictures here: it would fetch each a second time, without regard to robots.txt and to the rate.
 """
@@ -21,15 +21,15 @@ from fer_export.runtimes import chromium
 from training.collect.limits import Limits
 from training.collect.sources import ERROR, Refusal
 
-#: Seconds after which a page that was scrolled to its end has nothing more to give.
+#: Seconds to wait for new pictures after the page was scrolled to its end.
 _PATIENCE = 2.0
-#: The same for a step in between.
+#: Seconds to wait for new pictures after a step before the end.
 _STEP = 0.3
 #: Pixels; an image declared this small or smaller is an icon.
 _ICON = 32
 _ENDINGS = {"jpeg": (".jpg", ".jpeg"), "png": (".png",), "webp": (".webp",)}
 _GATHER = Path(__file__).with_name("gallery.js").read_text(encoding="utf-8")
-#: Moves the window and every scrolling box one view down; answers whether all were at their end before.
+#: Script that moves the window and every scrolling box one view down; returns whether all were at their end before.
 _SCROLL = """
 const boxes = [...document.querySelectorAll('body *')].filter((box) =>
   box.clientHeight > 200 && box.scrollHeight > box.clientHeight + 20 &&
@@ -45,22 +45,23 @@ return [document.scrollingElement, ...boxes].filter(Boolean).map((box) => {
 
 
 class Gallery:
-    """Chromium with one tab. Use it as a context."""
+    """Drive Chromium with one tab. Use it as a context manager."""
 
     def __init__(self, limits: Limits, agent: str, browser: str, driver: str, *, sandbox: bool = True) -> None:
-        """
+        """Start the browser.
+
         Args:
             limits: scrolls, types and timeout.
-            agent: added to the browser's own User-Agent.
+            agent: text that is added to the browser's own User-Agent.
             browser: path of Chromium or Chrome.
             driver: path of chromedriver.
-            sandbox: False in containers that allow none. Never on for root, whom Chromium refuses it.
+            sandbox: False in containers that allow none. For root it is always off, since Chromium then refuses it.
 
         Raises:
-            MissingDependencyError: they do not start, or do not fit each other.
+            MissingDependencyError: browser and driver do not start, or are not of one version.
         """
         self._limits = limits
-        # Chromium leaves its socket behind when its driver ends it. The name is short, since a socket's path has to be.
+        # Chromium leaves its socket behind when its driver ends it. The name is short because a socket's path must be.
         self._scratch = TemporaryDirectory(prefix="fer-", ignore_cleanup_errors=True)
         try:
             self._driver = _start(browser, driver, sandbox, self._scratch.name)
@@ -94,12 +95,12 @@ class Gallery:
         return landed
 
     def pictures(self) -> Iterator[tuple[str, ...]]:
-        """Addresses of the open page's pictures, in page order: of each the best first, then its other ones.
+        """Yield the addresses of the open page's pictures, in page order: each picture's best first, then its others.
 
-        The page is scrolled on when the next one is asked for. It ends when the end of the page brings nothing new.
+        The page is scrolled when the next picture is asked for. This ends when the end of the page shows nothing new.
 
         Raises:
-            Refusal: the page went away.
+            Refusal: the browser lost the page.
         """
         seen: set[tuple[str, ...]] = set()
         try:
@@ -114,7 +115,7 @@ class Gallery:
             raise Refusal(ERROR, _reason(error)) from error
 
     def _new(self, seen: set[tuple[str, ...]], patience: float) -> list[tuple[str, ...]]:
-        """What was not there before, waited for if need be."""
+        """Return the pictures that were not there before, waiting for them for up to `patience` seconds."""
         endings = [ending for kind in self._limits.types for ending in _ENDINGS[kind]]
         deadline = time.monotonic() + patience
         while True:
@@ -138,7 +139,7 @@ class Gallery:
 
 
 def _start(browser: str, driver: str, sandbox: bool, scratch: str) -> webdriver.Chrome:
-    # With the driver's path given, selenium-manager is not called; these keep it silent if that ever changes.
+    # The driver's path is given, so selenium-manager is not called; these variables keep it offline if that changes.
     os.environ.update(SE_OFFLINE="true", SE_AVOID_STATS="true")
     options = webdriver.ChromeOptions()
     options.binary_location = browser
@@ -146,12 +147,12 @@ def _start(browser: str, driver: str, sandbox: bool, scratch: str) -> webdriver.
     options.unhandled_prompt_behavior = "dismiss"
     options.add_experimental_option("prefs", {"download_restrictions": 3})
     root = hasattr(os, "geteuid") and os.geteuid() == 0
-    # Strangers' pages run in here: the sandbox stays on where it can.
+    # Strangers' pages run in this browser, so the sandbox stays on where it can.
     flags = [flag for flag in chromium.ARGUMENTS if flag != "--no-sandbox" or root or not sandbox]
     for flag in (*flags, "--headless", "--disable-dev-shm-usage", "--blink-settings=imagesEnabled=false"):
         options.add_argument(flag)
     options.add_argument("--window-size=1280,1600")
-    # A session of its own: Ctrl-C in a terminal reaches us alone, and we close the browser.
+    # The driver gets a session of its own, so that Ctrl-C in a terminal reaches us alone and we close the browser.
     service = Service(
         executable_path=driver, env={**os.environ, "TMPDIR": scratch}, popen_kw={"start_new_session": True}
     )
@@ -166,5 +167,5 @@ def _start(browser: str, driver: str, sandbox: bool, scratch: str) -> webdriver.
 
 
 def _reason(error: BaseException) -> str:
-    """What selenium says, without its advertisement."""
+    """Return selenium's message without the reference to its documentation."""
     return first_line(error).removeprefix("Message: ").partition("; For documentation")[0]

@@ -1,4 +1,4 @@
-"""How much is collected, of what, and how fast."""
+"""This module defines how much is collected, of what kind, and how fast."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "M
 
 @dataclass(frozen=True)
 class Limits:
-    """What one run may take.
+    """Hold the limits of one run.
 
     Attributes:
         count: pictures kept for each query, those of earlier runs included.
@@ -42,7 +42,7 @@ class Limits:
 
     @property
     def media_types(self) -> tuple[str, ...]:
-        """All names that a server may use for the wanted types."""
+        """Return all media types that a server may use for the wanted types."""
         return tuple(name for kind in self.types for name in MEDIA_TYPES[kind])
 
 

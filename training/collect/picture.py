@@ -1,4 +1,4 @@
-"""What a server sent, seen as a picture: its real type, its size, its hashes."""
+"""This module decodes what a server sent and finds its real type, size and hashes."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from fer_export.errors import first_line
 from training.collect.limits import Limits
 from training.collect.sources import Refusal
 
-#: More would take over 200 MB to decode, whatever few bytes it came in.
+#: A larger picture would take over 200 MB to decode, however few bytes it came in.
 MOST_PIXELS = 50_000_000
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture that decodes.
+    """Describe a picture that could be decoded.
 
     Attributes:
         type: jpeg, png or webp, by its content.
         width: pixels.
         height: pixels.
-        sha256: of the bytes, in hex.
-        pixels_sha256: of size and decoded pixels, in hex: the same for a picture packed anew without loss.
+        sha256: hash of the bytes, in hex.
+        pixels_sha256: hash of size and decoded pixels, in hex; it is the same after a lossless recompression.
     """
 
     type: str
@@ -59,7 +59,7 @@ def inspect(body: bytes, limits: Limits) -> Picture:
     except UnidentifiedImageError as error:
         raise Refusal("wrong type", f"by its content none of {', '.join(limits.types)}") from error
     except (OSError, ValueError, SyntaxError, EOFError) as error:
-        # What Pillow's readers raise for damaged files.
+        # Pillow's readers raise any of these for damaged files.
         raise Refusal("broken", first_line(error)) from error
     kind = str(image.format).lower()
     spot = hashlib.sha256(f"{width}x{height} ".encode() + pixels)

@@ -1,4 +1,4 @@
-"""Which hosts are in our own network."""
+"""This module tells which hosts are in our own network."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 @lru_cache(maxsize=4096)
 def is_private(host: str) -> bool:
-    """Whether a host name leads to this machine or its own network: a page must not make us look there."""
+    """Return whether a host name leads to this machine or its own network, where a page must not make us look."""
     try:
         numbers = {str(entry[4][0]).partition("%")[0] for entry in getaddrinfo(host, None)}
     except (OSError, UnicodeError):
-        # Unknown here; behind a proxy that is usual, and without one the request fails.
+        # The name cannot be resolved here. Behind a proxy that is usual; without one the request fails anyway.
         return False
     found: list[Any] = [ip_address(number) for number in numbers]
     mapped = [each.ipv4_mapped or each if isinstance(each, IPv6Address) else each for each in found]

@@ -1,4 +1,4 @@
-"""Where the browser and its driver are. Nothing is downloaded."""
+"""This module finds the browser and its driver. It downloads nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fer_export.runtimes import chromium
 
 
 def find_browser(given: Path | None) -> str:
-    """The browser's path.
+    """Return the browser's path.
 
     Raises:
         MissingDependencyError: there is none.
@@ -22,7 +22,7 @@ def find_browser(given: Path | None) -> str:
 
 
 def find_driver(given: Path | None) -> str:
-    """chromedriver's path.
+    """Return chromedriver's path.
 
     Raises:
         MissingDependencyError: there is none.

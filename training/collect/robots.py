@@ -1,8 +1,8 @@
-"""robots.txt as RFC 9309 has it.
+"""This module reads robots.txt as RFC 9309 defines it.
 
 The standard library's `urllib.robotparser` takes the first rule that fits, and takes `*` and `$` inside a path for
 plain characters (Python 3.11). Protego 0.7 keeps one of several groups that name a crawler, where the RFC joins
-them. All of that lets through what a site has disallowed: the tests' file shows it.
+them. Either would fetch what a site has disallowed; the file in the tests shows it.
 """
 
 from __future__ import annotations
@@ -12,26 +12,28 @@ import string
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
-#: Bytes that are read of a robots.txt; RFC 9309, 2.5 asks for at least this many.
+#: How many bytes of a robots.txt are read; RFC 9309, 2.5 asks for at least this many.
 MOST_BYTES = 500 * 1024
 _UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What one host asks of one crawler.
+    """Hold what one host asks of one crawler.
 
     Attributes:
         paths: (pattern, allowed) in the file's order.
-        delay: seconds between requests, 0 where nothing is asked. Not in the RFC, and widely used.
+        delay: seconds between requests, 0 where the file asks for none. It is not in the RFC, but widely used.
     """
 
     paths: tuple[tuple[str, bool], ...] = ()
     delay: float = 0.0
 
     def allow(self, address: str) -> bool:
-        """Whether an address may be asked for: the longest pattern that fits decides, and of equals the one that
-        allows (RFC 9309, 2.2.2)."""
+        """Return whether an address may be fetched.
+
+        The longest pattern that fits decides; among equally long ones, the one that allows (RFC 9309, 2.2.2).
+        """
         parts = urlsplit(address)
         path = _normal((parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
         if path == "/robots.txt":
@@ -41,10 +43,10 @@ class Rules:
 
 
 def parse(text: str, crawler: str) -> Rules:
-    """The rules for a crawler: of all groups that name it, or else of those for `*`.
+    """Return the rules for a crawler: those of all groups that name it, or else those for `*`.
 
     Args:
-        text: the file.
+        text: the content of robots.txt.
         crawler: its product token, compared without case.
     """
     groups: dict[str, tuple[list[tuple[str, bool]], list[float]]] = {}
@@ -75,7 +77,10 @@ def parse(text: str, crawler: str) -> Rules:
 
 
 def _fits(pattern: str, path: str) -> bool:
-    """Prefix match with `*` for anything and `$` for the end; linear, since the pattern is a stranger's."""
+    """Return whether a pattern fits the start of a path; `*` stands for anything, a final `$` for the path's end.
+
+    The time is linear, since the pattern comes from a stranger.
+    """
     whole = pattern.endswith("$")
     first, *rest = pattern.removesuffix("$").split("*")
     if not path.startswith(first):
@@ -94,7 +99,7 @@ def _fits(pattern: str, path: str) -> bool:
 
 
 def _normal(path: str) -> str:
-    """One spelling for equal paths: unreserved characters plain, the rest as %XX in capitals."""
+    """Return the one spelling of equal paths: unreserved characters plain, the rest as %XX in capitals."""
 
     def octet(found: re.Match[str]) -> str:
         sign = chr(int(found[0][1:], 16))

@@ -1,4 +1,4 @@
-"""The run: queries, result pages, pictures; each address ends as one row."""
+"""This module runs a collection: queries, result pages, pictures. Each address ends as one row of `sources.csv`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ATTEMPTS = 3
 
 
 class _Full(Exception):
-    """--max-total is reached."""
+    """This exception says that --max-total is reached."""
 
 
 def collect(
@@ -40,15 +40,15 @@ def collect(
     Args:
         template: address of a result page with {query} and, for several pages, {page}.
         queries: what to look for; each has its own folder.
-        folder: takes `<slug of the query>/<16 hex digits of its sha256>.<type>` and `sources.csv`.
-        limits: how much, of what, how fast.
-        contact: for the User-Agent.
-        browser: Chromium's path.
-        driver: chromedriver's path.
-        sandbox: Chromium's.
+        folder: receives `<slug of the query>/<16 hex digits of its sha256>.<type>` and `sources.csv`.
+        limits: how much to take, of what kind, and how fast.
+        contact: text for the User-Agent.
+        browser: Chromium's path; it is looked for where None.
+        driver: chromedriver's path; it is looked for where None.
+        sandbox: whether Chromium's sandbox is on.
 
     Yields:
-        What became of each address, when it is on the disk. `known` and `stopped` are told and not written.
+        The row of each address, once it is on the disk. Rows `known` and `stopped` are yielded but not written.
 
     Raises:
         UsageError: the template or a query cannot be used.
@@ -99,7 +99,7 @@ def collect(
 
 
 def _open(gallery: Gallery, web: Web, address: str) -> None:
-    """Load a result page that we may load, again after a while where the host is busy."""
+    """Load a result page if robots.txt allows it, and try again after a while where the host is busy."""
     for attempt in range(_ATTEMPTS):
         web.permit(address)
         try:
@@ -115,7 +115,7 @@ def _open(gallery: Gallery, web: Web, address: str) -> None:
 
 
 def _take(addresses: tuple[str, ...], origin: Source, slug: str, sources: Sources, web: Web) -> Iterator[Source]:
-    """One picture by the first of its addresses that gives one."""
+    """Take one picture from the first of its addresses that gives one, and yield a row for each address tried."""
     if any(sources.holds(address) for address in addresses) or all(map(sources.has, addresses)):
         yield replace(origin, address=addresses[0], verdict=KNOWN)
         return
@@ -151,7 +151,7 @@ def _fetch(origin: Source, slug: str, sources: Sources, web: Web) -> Source:
 
 
 def _write(body: bytes, picture: Picture, folder: Path, slug: str) -> str:
-    """The file's name in the folder. It is made of hashes and our own words, never of what a server says."""
+    """Write a picture and return its name in the folder, made of hashes and our own words, never of a server's."""
     name = f"{slug}/{picture.sha256[:16]}.{'jpg' if picture.type == 'jpeg' else picture.type}"
     with replacing(folder / name) as new:
         new.write_bytes(body)

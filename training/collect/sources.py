@@ -1,4 +1,4 @@
-"""`sources.csv`: where each picture came from, and what became of each address. It only grows."""
+"""This module keeps `sources.csv`: where each picture came from, and what became of each address. It only grows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fer_export.files import replacing
 
 NAME = "sources.csv"
 KEPT, COPY, KNOWN, STOPPED, ERROR = "kept", "copy", "known", "stopped", "error"
-#: Verdict → what it means. The last two are told and not written.
+#: Verdict → what it means. The last two are reported but not written to the file.
 VERDICTS = {
     KEPT: "written to the folder",
     COPY: "the same bytes or the same pixels as a kept one",
@@ -31,7 +31,7 @@ VERDICTS = {
 
 
 class Refusal(Exception):
-    """An address gives no picture: the verdict for `sources.csv`, and why."""
+    """This exception says that an address gives no picture: the verdict for `sources.csv`, and why."""
 
     def __init__(self, verdict: str, detail: str, *, status: int = 0, address: str = "") -> None:
         super().__init__(detail)
@@ -43,24 +43,24 @@ class Refusal(Exception):
 
 @dataclass(frozen=True)
 class Source:
-    """One row.
+    """Hold one row of `sources.csv`.
 
     Attributes:
-        query: as it was given.
+        query: the query as it was given.
         page: address of the result page.
-        address: of the picture, as the page has it; empty where the row is about the page itself.
-        final_address: after redirects.
-        file: in the folder, with forward slashes; for a copy that of the picture it is a copy of.
-        sha256: of the bytes, in hex.
-        pixels_sha256: of size and decoded pixels, in hex.
-        bytes: of the file.
+        address: the picture's address as the page has it; empty where the row is about the page itself.
+        final_address: the address after redirects.
+        file: path in the folder, with forward slashes; for a copy, the file of the picture it is a copy of.
+        sha256: hash of the bytes, in hex.
+        pixels_sha256: hash of size and decoded pixels, in hex.
+        bytes: size of the file.
         type: jpeg, png or webp.
         width: pixels.
         height: pixels.
-        time: of the answer, UTC, ISO 8601.
+        time: when the row was written, UTC, ISO 8601.
         status: HTTP status, 0 where there was no answer.
         verdict: a key of `VERDICTS`.
-        detail: in words.
+        detail: the reason, in words.
     """
 
     query: str
@@ -85,10 +85,10 @@ _NUMBERS = ("bytes", "width", "height", "status")
 
 
 class Sources:
-    """The rows of a folder; each new one is on the disk when `add` returns."""
+    """Hold the rows of a folder; each new one is on the disk when `add` returns."""
 
     def __init__(self, folder: Path) -> None:
-        """Read what there is.
+        """Read the folder's rows, or begin a new file.
 
         Raises:
             InvalidInputError: the file is not what this module writes, or the folder cannot be written to.
@@ -109,7 +109,7 @@ class Sources:
         """Append a row, stamped with the time.
 
         Raises:
-            InvalidInputError: it cannot be written.
+            InvalidInputError: the file cannot be written.
         """
         stamped = Source(**{**asdict(source), "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")})
         try:
@@ -121,11 +121,11 @@ class Sources:
         return stamped
 
     def has(self, address: str) -> bool:
-        """Whether an address needs no further request: any verdict but an error is final."""
+        """Return whether an address needs no further request: any verdict but an error is final."""
         return self.verdicts.get(address, ERROR) != ERROR
 
     def holds(self, address: str) -> bool:
-        """Whether the picture behind an address is in the folder, or was."""
+        """Return whether the picture behind an address is in the folder, or was before somebody deleted it."""
         return self.verdicts.get(address) in {KEPT, COPY}
 
     def _note(self, row: Source) -> None:
@@ -142,7 +142,7 @@ class Sources:
 def _read(path: Path) -> list[Source]:
     text = path.read_bytes()
     if not text.endswith(b"\n"):
-        # A run that was killed while it wrote: the row has to be made again.
+        # A run was killed while it wrote this row. It is cut off, so that its address is fetched again.
         text = text[: text.rfind(b"\n") + 1]
         with replacing(path) as new:
             new.write_bytes(text)

@@ -1,4 +1,4 @@
-"""The address of a result page, with places for the query and the page number."""
+"""This module fills the address of a result page, which has places for the query and the page number."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _RESERVED = re.compile(r"con|prn|aux|nul|com\d|lpt\d")
 
 
 def check(template: str, pages: int) -> None:
-    """See that a template can be filled.
+    """Check that a template can be filled.
 
     Raises:
         UsageError: no {query}, not http(s), a place in the host name, or several pages without {page}.
@@ -36,13 +36,13 @@ def check(template: str, pages: int) -> None:
 
 
 def fill(template: str, query: str, page: int) -> str:
-    """The address of result page `page`, counted from 1; the query is quoted for a URL, spaces as %20."""
-    # The page first: a query may hold "{page}", which is then text.
+    """Return the address of result page `page`, counted from 1; the query is quoted for a URL, spaces as %20."""
+    # The page goes in first, because a query may itself hold "{page}".
     return template.replace("{page}", str(page)).replace("{query}", quote(query, safe=""))
 
 
 def slug(query: str) -> str:
-    """The folder name of a query: letters, digits, `_` and `-`; different queries get different names.
+    """Return the folder name of a query: letters, digits and `-`; different queries get different names.
 
     A query that is not plain words gets a few digits of its hash, so that "a/b" and "a b" stay apart.
 

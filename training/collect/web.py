@@ -1,4 +1,4 @@
-"""Requests that are polite: by robots.txt, at a rate, bounded in size and time, and to no place of our own network."""
+"""This module makes polite requests: by robots.txt, at a rate, of bounded size and time, and never into our network."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from training.collect.limits import Limits
 from training.collect.private import is_private
 from training.collect.sources import ERROR, Refusal
 
-#: What robots.txt files know us by (RFC 9309, 2.2.1).
+#: The product token that robots.txt files know us by (RFC 9309, 2.2.1).
 CRAWLER = "fer-export-collect"
 _HOPS = 5
 _ATTEMPTS = 3
-#: Seconds that we wait where a host asks for time; a host that asks for more is left alone.
+#: The most seconds that we wait where a host asks for time; a host that asks for more is left alone.
 _LONGEST_WAIT = 60.0
-#: HTTP status of a host that asks for time.
+#: The HTTP statuses of a host that asks for time.
 BUSY = {429, 503}
 
 
 def agent(contact: str) -> str:
-    """The User-Agent header: who asks, and whom to write to.
+    """Return the User-Agent header: who asks, and whom to write to.
 
     Raises:
         UsageError: the contact does not fit into a header.
@@ -44,7 +44,7 @@ def agent(contact: str) -> str:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: the last address of the redirects, the HTTP status, the body."""
+    """Hold what came back: the address after redirects, the HTTP status, the body."""
 
     address: str
     status: int
@@ -52,10 +52,11 @@ class Answer:
 
 
 class Web:
-    """One run's view of the web: it remembers each host's robots.txt and when it was last asked."""
+    """Make the requests of one run; remember each host's robots.txt and when it was last asked."""
 
     def __init__(self, limits: Limits, home: str, contact: str = "") -> None:
-        """
+        """Open a session without cookies and passwords.
+
         Args:
             limits: rate and timeout.
             home: the result page's address; the only host in a private network that may be asked.
@@ -75,7 +76,7 @@ class Web:
         self._session.auth = lambda request: request
 
     def permit(self, address: str) -> None:
-        """See that an address may be asked for, and wait until its host may be asked again.
+        """Check that an address may be fetched, and wait until its host may be asked again.
 
         Raises:
             Refusal: robots.txt forbids it, it leads into a private network, or it is not http(s).
@@ -93,7 +94,7 @@ class Web:
 
         Args:
             address: http or https.
-            most: bytes.
+            most: largest size in bytes.
 
         Raises:
             Refusal: see `training.collect.sources.VERDICTS`.
@@ -133,7 +134,7 @@ class Web:
             raise Refusal("private", f"{host} is in a private network", address=address)
 
     def _fetch_rules(self, origin: str) -> robots.Rules | Refusal:
-        """RFC 9309, 2.3.1: no such file allows all, a host that fails to answer allows nothing."""
+        """Fetch a host's rules: a missing file allows all, a host that fails to answer nothing (RFC 9309, 2.3.1)."""
 
         def permit(address: str) -> None:
             self._check_place(address)
@@ -150,11 +151,11 @@ class Web:
     def _follow(
         self, address: str, permit: Callable[[str], None], check: Callable[[requests.Response], None], most: int
     ) -> Answer:
-        """Answer of the last hop; its body holds at most a little over `most` bytes."""
+        """Follow redirects and return the last answer; its body holds at most a little over `most` bytes."""
         response = None
         try:
             for _ in range(_HOPS + 1):
-                # As it will be asked for, without "/../": else a rule for the place it leads to would not fit.
+                # Normalized as it will be requested, without "/../"; else the rule for the real path would not fit.
                 address = urllib3.util.parse_url(address).url
                 permit(address)
                 with self._ask(address) as response:
@@ -176,7 +177,7 @@ class Web:
             raise
 
     def _ask(self, address: str) -> requests.Response:
-        """One request, again after a while where the host says that it is busy."""
+        """Make one request, and repeat it after a while where the host says that it is busy."""
         for attempt in range(_ATTEMPTS):
             response = self._session.get(address, stream=True, allow_redirects=False, timeout=self.limits.timeout)
             if response.status_code not in BUSY or attempt == _ATTEMPTS - 1:
@@ -193,7 +194,7 @@ class Web:
         return response
 
     def _wait(self, address: str) -> None:
-        """Until the host may be asked; from then on it is left alone for a while."""
+        """Sleep until the host may be asked, and note when it may be asked next."""
         host = _host(address)
         time.sleep(max(0.0, self._free_at.get(host, 0.0) - time.monotonic()))
         self._free_at[host] = time.monotonic() + self._pauses.get(host, 1 / self.limits.rate)
@@ -204,7 +205,10 @@ class Web:
 
 
 def _read(response: requests.Response, most: int, deadline: float) -> bytes:
-    """The body; stops a little after `most` bytes. `read1` answers what is there, so a slow drip cannot hold us."""
+    """Read the body, and stop a little after `most` bytes.
+
+    `read1` returns what has arrived, so a host that sends one byte at a time cannot hold us past the deadline.
+    """
     body = bytearray()
     while len(body) <= most:
         if time.monotonic() > deadline:
@@ -226,7 +230,7 @@ def _origin(address: str) -> str:
 
 
 def _retry_after(text: str, otherwise: float) -> float:
-    """Seconds from a Retry-After header: a number or a date (RFC 9110, 10.2.3)."""
+    """Return the seconds of a Retry-After header, a number or a date (RFC 9110, 10.2.3); else `otherwise`."""
     if text.strip().isdecimal():
         return float(text)
     with suppress(TypeError, ValueError):
@@ -235,7 +239,7 @@ def _retry_after(text: str, otherwise: float) -> float:
 
 
 def _reason(error: BaseException) -> str:
-    """The innermost cause, which names the trouble best."""
+    """Return the message of the innermost cause, which names the trouble best."""
     while causes := [each for each in (getattr(error, "reason", None), *error.args) if isinstance(each, BaseException)]:
         error = causes[0]
     return first_line(error)[:200]

@@ -1,1 +1,1 @@
-"""Where the pictures and their labels come from."""
+"""This package reads pictures and their labels, checks them, and splits them."""

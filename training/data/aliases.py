@@ -1,4 +1,4 @@
-"""What data sets call the emotions, and the one name each has here."""
+"""This module maps the names that data sets give the emotions to the one name each has here."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ _ALIASES = {
     "fear": ("fearful", "afraid", "scared", "feared"),
     "happy": ("happiness", "joy", "joyful"),
     "sad": ("sadness", "saddened"),
-    # The misspelling is that of two copies of AffectNet that are widely passed on.
+    # The misspelling is in two widely used copies of AffectNet.
     "surprise": ("surprised", "surprising", "suprise"),
     "neutral": ("neutrality",),
     "contempt": ("contemptuous",),
 }
 _KNOWN = {alias: name for name, aliases in _ALIASES.items() for alias in (name, *aliases)}
 
-#: "0_angry", "3. Happy", "07-fear": a number, a separator, the name.
+#: Matches the number and separator in front of a name: "0_angry", "3. Happy", "07-fear".
 _NUMBER_BEFORE = re.compile(r"^\d+[\s_.\-]+")
-#: "happy1", "happy_2", "sad (3)".
+#: Matches the number behind a name: "happy1", "happy_2", "sad (3)".
 _NUMBER_AFTER = re.compile(r"[\s_.\-]*(\d+|\(\d+\))$")
 
 
 def canonical(name: str) -> str:
-    """The canonical name of a class.
+    """Return the canonical name of a class.
 
-    Case, space around it, a number in front ("0_angry") and a number behind ("happy1") do not
-    matter where an emotion is left over. A mere number is no emotion: data sets count them differently.
+    Case, surrounding space, a number in front ("0_angry") and a number behind ("happy1") are ignored where the rest
+    names an emotion. A mere number is no emotion, since data sets number them differently.
 
     Returns:
-        One of `CANONICAL`, or, for an unknown class, its own name in lower case.
+        One of `CANONICAL`; for an unknown class its own name in lower case.
     """
     plain = unicodedata.normalize("NFC", name).strip().lower()
     bare = _NUMBER_AFTER.sub("", _NUMBER_BEFORE.sub("", plain))
@@ -62,6 +62,6 @@ def matched(labels: Sequence[str], wanted: Sequence[str]) -> list[int] | None:
 
 
 def in_order(names: Iterable[str]) -> tuple[str, ...]:
-    """Canonical names without repetition: emotions in the order of `CANONICAL`, then the others by alphabet."""
+    """Order canonical names without repetition: emotions as in `CANONICAL`, then the others by alphabet."""
     there = set(names)
     return (*(name for name in CANONICAL if name in there), *sorted(there.difference(CANONICAL)))

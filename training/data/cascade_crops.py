@@ -1,9 +1,9 @@
-"""Small face pictures through the page's own detection and crop, with a cache of what the cascade found.
+"""This module sends small face pictures through the page's detection and crop, and caches what the cascade found.
 
 A 48×48 picture becomes a photo as a camera would deliver it: its edge pixels are repeated by a quarter of the side all
-around, then it is enlarged four times, bicubic. The cascade searches that photo with the page's settings and the
-largest face counts. Its landmarks are kept in the coordinates of the 48×48 picture, where pixel column j covers
-[j, j + 1], so that crops by any rule can be made of them.
+around, then it is enlarged four times, bicubic. The cascade searches that photo with the page's settings, and the
+largest face is used. Its landmarks are kept in the coordinates of the 48×48 picture, where pixel column j covers
+[j, j + 1], so that crops by any rule can be made from them.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from fer_export.faces.sampling import Affine, subsamples
 from fer_export.files import replacing
 from training.augment.warp import warp
 
-#: Of the side, all around, and times.
+#: The padding on each side, as a share of the picture's side; and how many times it is then enlarged.
 PADDING, ENLARGEMENT = 0.25, 4
-#: Part of the cache's key: to be raised when `fer_export.faces.cascade` or `photo` would find other landmarks.
+#: Part of the cache's key. Raise it when `fer_export.faces.cascade` or `photo` changes so that landmarks differ.
 VERSION = 1
-#: Pictures whose landmarks are written at once: what a run that is killed can lose.
+#: How many pictures' landmarks are written at once; a run that is killed loses at most these.
 CHUNK = 256
 
 _PAD = round(PADDING * SIZE)
@@ -50,21 +50,21 @@ Points = npt.NDArray[np.float32]
 
 
 def photo(picture: Tensor) -> Photo:
-    """A picture, uint8 [1, 48, 48], as the photo that the cascade searches: uint8 RGB [288, 288, 3]."""
+    """Turn a picture, uint8 [1, 48, 48], into the photo that the cascade searches: uint8 RGB [288, 288, 3]."""
     return np.repeat(_enlarged(picture)[..., None], 3, axis=2)
 
 
 def landmarks(
     pixels: Tensor, *, settings: Cascade = cascade.DEFAULT, progress: Callable[[int], object] | None = None
 ) -> Tensor:
-    """Where the cascade finds the five landmarks of the largest face in each picture.
+    """Find the five landmarks of the largest face in each picture with the cascade.
 
-    What was found once is read from `cache_folder()`, by the picture's bytes and the settings; what is new is written
-    there in chunks, so that a run that was stopped goes on. Several processes may fill it at a time.
+    Landmarks that were found before are read from `cache_folder()`, by the picture's bytes and the settings. New ones
+    are written there in chunks, so that a run that was stopped goes on. Several processes may fill it at once.
 
     Args:
         pixels: uint8 [N, 1, 48, 48].
-        settings: of the cascade, in pixels of the enlarged photo; the page's own as default.
+        settings: settings of the cascade, in pixels of the enlarged photo; the page's own by default.
         progress: called with the number of pictures that were just done.
 
     Returns:
@@ -72,7 +72,7 @@ def landmarks(
         pixels of the 48×48 picture; NaN where no face is found.
 
     Raises:
-        InvalidInputError: other pictures.
+        InvalidInputError: the pictures have another type or size.
     """
     _check(pixels)
     folder = _cache_path(settings)
@@ -97,22 +97,22 @@ def landmarks(
 
 
 def crops(pixels: Tensor, points: Tensor, rule: Crop, size: tuple[int, int] = (SIZE, SIZE)) -> Tensor:
-    """The crops that the deployed page would make of the pictures, rounded to bytes.
+    """Return the crops that the deployed page would make of the pictures, rounded to bytes.
 
-    By the rule "area-bilinear/1" in single precision and in batches, which is many times faster than
-    `fer_export.faces.align.crop` and off by a gray level at most, where its values round either way.
+    The rule "area-bilinear/1" is computed in single precision and in batches. That is many times faster than
+    `fer_export.faces.align.crop`, and differs by one gray level at most, where a value lies between two levels.
 
     Args:
         pixels: uint8 [N, 1, 48, 48].
-        points: of `landmarks`, float [N, 5, 2]; every row has a face.
-        rule: of the classifier's contract.
-        size: of its grid, height and width.
+        points: landmarks from `landmarks`, float [N, 5, 2]; every row must have a face.
+        rule: the crop rule of the classifier's contract.
+        size: height and width of its grid.
 
     Returns:
         uint8 [N, 1, *size].
 
     Raises:
-        InvalidInputError: other pictures, or a row without a face.
+        InvalidInputError: the pictures have another type or size, or a row has no face.
     """
     _check(pixels)
     if not points.isfinite().all():
@@ -124,7 +124,7 @@ def crops(pixels: Tensor, points: Tensor, rule: Crop, size: tuple[int, int] = (S
     affines = [_grid_to_photo(five, rule, height, width) for five in points.tolist()]
     steps = torch.tensor([subsamples(affine) for affine in affines], dtype=torch.long)
     result = torch.empty(len(pixels), 1, height, width, dtype=torch.uint8)
-    # All pictures of a batch are read at as many points, so those that need more come in batches of their own.
+    # All pictures of a batch are read with k×k points a pixel, so pictures are batched by the k that they need.
     for k in torch.unique(steps).tolist():
         for rows in torch.split((steps == k).nonzero()[:, 0], _BATCH):
             photos = torch.from_numpy(np.stack([_enlarged(pixels[row]) for row in rows.tolist()]))[:, None]
@@ -135,7 +135,7 @@ def crops(pixels: Tensor, points: Tensor, rule: Crop, size: tuple[int, int] = (S
 
 
 def _enlarged(picture: Tensor) -> npt.NDArray[np.uint8]:
-    """The photo's gray, [288, 288]."""
+    """Pad and enlarge a picture: gray uint8 [288, 288]."""
     padded = np.pad(picture[0].numpy(), _PAD, mode="edge")
     return np.asarray(Image.fromarray(padded).resize((_SIDE, _SIDE), Image.Resampling.BICUBIC))
 
@@ -143,12 +143,12 @@ def _enlarged(picture: Tensor) -> npt.NDArray[np.uint8]:
 def _grid_to_photo(points: Sequence[Sequence[float]], rule: Crop, height: int, width: int) -> Affine:
     a, b, c, d, e = (((x + _PAD) * ENLARGEMENT, (y + _PAD) * ENLARGEMENT) for x, y in points)
     low, high = float(_PAD * ENLARGEMENT), float((_PAD + SIZE) * ENLARGEMENT)
-    # The box counts only should all five points lie in one place: then the crop is the picture itself.
+    # The box is used only if all five points lie in one place; then the crop is the picture itself.
     return grid_to_photo(Face((low, low, high, high), landmarks=(a, b, c, d, e)), rule, height, width)
 
 
 def _from_middle(affine: Affine, height: int, width: int) -> Points:
-    """A map from the grid to the photo as `warp` wants it: float32 [3, 3], in the photo's pixels from its middle."""
+    """Return the map from grid to photo that `warp` takes: float32 [3, 3], in the photo's pixels from its middle."""
     grid = np.diag([width / _SIDE, height / _SIDE, 1.0])
     grid[:2, 2] = width / 2, height / 2
     whole = np.vstack([affine, [0.0, 0.0, 1.0]]) @ grid
@@ -157,7 +157,7 @@ def _from_middle(affine: Affine, height: int, width: int) -> Points:
 
 
 def _largest(whole: Photo, settings: Cascade) -> Points:
-    """Landmarks of the largest face, float32 [5, 2]; NaN without one."""
+    """Return the landmarks of the largest face, float32 [5, 2] in pixels of the picture; NaN where there is none."""
     faces = cascade.detect(whole, settings=settings)
     if not faces:
         return np.full((5, 2), np.nan, np.float32)
@@ -174,7 +174,7 @@ def _check(pixels: Tensor) -> None:
 
 
 def _cache_path(settings: Cascade) -> Path:
-    """A folder of its own for all that decides what is found."""
+    """Return the cache's folder, named after everything that decides which landmarks are found."""
     how = {
         "version": VERSION,
         "padding": PADDING,
@@ -187,7 +187,7 @@ def _cache_path(settings: Cascade) -> Path:
 
 
 def _read(folder: Path) -> dict[bytes, Points]:
-    """All chunks; a damaged one is as good as none."""
+    """Read all chunks, and pass over damaged ones."""
     known: dict[bytes, Points] = {}
     for path in sorted(folder.glob("[!.]*.npz")):
         try:
@@ -202,7 +202,7 @@ def _read(folder: Path) -> dict[bytes, Points]:
 
 
 def _keep(found: dict[bytes, Points], folder: Path) -> None:
-    """One more chunk, named after its pictures; where that cannot be, they are searched again next time."""
+    """Write one more chunk, named after its pictures; if that fails, warn, and the next run searches them again."""
     if not found:
         return
     keys = np.frombuffer(b"".join(found), np.uint8).reshape(-1, 32)

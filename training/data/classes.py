@@ -1,4 +1,4 @@
-"""Classes that are merged, and weights against classes that are rare."""
+"""This module merges classes, and computes weights that make up for rare ones."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ from training.data.faces import Faces
 
 
 def merge(faces: Faces, groups: Mapping[str, Sequence[str]]) -> Faces:
-    """Several classes as one: `merge(faces, {"angry": ["angry", "disgust"]})`.
+    """Merge several classes into one: `merge(faces, {"angry": ["angry", "disgust"]})`.
 
-    The labels follow in the order in which their first class stood; targets of merged classes are summed,
-    so a distribution of votes stays one.
+    A merged label stands where the first of its classes stood. Targets of merged classes are summed, so a
+    distribution of votes stays one.
 
     Args:
         faces: labelled pictures.
-        groups: new name → the classes that it takes the place of.
+        groups: new name → the classes that it replaces.
 
     Raises:
-        InvalidInputError: a class that is not there, that is named twice, or a new name that another
-            class already has.
+        InvalidInputError: a class does not exist or is named twice, or another class already has the new name.
     """
     known = ", ".join(faces.labels)
     renamed: dict[str, str] = {}
@@ -49,10 +48,10 @@ def merge(faces: Faces, groups: Mapping[str, Sequence[str]]) -> Faces:
 
 
 def class_weights(targets: Tensor, labels: Sequence[str] | None = None) -> Tensor:
-    """Weights for a loss: inverse frequency, float32 [classes], mean 1.
+    """Compute weights for a loss, the inverse frequency of each class: float32 [classes], mean 1.
 
     Args:
-        targets: float32 [N, classes], one-hot or distributions; a class has as many rows as its targets' sum.
+        targets: float32 [N, classes], one-hot or distributions; the sum of a class's targets counts as its rows.
         labels: names, for the error.
 
     Raises:
@@ -70,7 +69,7 @@ def class_weights(targets: Tensor, labels: Sequence[str] | None = None) -> Tenso
 
 
 def row_weights(targets: Tensor, labels: Sequence[str] | None = None) -> Tensor:
-    """Weights for a sampler that draws every class equally often: float32 [N]; 0 for a row without label.
+    """Compute weights for a sampler that draws every class equally often: float32 [N]; 0 for a row without label.
 
     Args:
         targets: float32 [N, classes].

@@ -1,4 +1,4 @@
-"""A picture of many small pictures, for looking at data."""
+"""This module draws a contact sheet, one picture of many small ones, for looking at data."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from fer_export.files import replacing
 _MARGIN, _GAP = 16, 8
 _TITLE, _TEXT = 17, 12
 _INK, _PALE, _PAPER = (20, 20, 20), (110, 110, 110), (255, 255, 255)
-#: The side of a cell, in pixels; smaller pictures are enlarged by whole numbers.
+#: The side of a cell, in pixels; pictures are resized to fit.
 _CELL = 72
 _NAME = 118
 
 
 @dataclass(frozen=True)
 class Row:
-    """Pictures beside each other.
+    """Hold one row of a contact sheet, pictures beside each other.
 
     Attributes:
-        name: what stands before them; may have two lines.
+        name: the text before them; it may have two lines.
         pictures: each uint8 [C, H, W].
         captions: a word below each, or none at all.
     """
@@ -37,7 +37,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Section:
-    """Rows under one title."""
+    """Hold the rows under one title."""
 
     title: str
     rows: Sequence[Row]
@@ -78,7 +78,7 @@ def _draw_row(sheet: Image.Image, draw: ImageDraw.ImageDraw, row: Row, top: int)
 
 
 def _fitted(picture: Tensor) -> Image.Image:
-    """The picture, RGB, as large as fits into a cell."""
+    """Resize a picture, as RGB, to the largest size that fits into a cell."""
     shown = Image.fromarray(picture.expand(3, -1, -1).permute(1, 2, 0).to(torch.uint8).contiguous().numpy())
     scale = _CELL / max(shown.size)
     size = tuple(max(1, round(side * scale)) for side in shown.size)
@@ -86,7 +86,7 @@ def _fitted(picture: Tensor) -> Image.Image:
 
 
 def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    """As much of the text as fits below a cell."""
+    """Cut a text so that it fits below a cell."""
     if font.getlength(text) <= _CELL:
         return text
     while text and font.getlength(text + "…") > _CELL:

@@ -1,4 +1,4 @@
-"""Pictures that are in a data set more than once: exactly, or nearly so."""
+"""This module finds pictures that are in a data set more than once, exactly or nearly so."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from training.data.faces import Faces
 THRESHOLD = 0.93
 #: The side of the pictures that are compared, and of the thumbnails that find candidates.
 _SIDE, _THUMBNAIL = 48, 12
-#: The least correlation of thumbnails. Lower, since a copy that is moved by a pixel loses more here.
+#: The least correlation of thumbnails. It is lower, since a copy that is moved by a pixel loses more here.
 _CANDIDATE = 0.88
 #: By how many pixels (of 48) a copy may be shifted.
 _SHIFT = 2
-#: Thumbnails in one product, and pairs that are confirmed at once.
+#: How many thumbnails are in one matrix product, and how many pairs are confirmed at once.
 _BLOCK, _PAIRS = 2048, 256
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two rows that show nearly the same picture.
+    """Hold two rows that show nearly the same picture.
 
     Attributes:
         first, second: row numbers, first < second.
         score: correlation of their pixels where they overlap, at the best shift, −1–1.
-        mirrored: the second is the first seen in a mirror.
+        mirrored: whether the second is the mirror image of the first.
     """
 
     first: int
@@ -46,7 +46,7 @@ class Pair:
 
 
 def exact_groups(faces: Faces) -> list[list[int]]:
-    """Rows with the same pixels, each group in order, groups by their first row; only groups of two or more."""
+    """Group the rows with the same pixels, two or more in each group, in the order of rows and of first rows."""
     groups: dict[bytes, list[int]] = defaultdict(list)
     for row, digest in enumerate(_digests(faces)):
         groups[digest].append(row)
@@ -54,12 +54,12 @@ def exact_groups(faces: Faces) -> list[list[int]]:
 
 
 def near_pairs(faces: Faces, threshold: float = THRESHOLD) -> list[Pair]:
-    """Pairs of rows that show nearly the same picture: mirrored, brighter, packed again, moved by a pixel.
+    """Find pairs of rows that show nearly the same picture: mirrored, brighter, compressed again, moved by a pixel.
 
     Candidates are found by the correlation of 12×12 thumbnails, all with all, and confirmed by that of the
-    48×48 pictures at the best of 25 shifts. Flat pictures resemble nothing. Of exact copies only the first
-    row takes part: `exact_groups` has the others. Of 3,000 FER2013 pictures moved by one pixel down and across
-    99.5 % are found; of those moved by two pixels 73 % (across) and 27 % (down and across).
+    48×48 pictures at the best of 25 shifts. Flat pictures are left out. Of exact copies only the first row takes
+    part; `exact_groups` gives the others. Of 3,000 FER2013 pictures moved by one pixel down and across 99.5 % are
+    found; of those moved by two pixels 73 % (across) and 27 % (down and across).
 
     Args:
         faces: pictures of any size; colour is compared as gray.
@@ -77,13 +77,13 @@ def near_pairs(faces: Faces, threshold: float = THRESHOLD) -> list[Pair]:
 
 
 def leaked(faces: Faces, train: str, check: str, near: bool = False) -> npt.NDArray[np.bool_]:
-    """A mask [N] of the rows of split `train` that copy a row of split `check`.
+    """Return a mask [N] of the rows of split `train` that copy a row of split `check`.
 
     Args:
         faces: pictures with their splits.
         train: Training, for instance.
         check: PublicTest, for instance.
-        near: also near copies.
+        near: count near copies too.
 
     Raises:
         InvalidInputError: a split has no row.
@@ -94,11 +94,11 @@ def leaked(faces: Faces, train: str, check: str, near: bool = False) -> npt.NDAr
 
 
 def copied(faces: Faces, others: Faces, near: bool = False) -> npt.NDArray[np.bool_]:
-    """A mask [N] of the rows of `faces` whose picture is also among `others`; nearly the same where `near`."""
+    """Return a mask [N] of the rows of `faces` whose picture is also in `others`, with `near` also nearly the same."""
     digests, there = _digests(faces), _digests(others)
     found = set(there)
     if near:
-        # Of exact copies one row stands for all: what is found of it holds for the rest of its group.
+        # One row of each exact group is compared; a match holds for all rows with the same pixels.
         rows = np.flatnonzero(_first_rows(digests) & ~flat(faces))
         other_rows = np.flatnonzero(_first_rows(there) & ~flat(others))
         pictures = _gray(faces.pixels[torch.from_numpy(rows)])
@@ -108,7 +108,7 @@ def copied(faces: Faces, others: Faces, near: bool = False) -> npt.NDArray[np.bo
 
 
 def flat(faces: Faces) -> npt.NDArray[np.bool_]:
-    """A mask [N] of pictures that show one colour only."""
+    """Return a mask [N] of the pictures that show one colour only."""
     rows = faces.pixels.flatten(2)
     same: npt.NDArray[np.bool_] = (rows == rows[:, :, :1]).all(2).all(1).numpy()
     return same
@@ -119,7 +119,7 @@ def _digests(faces: Faces) -> list[bytes]:
 
 
 def _first_rows(digests: list[bytes]) -> npt.NDArray[np.bool_]:
-    """The first row of each exact group, and every row that is in none."""
+    """Return a mask of the rows whose picture has not occurred before."""
     seen: set[bytes] = set()
     first = np.zeros(len(digests), bool)
     for row, digest in enumerate(digests):
@@ -129,7 +129,7 @@ def _first_rows(digests: list[bytes]) -> npt.NDArray[np.bool_]:
 
 
 def _gray(pixels: Tensor) -> Tensor:
-    """uint8 [N, C, H, W] → float32 [N, 48, 48], a block at a time."""
+    """Convert uint8 [N, C, H, W] to gray float32 [N, 48, 48], a block at a time to save memory."""
     gray = torch.empty(len(pixels), _SIDE, _SIDE)
     for start in range(0, len(pixels), _BLOCK):
         block = pixels[start : start + _BLOCK].float().mean(1, keepdim=True)
@@ -138,13 +138,13 @@ def _gray(pixels: Tensor) -> Tensor:
 
 
 def _normalised(pictures: Tensor) -> Tensor:
-    """[N, H, W] → [N, H × W] with mean 0 and length 1: what brightness and contrast leave as it was."""
+    """Flatten [N, H, W] to [N, H × W] with mean 0 and length 1, which removes brightness and contrast."""
     rows = pictures.flatten(1)
     return functional.normalize(rows - rows.mean(1, keepdim=True), dim=1)
 
 
 def _matches(pictures: Tensor, others: Tensor | None, threshold: float) -> Iterator[tuple[int, int, float, bool]]:
-    """Place in `pictures`, place in `others`, score, mirrored; among `pictures` themselves where `others` is None."""
+    """Yield matches as index in `pictures`, index in `others`, score, mirrored; None compares `pictures` themselves."""
     among = others is None
     thumbnails = _thumbnails(pictures)
     for mirrored in (False, True):
@@ -161,11 +161,11 @@ def _thumbnails(pictures: Tensor) -> Tensor:
 
 
 def _candidates(ones: Tensor, others: Tensor, among: bool) -> Iterator[tuple[Tensor, Tensor]]:
-    """Places of thumbnails that correlate, by one blocked product: int64 [K] and [K], K at most `_PAIRS`.
+    """Yield indices of thumbnails that correlate, by a blocked matrix product: int64 [K] and [K], K at most `_PAIRS`.
 
     Args:
         ones, others: normalised thumbnails.
-        among: both are of the same rows; only pairs whose first stands before the second.
+        among: both are of the same rows, so each pair is given once, the smaller index first.
     """
     for start in range(0, len(ones), _BLOCK):
         block = ones[start : start + _BLOCK]
@@ -179,12 +179,12 @@ def _candidates(ones: Tensor, others: Tensor, among: bool) -> Iterator[tuple[Ten
 
 
 def _scores(one: Tensor, other: Tensor) -> Tensor:
-    """Correlation of pictures [K, 48, 48] where they overlap, the best of all shifts, the same either way: [K]."""
+    """Correlate pictures [K, 48, 48] where they overlap and return the best of all shifts, symmetrically: [K]."""
     return torch.maximum(_within(one, other), _within(other, one))
 
 
 def _within(one: Tensor, other: Tensor) -> Tensor:
-    """The middle of `one` against every window of its size in `other`: [K]."""
+    """Correlate the middle of `one` with every window of its size in `other`, and return the best: [K]."""
     best = torch.full((len(one),), -1.0)
     inner = slice(_SHIFT, _SIDE - _SHIFT)
     middle = _normalised(one[:, inner, inner])

@@ -1,4 +1,4 @@
-"""Drawn faces: ovals with brows, eyes and a mouth set by emotion. They show the road, not the world.
+"""This module draws faces, ovals with brows, eyes and a mouth set by emotion, so that all steps run without data.
 
 A net trained on them knows no real face; its contract says so.
 """
@@ -21,11 +21,14 @@ _SCALE = 4  # drawn four times as large and reduced, for smooth edges
 
 @dataclass(frozen=True)
 class Look:
-    """What an emotion does to a face, in pixels of the 48×48 picture.
+    """Describe how an emotion changes a face, in pixels of the 48×48 picture.
 
     Attributes:
-        brow: height over the eye; tilt: how much lower its inner end lies.
-        eye: half the opening; corner: rise of the mouth's corners; mouth: its opening.
+        brow: height of the brow over the eye.
+        tilt: how much lower the brow's inner end lies.
+        eye: half the eye's opening.
+        corner: rise of the mouth's corners.
+        mouth: the mouth's opening.
     """
 
     brow: float
@@ -47,7 +50,7 @@ LABELS = tuple(LOOKS)
 
 
 def faces(count: int, seed: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """`count` drawn faces, uint8 [N, 48, 48], and their classes, int64 [N]. Same seed, same faces."""
+    """Draw faces, uint8 [N, 48, 48], and their classes, int64 [N]. The same seed gives the same faces."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, len(LABELS), count)
     pixels = np.stack([draw(LOOKS[LABELS[label]], rng) for label in labels])
@@ -56,7 +59,7 @@ def faces(count: int, seed: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.
 
 @cache
 def read(train: int = 4000, check: int = 500) -> Faces:
-    """Drawn faces as a data set: `train` rows of Training, `check` rows of PublicTest from another seed."""
+    """Return drawn faces as a data set: `train` rows of Training, `check` rows of PublicTest from another seed."""
     parts = [faces(train, seed=0), faces(check, seed=1)]
     classes = np.concatenate([labels for _, labels in parts])
     return Faces(
@@ -71,7 +74,7 @@ def read(train: int = 4000, check: int = 500) -> Faces:
 
 
 def draw(look: Look, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """One face, uint8 [48, 48], with a hand that trembles."""
+    """Draw one face with random small deviations: uint8 [48, 48]."""
 
     def near(value: float, spread: float) -> float:
         return (value + float(rng.normal(0, spread))) * _SCALE

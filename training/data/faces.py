@@ -1,4 +1,4 @@
-"""Labelled pictures in memory: what every reader answers and every later step takes."""
+"""This module defines labelled pictures in memory, which every reader returns and every later step takes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from torch import Tensor
 from fer_export.errors import InvalidInputError
 
 TRAINING, PUBLIC, PRIVATE = "Training", "PublicTest", "PrivateTest"
-#: All rows but those of PrivateTest, for pictures that a net was not trained on.
+#: Name of a split that holds all rows but those of PrivateTest, for pictures that a net was not trained on.
 ALL = "all"
 
 
 @dataclass(frozen=True)
 class Labelling:
-    """What another set of labels says of the same rows; fields as in `Faces`."""
+    """Hold another set of labels for the same rows; the fields are those of `Faces`."""
 
     name: str
     protocol: str
@@ -29,17 +29,17 @@ class Labelling:
 
 @dataclass(frozen=True)
 class Faces:
-    """Rows of one data set, in its order.
+    """Hold rows of one data set, in its order.
 
     Attributes:
-        name: what they are, for the contract.
-        protocol: how labels were made of what the file holds, for the contract.
+        name: name of the data set, for the contract.
+        protocol: how the labels were made from what the file holds, for the contract.
         labels: class names in order.
         pixels: uint8 [N, C, H, W]; C is 1 for gray, 3 for RGB.
         targets: float32 [N, classes]: one-hot or a distribution of votes; zeros where a row has no label.
         split: str [N]: Training, PublicTest or PrivateTest.
         where: N strings that lead back to the source: "fer2013.csv, row 7", "train/happy/3.jpg".
-        other: a second set of labels, where the rows have one.
+        other: a second set of labels; None where the rows have one set alone.
     """
 
     name: str
@@ -61,11 +61,11 @@ class Faces:
 
     @property
     def classes(self) -> Tensor:
-        """int64 [N]: the most likely class; -1 for a row without a label."""
+        """Return the most likely class of each row, int64 [N]; -1 for a row without a label."""
         return torch.where(self.targets.sum(1) > 0, self.targets.argmax(1), -1)
 
     def rows(self, mask: npt.NDArray[np.bool_]) -> Faces:
-        """Only the rows of a mask [N]."""
+        """Return only the rows that a mask [N] selects."""
         chosen = torch.from_numpy(np.ascontiguousarray(mask))
         where = tuple(place for place, kept in zip(self.where, mask, strict=True) if kept)
         other = self.other and replace(self.other, targets=self.other.targets[chosen])
@@ -79,17 +79,17 @@ class Faces:
         )
 
     def labelled(self) -> Faces:
-        """Only the rows that have a label, by either set if there are two."""
+        """Return only the rows that have a label, in either set if there are two."""
         there = self.targets.sum(1) > 0
         if self.other is not None:
             there |= self.other.targets.sum(1) > 0
         return self.rows(there.numpy())
 
     def joined(self, faces: Faces) -> Faces:
-        """The same rows with the labels of `faces` as their second set.
+        """Return the same rows with the labels of `faces` as their second set.
 
         Raises:
-            InvalidInputError: they are not the same rows.
+            InvalidInputError: `faces` does not hold the same rows.
         """
         if self.where != faces.where or not torch.equal(self.pixels, faces.pixels):
             raise InvalidInputError(
@@ -99,15 +99,15 @@ class Faces:
         return replace(self, other=Labelling(faces.name, faces.protocol, faces.labels, faces.targets))
 
     def by_other(self) -> Faces:
-        """The rows with the second set of labels in the place of the first."""
+        """Return the rows with the second set of labels in place of the first."""
         assert self.other is not None
         return replace(self, **vars(self.other), other=None)
 
     def of(self, split: str) -> Faces:
-        """Only the rows of one split.
+        """Return only the rows of one split.
 
         Raises:
-            InvalidInputError: there are none.
+            InvalidInputError: no row belongs to it.
         """
         mask = self.split == split
         if not mask.any():
@@ -116,14 +116,14 @@ class Faces:
         return self.rows(mask)
 
     def counts(self) -> Mapping[str, int]:
-        """Rows by label."""
+        """Count the rows of each label."""
         classes = self.classes
         found = torch.bincount(classes[classes >= 0], minlength=len(self.labels)).tolist()
         return dict(zip(self.labels, found, strict=True))
 
 
 def one_hot(classes: npt.NDArray[np.int64], count: int) -> Tensor:
-    """Classes [N], -1 for none → targets, float32 [N, count]."""
+    """Convert classes, int64 [N] with -1 for none, to one-hot targets, float32 [N, count]."""
     targets = np.zeros((len(classes), count), np.float32)
     there = classes >= 0
     targets[there, classes[there]] = 1

@@ -1,4 +1,4 @@
-"""FER2013 as labelled faces: seven classes, split by the file's own Usage (Goodfellow et al. 2013)."""
+"""This module reads FER2013 as labelled faces: seven classes, split by the file's Usage (Goodfellow et al. 2013)."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ HINT = f"fer2013.csv is in {fer2013.SOURCE}"
 
 
 def find(path: Path) -> Path:
-    """The FER2013 file in a folder, under one of the names it goes by; or the file itself.
+    """Find the FER2013 file in a folder, under any of its known names; a path of a file is returned as it is.
 
     Raises:
-        InvalidInputError: there is none.
+        InvalidInputError: there is no such file.
     """
     if path.is_file():
         return path
@@ -35,14 +35,14 @@ def read(path: Path, *, skip_bad: bool = False) -> Faces:
 
     Args:
         path: fer2013.csv, icml_face_data.csv or train.csv, plain or packed; or the folder that holds one.
-        skip_bad: leave out rows that do not hold, with a `SkippedWarning` for each.
+        skip_bad: leave out invalid rows, with a `SkippedWarning` for each.
 
     Returns:
         Pictures uint8 [N, 1, 48, 48], one-hot targets [N, 7]; rows of a file without the column
         `emotion` have no label, rows of one without `Usage` are Training.
 
     Raises:
-        InvalidInputError: no such file, or a row does not hold; the error names file and row.
+        InvalidInputError: no such file, or a row is invalid; the error names file and row.
     """
     path = find(path)
     rows = fer2013.read(path, skip_bad=skip_bad)
@@ -59,5 +59,5 @@ def read(path: Path, *, skip_bad: bool = False) -> Faces:
 
 
 def places(path: Path, count: int) -> tuple[str, ...]:
-    """Where each row comes from; the first after the header is row 1."""
+    """Say where each row comes from; the first after the header is row 1."""
     return tuple(f"{path.name}, row {number}" for number in range(1, count + 1))

@@ -1,4 +1,4 @@
-"""FER+: ten people's votes on each FER2013 picture (Barsoum et al. 2016, https://arxiv.org/abs/1608.01041).
+"""This module reads FER+, ten people's votes on each FER2013 picture (Barsoum et al. 2016, arXiv:1608.01041).
 
 The votes are joined to FER2013 **by row position**: `Image name` is not the row number and repeats.
 """
@@ -19,7 +19,7 @@ from training.data.fer2013 import find, places
 
 #: The eight emotions in the order of the file's columns.
 LABELS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
-#: How votes become targets → what the contract says of it.
+#: Protocol by which votes become targets → what the contract says of it.
 PROTOCOLS = {
     "majority": "FER+ majority: single votes dropped, more than half of what is left, neither unknown nor NF",
     "argmax": "FER+ argmax: the class with most votes, the first of the file's order on ties, neither unknown nor NF",
@@ -31,20 +31,20 @@ Votes = npt.NDArray[np.int64]
 
 
 def faces(path: Path, protocol: str, votes: Path | None = None, *, skip_bad: bool = False) -> Faces:
-    """FER2013's pictures with FER+ targets.
+    """Read FER2013's pictures with FER+ targets.
 
     Args:
         path: FER2013's file, or the folder that holds it.
         protocol: `majority` or `argmax`, one-hot; or `soft`, a distribution.
         votes: fer2013new.csv; beside the pictures' file where None.
-        skip_bad: leave out pictures that do not hold, with a `SkippedWarning` for each.
+        skip_bad: leave out invalid pictures, with a `SkippedWarning` for each.
 
     Returns:
         All rows of the pictures' file: uint8 [N, 1, 48, 48], targets float32 [N, 8]. Where the protocol
         finds no label the target is zeros: `Faces.labelled` drops those.
 
     Raises:
-        InvalidInputError: an unknown protocol, a file that does not hold, or files whose rows are not the same.
+        InvalidInputError: the protocol is unknown, a file is invalid, or the two files do not have the same rows.
     """
     if protocol not in PROTOCOLS:
         raise InvalidInputError(f"FER+ has no protocol {protocol!r}", hint=f"there is: {', '.join(PROTOCOLS)}")
@@ -78,10 +78,10 @@ def faces(path: Path, protocol: str, votes: Path | None = None, *, skip_bad: boo
 
 
 def read_votes(path: Path) -> Votes:
-    """The votes, int64 [N, 10]: the eight emotions, then unknown and not-a-face.
+    """Read the votes, int64 [N, 10]: the eight emotions, then unknown and not-a-face.
 
     Raises:
-        InvalidInputError: the file is missing, lacks a column, or a row does not hold.
+        InvalidInputError: the file is missing, lacks a column, or has an invalid row.
     """
     if not path.is_file():
         raise InvalidInputError(
@@ -114,13 +114,13 @@ def _votes(row: dict[str, str], place: str) -> list[int]:
 
 
 def _read_usage(path: Path) -> list[str]:
-    """The column Usage; empty where there is none."""
+    """Read the column Usage; the list is empty where there is none."""
     with path.open(newline="", encoding="utf-8-sig") as text:
         return [row["Usage"].strip() for row in csv.DictReader(text) if row.get("Usage")]
 
 
 def _same_order(pictures: npt.NDArray[np.str_], votes: list[str], path: Path, votes_path: Path) -> None:
-    """Both files say what each row is for: where they differ, the join by position is wrong."""
+    """Refuse files whose Usage differs in a row, since a join by position would then be wrong."""
     for number, (one, other) in enumerate(zip(pictures.tolist(), votes, strict=False), 1):
         # A row that was skipped has no Usage.
         if one and one != other:
@@ -131,12 +131,12 @@ def _same_order(pictures: npt.NDArray[np.str_], votes: list[str], path: Path, vo
 
 
 def without_single_votes(votes: Votes) -> Votes:
-    """The votes with every class that got only one vote set to none, as Microsoft's script does."""
+    """Drop single votes: set every class that got only one vote to 0, as Microsoft's script does."""
     return np.where(votes <= 1, 0, votes)
 
 
 def majority(votes: Votes) -> npt.NDArray[np.int64]:
-    """Microsoft's majority protocol: the class, int64 [N], or -1 where there is none.
+    """Return each row's class by Microsoft's majority protocol: int64 [N], -1 where there is none.
 
     Single votes are dropped; the top class must have more than half of what is left and must not be
     unknown or NF.
@@ -148,17 +148,17 @@ def majority(votes: Votes) -> npt.NDArray[np.int64]:
 
 
 def argmax(votes: Votes) -> npt.NDArray[np.int64]:
-    """Plain argmax: the class with most votes, int64 [N], or -1 where unknown or NF has most.
+    """Return the class with most votes: int64 [N], -1 where unknown or NF has most.
 
-    Single votes count. Of classes with as many votes the first in the file's order wins, so an emotion
-    wins over unknown and NF, and neutral over any other emotion. A row without votes has no class.
+    Single votes count. On a tie the first class in the file's order wins, so an emotion wins over unknown
+    and NF, and neutral over any other emotion. A row without votes has no class.
     """
     top = votes.argmax(1)
     return np.where((top < len(LABELS)) & (votes.max(1) > 0), top, -1)
 
 
 def soft(votes: Votes) -> npt.NDArray[np.float32]:
-    """The distribution of votes over the eight emotions, float32 [N, 8]; a row of zeros where none.
+    """Return the distribution of votes over the eight emotions, float32 [N, 8]; a row of zeros where there is none.
 
     Single votes are dropped. A row whose top class is unknown or NF has no distribution.
     """

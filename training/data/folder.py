@@ -1,4 +1,4 @@
-"""Pictures in folders by class: `train/<class>/*` with `test/<class>/*` or without, or just `<class>/*`."""
+"""This module reads folders by class: `train/<class>/*` with or without `test/<class>/*`, or just `<class>/*`."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def read(
 
     Args:
         folder: the folder.
-        size: of the pictures that come out, in pixels.
+        size: side of the pictures that come out, in pixels.
         channels: 1 for gray by ITU-R BT.601, 3 for RGB.
-        share: of the pictures held out where there is no validation folder, 0 ≤ share < 1.
-        seed: of that choice.
+        share: share of the pictures held out where there is no validation folder, 0 ≤ share < 1.
+        seed: seed of that choice.
         skip_bad: leave out pictures that cannot be read, with a `SkippedWarning` for each.
         progress: called with (done, all) after each picture.
 
@@ -65,7 +65,7 @@ def read(
     Raises:
         InvalidInputError: not a folder, no class, an empty class, a class that is not in train, or a
             picture that cannot be read; it names the folder or file.
-        UsageError: a setting out of its range.
+        UsageError: a setting is out of its range.
     """
     pictures.check_settings(size, channels, share)
     files = _files(folder)
@@ -73,7 +73,7 @@ def read(
     kept: list[_File] = []
     keys: list[bytes] = []
     bad: list[InvalidInputError] = []
-    # Closed at once on an error, so that no thread goes on reading what nobody waits for.
+    # Closing it on an error stops the threads from reading pictures that nobody will use.
     with closing(_pictures(files, size, channels)) as answers:
         for done, (file, answer) in enumerate(zip(files, answers, strict=True), 1):
             if isinstance(answer, InvalidInputError):
@@ -148,7 +148,7 @@ def _classes(folder: Path, split: str) -> list[_File]:
 
 
 def _pictures(files: Sequence[_File], size: int, channels: int) -> Generator[tuple[Pixels, bytes] | InvalidInputError]:
-    """Pixels [channels, size, size] and fingerprint of each file in order, or why it cannot be read."""
+    """Yield each file's pixels [channels, size, size] and fingerprint in order, or why it cannot be read."""
 
     def one(file: _File) -> tuple[Pixels, bytes] | InvalidInputError:
         try:

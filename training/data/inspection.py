@@ -1,4 +1,4 @@
-"""What a data set holds, before it is trusted: counts, copies, conflicts and flat pictures."""
+"""This module inspects a data set before it is trusted: counts, copies, conflicting labels and flat pictures."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _ORDER = {name: index for index, name in enumerate((TRAINING, PUBLIC, PRIVATE))}
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was found.
+    """Hold what an inspection found.
 
     Attributes:
-        name, protocol: of the data set.
+        name, protocol: those of the data set.
         counts: split → label → rows; rows without a label are under "none".
         exact: groups of rows with the same pixels, of two and more rows each.
         near: pairs of nearly the same picture, exact copies counted once.
@@ -43,7 +43,7 @@ class Inspection:
     leaks: dict[str, int]
 
     def record(self, faces: Faces) -> dict[str, Any]:
-        """For JSON: rows by where they come from."""
+        """Return the findings for JSON, with rows named by where they come from."""
         return {
             "data": self.name,
             "protocol": self.protocol,
@@ -77,11 +77,11 @@ class Inspection:
 
 
 def inspect(faces: Faces, *, near: bool = True) -> Inspection:
-    """Look at every row.
+    """Inspect every row.
 
     Args:
         faces: all splits together.
-        near: look for near copies too, some 15 s for FER2013.
+        near: look for near copies too, which takes about 15 s for FER2013.
     """
     exact = copies.exact_groups(faces)
     pairs = copies.near_pairs(faces) if near else []
@@ -100,7 +100,7 @@ def inspect(faces: Faces, *, near: bool = True) -> Inspection:
 
 
 def label_of(faces: Faces, row: int) -> str:
-    """The label of a row; "none" where it has none."""
+    """Return the label of a row; "none" where it has none."""
     chosen = int(faces.classes[row])
     return faces.labels[chosen] if chosen >= 0 else "none"
 
@@ -115,7 +115,7 @@ def _counts(faces: Faces) -> dict[str, dict[str, int]]:
 
 
 def _by_split(faces: Faces, groups: list[list[int]]) -> dict[str, int]:
-    """Rows that have a copy in the same split, and rows of the later split that have one in the earlier."""
+    """Count rows that have a copy in the same split, and rows of a later split that have one in an earlier."""
     across: dict[tuple[str, str], set[int]] = {}
     within: dict[str, set[int]] = {}
     for group in groups:
@@ -138,12 +138,12 @@ def _by_split(faces: Faces, groups: list[list[int]]) -> dict[str, int]:
 
 
 def _leaks(faces: Faces, exact: list[list[int]], pairs: list[Pair]) -> dict[str, int]:
-    """Rows of each split with an exact or a near copy in another one."""
+    """Count the rows of each split that have an exact or a near copy in another one."""
     alike: dict[int, set[int]] = {}
     for rows in [*exact, *([pair.first, pair.second] for pair in pairs)]:
         for row in rows:
             alike.setdefault(row, set()).update(rows)
-    # A near copy is a pair of first rows: what one is like, all its exact copies are like.
+    # Near pairs name only the first row of each exact group, so its matches are given to the whole group.
     for group in exact:
         everything = set().union(*(alike[row] for row in group))
         for row in everything - set(group):

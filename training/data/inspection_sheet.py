@@ -1,4 +1,4 @@
-"""The contact sheet of an inspection."""
+"""This module draws the contact sheet of an inspection."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from training.data.contact_sheet import Row, Section
 from training.data.faces import Faces
 from training.data.inspection import Inspection, label_of
 
-#: Pictures of each class, and rows of pairs, that are shown.
+#: How many pictures of each class are shown; how many rows of pairs; and how many pictures are in such a row.
 _EACH, _PAIRS, _BESIDE = 10, 4, 10
 
 
 def write(faces: Faces, found: Inspection, path: Path) -> None:
-    """Some pictures of each class, copies with other labels, near copies, and flat pictures.
+    """Draw some pictures of each class, copies with other labels, near copies, and flat pictures.
 
-    The sheet holds pictures of the data set: their terms go with it.
+    The sheet holds pictures of the data set, so the terms of the data set apply to it.
 
     Raises:
         InvalidInputError: the file cannot be written.
     """
     conflicting = [row for group in found.conflicts for row in _two_labels(faces, group)]
-    # The least alike first: they show what is still called a copy.
+    # The least alike pairs come first, because they show where the limit lies.
     near = [row for pair in sorted(found.near, key=lambda pair: pair.score) for row in (pair.first, pair.second)]
     contact_sheet.write(
         [
@@ -39,13 +39,13 @@ def write(faces: Faces, found: Inspection, path: Path) -> None:
 
 def _class(faces: Faces, label: str) -> Row:
     rows = torch.nonzero(faces.classes == faces.labels.index(label))[:, 0]
-    # Evenly over the whole set, so that the first pages do not stand for all.
+    # Rows are taken evenly over the whole set, since its first rows may not be typical.
     chosen = rows[torch.linspace(0, max(len(rows) - 1, 0), min(_EACH, len(rows))).long()] if len(rows) else rows
     return Row(f"{label}\n{len(rows):,} rows", [faces.pixels[row] for row in chosen.tolist()])
 
 
 def _two_labels(faces: Faces, group: list[int]) -> list[int]:
-    """The first rows of two of the labels of a group."""
+    """Return the first row of each of two labels of a group."""
     firsts = {label_of(faces, row): row for row in reversed(group)}
     firsts.pop("none", None)
     return sorted(firsts.values())[:2]

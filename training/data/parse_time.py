@@ -1,4 +1,4 @@
-"""How long FER2013 takes to read: our reader, its cache, and pandas, side by side in one run."""
+"""This module times how long FER2013 takes to read, with our reader, its cache, and pandas, in one run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds, each measured once after the others in the same run; `unpack` is a part of `parse` and `pandas`."""
+    """Hold times in seconds, each measured once in the same run; `unpack` is a part of `parse` and `pandas`."""
 
     file: str
     rows: int
@@ -31,7 +31,7 @@ class Times:
     pandas: float
 
     def record(self) -> dict[str, Any]:
-        """For JSON, with the ratios."""
+        """Return the times and their ratios, for JSON."""
         return {
             **asdict(self),
             "pandas_to_parse": self.pandas / self.parse,
@@ -39,7 +39,7 @@ class Times:
         }
 
     def lines(self) -> list[str]:
-        """For people."""
+        """Return the times as lines of text."""
         return [
             f"{self.file}, {self.rows:,} rows",
             f"  unpacking alone           {self.unpack:6.2f} s",
@@ -52,11 +52,11 @@ class Times:
 
 
 def measure(path: Path) -> Times:
-    """Read the file by every way, and check that all give the same pixels.
+    """Read the file in every way, and check that all give the same pixels.
 
     Raises:
         ModuleNotFoundError: pandas is not installed.
-        InvalidInputError: the file does not hold, or pandas reads something else.
+        InvalidInputError: the file is invalid, or pandas reads other pixels.
     """
     import pandas
 

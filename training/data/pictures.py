@@ -1,4 +1,4 @@
-"""What the readers of pictures share: finding, squaring, cropping, and splitting them by what they show."""
+"""This module holds what the readers of pictures share: finding, squaring, cropping, and splitting by content."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def find(folder: Path) -> list[Path]:
-    """All pictures in a folder and below, by suffix (`SUFFIXES`), sorted; hidden ones are left alone."""
+    """Find all pictures in a folder and below, by suffix (`SUFFIXES`), sorted; hidden ones are left out."""
     return sorted(
         path
         for path in folder.rglob("*")
@@ -41,13 +41,13 @@ def find(folder: Path) -> list[Path]:
 
 
 def hidden(path: Path) -> bool:
-    """Whether a part of a path, relative to the folder that is read, hides it: ".idea", "__MACOSX"."""
+    """Return whether a part of a path, relative to the folder that is read, hides it: ".idea", "__MACOSX"."""
     # __MACOSX is what macOS adds to the archives it makes.
     return any(part.startswith((".", "__MACOSX")) for part in path.parts)
 
 
 def centre(photo: Photo) -> Photo:
-    """The centre square, uint8 [S, S, 3]; an odd pixel too many stays out on the right or below."""
+    """Cut out the centre square, uint8 [S, S, 3]; an odd pixel is dropped on the right or below."""
     height, width = photo.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
@@ -55,15 +55,15 @@ def centre(photo: Photo) -> Photo:
 
 
 def resize(photo: Photo, size: int, channels: int) -> Pixels:
-    """A picture on a grid of size×size.
+    """Resize a picture to size×size.
 
     Gray is ITU-R BT.601 luma, rounded. Pillow's bilinear filter widens with the reduction, so that
     nothing aliases, and it does not ring; of Pillow's filters it is the nearest to the sampling rule
-    of deployed crops. A gray picture that has the size already comes out as it is.
+    of deployed crops. A gray picture that already has the size is not changed.
 
     Args:
-        photo: uint8 RGB [H, W, 3]; what is not square is squeezed, so take its `centre` first.
-        size: of the grid, in pixels.
+        photo: uint8 RGB [H, W, 3]; a photo that is not square is squeezed, so take its `centre` first.
+        size: side of the result, in pixels.
         channels: 1 for gray, 3 for RGB.
 
     Returns:
@@ -75,43 +75,43 @@ def resize(photo: Photo, size: int, channels: int) -> Pixels:
 
 
 def fingerprint(photo: Photo) -> bytes:
-    """A hash of what a picture shows: SHA-256 of its pixels as 48×48 gray.
+    """Hash what a picture shows: SHA-256 of its pixels as 48×48 gray.
 
-    The same for copies under other names, in other lossless formats, and for gray copies of colour
-    pictures, and the same whatever size is read. A copy that was compressed anew has another one.
+    The hash is the same for copies under other names, in other lossless formats, and for gray copies of colour
+    pictures, and does not depend on the size that is read. A copy that was compressed again has another one.
     """
     return hashlib.sha256(resize(photo, 48, 1).tobytes()).digest()
 
 
 def crop_rule(size: int) -> Crop:
-    """The deployed crop for a grid of size×size: MTCNN's mean landmarks on FER2013, scaled."""
+    """Return the deployed crop rule for a grid of size×size: MTCNN's mean landmarks on FER2013, scaled."""
     scale = size / 48
     points: list[Point] = [(x * scale, y * scale) for x, y in TEMPLATE_48]
     return Crop(template=(points[0], points[1], points[2], points[3], points[4]))
 
 
 def crop_face(photo: Photo, face: Face, size: int, channels: int) -> Pixels:
-    """One face of a photo with the geometry and sampling of deployed crops, rounded.
+    """Crop one face of a photo with the geometry and sampling of deployed crops, rounded to bytes.
 
-    By its landmarks where it has them, or else the square around its box.
+    It is aligned by its landmarks where it has them; otherwise the square around its box is cut out.
 
     Args:
         photo: uint8 RGB [H, W, 3].
-        face: in the photo's pixels.
-        size, channels: of the crop.
+        face: box and landmarks in the photo's pixels.
+        size, channels: those of the crop.
 
     Returns:
         uint8 [channels, size, size].
 
     Raises:
-        InvalidInputError: not a photo, or a face without any extent.
+        InvalidInputError: `photo` is no photo, or the face has no extent.
     """
     values = sample(photo, grid_to_photo(face, crop_rule(size), size, size), size, size, gray=channels == 1)
     return np.ascontiguousarray(values.round().clip(0, 255).astype(np.uint8).transpose(2, 0, 1))
 
 
 def check_settings(size: int, channels: int, share: float) -> None:
-    """Refuse settings that no reader can carry out.
+    """Refuse settings that no reader supports.
 
     Raises:
         UsageError: size under 8 or over 1024, channels other than 1 and 3, a share outside [0, 1).
@@ -125,9 +125,9 @@ def check_settings(size: int, channels: int, share: float) -> None:
 
 
 def given_splits(names: Iterable[str]) -> dict[str, str]:
-    """Which of the names of folders or lists stand for a split: "train" → Training, "val" → PublicTest.
+    """Map the names of folders or lists that stand for a split: "train" → Training, "val" → PublicTest.
 
-    "test" alone is PublicTest. Beside a validation part it is PrivateTest: for the final look.
+    "test" alone is PublicTest. Beside a validation part it is PrivateTest, for the final measurement.
     """
     lower = {name: name.lower() for name in names}
     test = PRIVATE if set(lower.values()) & set(_VALIDATION) else PUBLIC
@@ -141,18 +141,18 @@ def given_splits(names: Iterable[str]) -> dict[str, str]:
 
 
 def hold_out(keys: Sequence[bytes], classes: npt.NDArray[np.int64], share: float, seed: int) -> npt.NDArray[np.bool_]:
-    """Which rows are held out for validation, decided by content alone.
+    """Choose the rows that are held out for validation by their content alone.
 
-    Rows with the same key are one group and go to one side, whatever their classes. Groups are put in
-    order by the SHA-256 of seed and key, and the first `share` of each class is held out: at least one
+    Rows with the same key are one group and go to one side, whatever their classes. Groups are sorted
+    by the SHA-256 of seed and key, and the first `share` of each class is held out: at least one
     where a class has two, never all. A group of several classes counts for its rarest one. File names
-    and the order of rows play no part.
+    and the order of rows do not matter.
 
     Args:
         keys: N hashes of content, see `fingerprint`.
         classes: int64 [N].
-        share: 0 ≤ share < 1.
-        seed: another seed, another choice.
+        share: share of the groups, 0 ≤ share < 1.
+        seed: seed of the choice.
 
     Returns:
         bool [N].
@@ -176,11 +176,11 @@ def complete_split(
     """Hold a share of the Training rows out as PublicTest, in place, where the data has no such part of its own.
 
     Args:
-        split: str [N], wide enough for the names of splits.
+        split: str [N], wide enough for the names of splits; it is changed.
         keys, classes, share, seed: as for `hold_out`.
 
     Returns:
-        How validation rows came about, for the protocol.
+        How the validation rows were chosen, in words, for the protocol.
     """
     if PUBLIC in split or TRAINING not in split:
         return "as the data set says"
@@ -195,7 +195,7 @@ def require_folder(folder: Path) -> None:
     """Refuse what is not a folder.
 
     Raises:
-        InvalidInputError: it is a file, or is not there.
+        InvalidInputError: the path is a file, or does not exist.
     """
     if not folder.is_dir():
         raise InvalidInputError(

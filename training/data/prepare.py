@@ -1,10 +1,10 @@
-"""Wild photos → aligned crops of their faces, with a record of where each comes from.
+"""This module turns photos into aligned crops of their faces, and records where each crop comes from.
 
 The faces are found by facenet-pytorch's MTCNN (`fer_export.faces.cascade`) and cut with the geometry
-and sampling of deployed crops, so that a net learns from what it will be shown.
+and sampling of deployed crops, so that a net is trained on pictures like those it will be shown.
 
-`provenance.csv` is the memory of a run. A photo is done when all its rows are there, and its rows are
-written after its crops: a run that was stopped at any moment goes on with the photo it was at.
+`provenance.csv` records how far a run has come. A photo is done when all its rows are there, and its rows are
+written after its crops, so a run that was stopped at any moment goes on with the photo it was at.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ COLUMNS = (
     *("width", "height"),
 )
 Row = dict[str, str]
-#: Crops on the contact sheet, about, and how many in a line.
+#: About how many crops the contact sheet shows, and how many of them in a line.
 _SHOWN, _ACROSS = 240, 12
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides the crops. `size` in pixels; `min_face` in pixels of the photo; `min_score` 0–1."""
+    """Hold what decides the crops: `size` in pixels; `min_face` in pixels of the photo; `min_score` 0–1."""
 
     size: int = 48
     color: Literal["gray", "rgb"] = "gray"
@@ -58,12 +58,14 @@ class Settings:
 
 @dataclass
 class Summary:
-    """What the output folder holds after a run, and what this run did.
+    """Summarize what the output folder holds after a run, and what this run did.
 
     Attributes:
-        photos: how many were found; done_before: how many of them an earlier run had done.
+        photos: how many photos were found.
+        done_before: how many of them an earlier run had done.
         faces: crops of these photos, of all runs.
-        without_face: the photos without a face; skipped: photos that could not be read, with the reason.
+        without_face: the photos without a face.
+        skipped: the reason for each photo that could not be read.
         gone: crops whose photo was moved or deleted since; they are kept.
     """
 
@@ -89,21 +91,21 @@ def prepare(
     `photos/happy/x.jpg` → `output/happy/x-0.png`, x-1.png …, the largest face first, lossless. Where
     two photos of a folder differ only in their ending, the second is `x.png-0.png`.
 
-    A photo that is recorded with the same SHA-256 is not looked at again, with a face or without; crops
-    that were deleted since then stay deleted. A photo that changed is cropped anew.
+    A photo that is recorded with the same SHA-256 is not searched again, with a face or without; crops
+    that were deleted since then stay deleted. A photo that changed is cropped again.
 
     Args:
-        photos: a folder, with subfolders or without; the output folder inside it is passed over.
+        photos: a folder, with subfolders or without; an output folder inside it is skipped.
         output: a new folder, an empty one, or that of an earlier run.
-        settings: the defaults without.
+        settings: how to crop; the defaults where None.
         skip_bad: list photos that cannot be read and go on.
-        force: remove the crops of an earlier run with other settings and begin anew.
+        force: remove the crops of an earlier run with other settings and start again.
         progress: called with (done, all) after each photo.
 
     Raises:
-        InvalidInputError: no photos, a photo that cannot be read, a folder that is not one of ours, a
-            damaged record, or a place that cannot be written.
-        UsageError: other settings than those of the earlier run, or settings out of range.
+        InvalidInputError: there are no photos, a photo cannot be read, the output folder is not one of ours, its
+            record is damaged, or it cannot be written.
+        UsageError: the settings are not those of the earlier run, or out of range.
     """
     settings = settings or Settings()
     _check(settings)
@@ -114,7 +116,7 @@ def prepare(
     paths = [path for path in pictures.find(photos) if not path.resolve().is_relative_to(inside)]
     if not paths:
         raise InvalidInputError(f"{photos} holds no photo", hint=pictures.READ)
-    # Relative, so that both folders can move together.
+    # The path is relative, so that both folders can be moved together.
     record = _open(output, {"photos": os.path.relpath(photos, output), **asdict(settings)}, force)
     summary = Summary(photos=len(paths))
     for done, path in enumerate(paths, 1):
@@ -151,7 +153,7 @@ def _check(settings: Settings) -> None:
 def _photo(
     path: Path, source: str, output: Path, settings: Settings, record: dict[str, list[Row]], summary: Summary
 ) -> list[Row]:
-    """The rows of one photo, from the record or new ones, which then are in the record."""
+    """Return the rows of one photo from the record, or crop it and add its rows to the record."""
     try:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
@@ -164,7 +166,7 @@ def _photo(
     found = detect(photo, settings=Cascade(stage="pnet", min_face=settings.min_face))
     faces = [face for face in found if face.score >= settings.min_score]
     if old is not None:
-        # It changed: a photo that now has fewer faces leaves no crop behind.
+        # The photo changed. Its old crops go, since it may now have fewer faces.
         _remove(output, old)
         del record[source]
         _rewrite(output, record)
@@ -186,8 +188,8 @@ def _photo(
 
 
 def _name(source: str, digest: str, record: dict[str, list[Row]]) -> str:
-    """The crops' name without number and ending, one that no other photo's crops have."""
-    # Compared without case, since two names that differ in case alone are one file on some systems.
+    """Return the crops' name without number and ending, one that no other photo's crops have."""
+    # Names are compared without case, since two that differ in case alone are one file on some systems.
     taken = {row["crop"].rpartition("-")[0].lower() for rows in record.values() for row in rows}
     path = Path(source)
     for name in (path.stem, path.name):
@@ -220,7 +222,7 @@ def _lines(rows: Iterable[Row]) -> str:
 
 
 def _open(output: Path, settings: dict[str, object], force: bool) -> dict[str, list[Row]]:
-    """The record of an earlier run, rows by source, or a new one."""
+    """Open the record of an earlier run, or start a new one: rows by source."""
     memory, provenance = output / SETTINGS, output / PROVENANCE
     if output.exists() and not output.is_dir():
         raise InvalidInputError(f"{output} is a file, and a folder is to be written there")
@@ -235,8 +237,8 @@ def _open(output: Path, settings: dict[str, object], force: bool) -> dict[str, l
                 f"{output} was made with {', '.join(other) or 'settings that a forced run did not get to replace'}",
                 hint="choose another folder with -o, or --force to remove its crops and begin anew",
             )
-        # Until everything is gone the folder fits no settings, so that a run that is stopped here
-        # leaves nothing that could be taken for done.
+        # Empty settings match no run, so if this run is stopped before all old crops are gone, the next one
+        # does not take them for its own.
         _write_settings(memory, {})
         for rows in _read(output).values():
             _remove(output, rows)
@@ -274,7 +276,7 @@ def _settings(memory: Path) -> dict[str, object]:
 
 
 def _read(output: Path) -> dict[str, list[Row]]:
-    """The finished photos of the record; what an interrupt cut off is taken out of the file."""
+    """Read the finished photos of the record, and remove from the file what an interrupted run left unfinished."""
     path = output / PROVENANCE
     if not path.is_file():
         _rewrite(output, {})
@@ -302,7 +304,7 @@ def _read(output: Path) -> dict[str, list[Row]]:
 
 
 def _inside(crop: str) -> bool:
-    """Crops of the record may be deleted, so none may lie elsewhere."""
+    """Return whether a crop's path stays inside the folder; crops named in the record may be deleted."""
     path = Path(crop)
     return not path.is_absolute() and ".." not in path.parts and (not crop or path.suffix == ".png")
 
@@ -321,7 +323,7 @@ def _remove(output: Path, rows: Iterable[Row]) -> None:
 
 
 def _write_sheet(output: Path, record: dict[str, list[Row]]) -> None:
-    """The crops by folder, each over its name; evenly chosen where there are many."""
+    """Draw the crops by folder, each over its name; where there are many, they are chosen evenly."""
     crops = [row["crop"] for rows in record.values() for row in rows if row["crop"]]
     crops = sorted(crop for crop in crops if (output / crop).is_file())
     folders: dict[str, list[str]] = {}
@@ -347,10 +349,10 @@ def _write_sheet(output: Path, record: dict[str, list[Row]]) -> None:
 
 
 def _caption(stem: str) -> str:
-    # The end tells crops of one photo apart.
+    # The end is kept, because it tells crops of one photo apart.
     return stem if len(stem) <= 10 else f"…{stem[-9:]}"
 
 
 def _picture(path: Path) -> Tensor:
-    """uint8 [3, H, W]."""
+    """Load a crop as uint8 [3, H, W]."""
     return torch.from_numpy(load_photo(path).transpose(2, 0, 1).copy())

@@ -1,4 +1,4 @@
-"""What a recipe's `data` means: rows to train on, and rows that choose the epoch."""
+"""This module reads what a recipe's `data` names: rows to train on, and rows that choose the epoch."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ from training.recipe import Data
 
 @dataclass(frozen=True)
 class Split:
-    """Attributes:
-    train, check: labelled rows; no row is in both.
-    name: of the checked rows, for figures.
-    notes: what was left out or changed, a sentence each.
+    """Hold the rows to train on and the rows that choose the epoch.
+
+    Attributes:
+        train, check: labelled rows; no row is in both.
+        name: name of the checked rows' split, for metrics.
+        notes: what was left out or changed, a sentence each.
     """
 
     train: Faces
@@ -45,20 +47,20 @@ def load_faces(
     seed: int = 0,
     skip_bad: bool = False,
 ) -> Faces:
-    """All rows of one data set, those without a label too.
+    """Read all rows of one data set, including those without a label.
 
     Args:
         kind: fer2013, ferplus, folder, voc or drawn.
-        path: where it is; `drawn` needs none.
-        protocol: of FER+.
-        size, channels: of the pictures, for those that come in any size.
-        crop: of VOC photos.
-        share, seed: of what is held out of folders and VOC photos that have no validation part of their own.
-        skip_bad: leave out rows and files that do not hold, with a warning.
+        path: where the data set is; `drawn` needs none.
+        protocol: how FER+ votes become targets.
+        size, channels: those of the pictures, for data sets of any size.
+        crop: how faces are cut out of VOC photos.
+        share, seed: what is held out of folders and VOC photos that have no validation part of their own.
+        skip_bad: leave out invalid rows and files, with a warning.
 
     Raises:
-        UsageError: no path where one is needed.
-        InvalidInputError: data that does not hold.
+        UsageError: there is no path where one is needed, or the kind is unknown.
+        InvalidInputError: the data is invalid.
     """
     if kind == "drawn":
         return drawn.read()
@@ -76,16 +78,16 @@ def load_faces(
 
 
 def load(data: Data, folders: Mapping[str, Path], *, size: int = 48, channels: int = 1, seed: int = 0) -> Split:
-    """Rows to train on and rows to check.
+    """Load the rows to train on and the rows to check.
 
     Args:
-        data: the recipe's.
-        folders: from `--data`, by name; `main` is the nameless one.
-        size, channels: of the pictures, for those that come in any size.
-        seed: of a shuffled split.
+        data: settings from the recipe.
+        folders: folders from `--data`, by name; `main` is the nameless one.
+        size, channels: those of the pictures, for data sets of any size.
+        seed: seed of what is shuffled or held out.
 
     Raises:
-        UsageError, InvalidInputError: no data, or data that does not hold.
+        UsageError, InvalidInputError: the data is missing or invalid.
     """
     path = folders.get(data.source)
     if path is None and data.source != "main" and data.kind != "drawn":
@@ -95,7 +97,7 @@ def load(data: Data, folders: Mapping[str, Path], *, size: int = 48, channels: i
     notes = []
     votes = next((part.protocol for part in (data, data.other) if part and part.kind == "ferplus"), "majority")
     if data.split == "usage" and votes != "majority":
-        # Whatever it is trained on, it is checked by the protocol that others report.
+        # The check always uses the majority protocol, which is the one that others report.
         check = _read(data, path, size, channels, seed, protocol="majority").of(PUBLIC).labelled()
     if data.drop_leaks != "no":
         train, dropped = splits.drop_leaks(train, check, near=data.drop_leaks == "near")
@@ -109,7 +111,7 @@ def load(data: Data, folders: Mapping[str, Path], *, size: int = 48, channels: i
 
 
 def limited(split: Split, count: int) -> Split:
-    """The first `count` rows of each side, classes taken in turn: for trying out."""
+    """Keep the first `count` rows of each side, classes taken in turn, for a quick trial."""
     return replace(
         split,
         train=_some(split.train, count),
@@ -119,7 +121,7 @@ def limited(split: Split, count: int) -> Split:
 
 
 def relabelled(split: Split, labels: tuple[str, ...]) -> Split:
-    """The same rows with their labels in another order; labels without a row may be added.
+    """Return the same rows with their labels in another order; labels without a row may be added.
 
     Labels are matched by what they mean (`training/data/aliases.py`).
 
@@ -153,7 +155,7 @@ def relabelled_faces(faces: Faces, labels: tuple[str, ...]) -> Faces:
 
 
 def _read(data: Data, path: Path | None, size: int, channels: int, seed: int, *, protocol: str | None = None) -> Faces:
-    """All rows of a recipe's data, by another protocol than its own where one is named."""
+    """Read all rows of a recipe's data, by `protocol` in place of its own where one is given."""
     everything = load_faces(
         data.kind,
         path,

@@ -1,4 +1,7 @@
-"""Rows to train on and rows to check. PrivateTest is in neither: it is for the final look."""
+"""This module splits rows into those to train on and those to check.
+
+PrivateTest is in neither, since it is for the final measurement.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from training.data.faces import PUBLIC, TRAINING, Faces
 
 
 def by_usage(faces: Faces) -> tuple[Faces, Faces]:
-    """Training and PublicTest, as the data set itself has it.
+    """Split into Training and PublicTest, as the data set itself does.
 
     Raises:
         InvalidInputError: one of them has no row.
@@ -21,15 +24,15 @@ def by_usage(faces: Faces) -> tuple[Faces, Faces]:
 
 
 def shuffled(faces: Faces, share: float = 0.2, seed: int = 0, *, together: bool = False) -> tuple[Faces, Faces]:
-    """Training and PublicTest pooled, shuffled and cut again, each class by the same share.
+    """Pool Training and PublicTest, shuffle them and split them again, each class by the same share.
 
-    This is the 80/20 protocol that many FER2013 notebooks report. Its figure is optimistic: FER2013 holds
-    many pictures more than once, and a copy often falls on either side. `together` takes that away.
+    This is the 80/20 protocol that many FER2013 notebooks report. Its accuracy is optimistic: FER2013 holds
+    many pictures more than once, and the copies often fall on both sides. `together` prevents that.
 
     Args:
         faces: labelled pictures. PrivateTest rows are left out.
-        share: of the rows to check, 0 < share < 1.
-        seed: of the shuffle.
+        share: share of the rows to check, 0 < share < 1.
+        seed: seed of the shuffle.
         together: keep exact copies on one side. The published protocol does not.
 
     Returns:
@@ -37,7 +40,7 @@ def shuffled(faces: Faces, share: float = 0.2, seed: int = 0, *, together: bool 
         where each came from.
 
     Raises:
-        InvalidInputError: a share outside 0–1, or one that leaves a side empty.
+        InvalidInputError: the share is outside 0–1, or leaves a side empty.
     """
     if not 0 < share < 1:
         raise InvalidInputError(f"share {share:g} of the rows cannot be checked", hint="a number between 0 and 1")
@@ -66,19 +69,19 @@ def shuffled(faces: Faces, share: float = 0.2, seed: int = 0, *, together: bool 
 
 
 def drop_leaks(train: Faces, check: Faces, near: bool = False) -> tuple[Faces, int]:
-    """Training rows without those that copy a checked row, and how many those were.
+    """Return the training rows without those that copy a checked row, and how many those were.
 
     Args:
         train: rows to train on.
         check: rows to check.
-        near: also near copies, as `copies.near_pairs` finds them.
+        near: count near copies too, as `copies.near_pairs` finds them.
     """
     leaks = copies.copied(train, check, near=near)
     return train.rows(~leaks), int(leaks.sum())
 
 
 def public_without_copies(train: Faces, check: Faces, near: bool = False) -> Faces:
-    """The checked rows that copy no training row: for the figure beside the published one.
+    """Return the checked rows that copy no training row, for the accuracy that is given beside the published one.
 
     Args:
         train: rows to train on.
@@ -89,7 +92,7 @@ def public_without_copies(train: Faces, check: Faces, near: bool = False) -> Fac
 
 
 def _with_copies(faces: Faces, pool: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> list[list[int]]:
-    """Rows of the pool, exact copies as one unit."""
+    """Return the rows of the pool as lists, exact copies together in one list."""
     places = np.flatnonzero(pool).tolist()
     groups = [[places[index] for index in group] for group in copies.exact_groups(faces.rows(pool))]
     grouped = {row for group in groups for row in group}

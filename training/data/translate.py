@@ -1,4 +1,4 @@
-"""What one set of labels says in the words of another."""
+"""This module translates the targets of one set of labels into another."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from torch import Tensor
 
 
 def translated(first: Tensor, second: Tensor) -> Tensor:
-    """Each row of the first set as the distribution of second labels that such rows have.
+    """Turn each row of the first set into the distribution of second labels that such rows have.
 
-    How often label j of the second set stands beside label i of the first is counted over the rows that have
-    both. A single FER2013 label is one person's choice; ten FER+ votes, translated, say what was likely.
+    How often label j of the second set occurs with label i of the first is counted over the rows that have
+    both. A FER2013 label is one person's choice; ten FER+ votes, translated, give a distribution over the same labels.
 
     Args:
         first: float32 [N, C1], one-hot or distributions; zeros where there is no label.
-        second: float32 [N, C2], the same.
+        second: float32 [N, C2], likewise.
 
     Returns:
         float32 [N, C2]; zeros where the first set has no label.
@@ -26,7 +26,7 @@ def translated(first: Tensor, second: Tensor) -> Tensor:
 
 
 def blended(first: Tensor, second: Tensor, share: float) -> Tensor:
-    """The second set's targets with `share` of each from the first set, where both label the row."""
+    """Blend the second set's targets with `share` of the translated first set's, where both label the row."""
     said = translated(first, second)
     both = ((said.sum(1) > 0) & (second.sum(1) > 0))[:, None]
     return second.where(~both, second * (1 - share) + said * share)

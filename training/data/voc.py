@@ -1,11 +1,11 @@
-"""PASCAL VOC annotations: photos with several labelled faces each, and XML that says where they are.
+"""This module reads PASCAL VOC annotations: photos with several labelled faces, and XML that says where they are.
 
 The format: Everingham et al., "The PASCAL Visual Object Classes Challenge 2012 Development Kit",
 section 9, http://host.robots.ox.ac.uk/pascal/VOC/voc2012/devkit_doc.pdf. Its boxes count pixels from
 1 with both ends inside, so xmin … xmax covers [xmin - 1, xmax] in this project's coordinates.
 
-The XML comes from strangers. The standard library's expat never fetches anything, and any document
-with a DOCTYPE is refused before an entity of it could be expanded (see `_Plain`).
+The XML comes from strangers. The standard library's expat never fetches anything, and a document with
+a DOCTYPE is refused before any of its entities could be expanded (see `_Plain`).
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ from training.data.aliases import canonical, in_order
 from training.data.faces import TRAINING, Faces, one_hot
 from training.data.pictures import SkippedWarning
 
-#: A found face belongs to a labelled box from this intersection over union on.
+#: The least intersection over union at which a found face belongs to a labelled box.
 MIN_IOU = 0.3
-#: Annotations of a photo take a few kilobytes.
+#: The largest XML file that is read; annotations of a photo take a few kilobytes.
 _MAX_BYTES = 1_000_000
 _FROM_ONE = "VOC counts pixels from 1, both ends inside; a tool that counts from 0 may have written this"
 
 
 @dataclass(frozen=True)
 class Object:
-    """One labelled face; `number` is its place in the file, from 1; `box` in the photo's pixels, [0, W]."""
+    """Hold one labelled face; `number` is its place in the file, from 1; `box` is in the photo's pixels, [0, W]."""
 
     number: int
     label: str
@@ -52,7 +52,7 @@ class Object:
 
 @dataclass(frozen=True)
 class Annotation:
-    """One XML file: the photo it is about, the photo's width and height, and the faces."""
+    """Hold one XML file: the photo it is about, the photo's width and height, and the faces."""
 
     path: Path
     picture: Path
@@ -61,7 +61,7 @@ class Annotation:
     objects: tuple[Object, ...]
 
 
-#: What to do about an error: raise it, or list it and go on.
+#: A function that takes an error, and raises it or records it so that reading goes on.
 Refuse = Callable[[InvalidInputError], None]
 
 
@@ -90,24 +90,24 @@ def read(
 
     Args:
         folder: the folder.
-        size: of the crops, in pixels.
+        size: side of the crops, in pixels.
         channels: 1 for gray by ITU-R BT.601, 3 for RGB.
         crop: "box": the square around the labelled box. "align": MTCNN's face whose box overlaps the
             labelled one best (IoU of `MIN_IOU` at least, and that face overlapping no other label
             better), aligned by its five landmarks like deployed crops.
-        share: held out where nothing else decides, 0 ≤ share < 1.
-        seed: of that choice.
-        skip_bad: leave out files and objects that do not hold, with a `SkippedWarning` for each.
+        share: share that is held out where nothing else decides, 0 ≤ share < 1.
+        seed: seed of that choice.
+        skip_bad: leave out invalid files and objects, with a `SkippedWarning` for each.
         progress: called with (done, all) after each photo.
 
     Returns:
         Faces with pixels uint8 [N, channels, size, size]; `where` is "Annotations/7.xml, object 2".
 
     Raises:
-        InvalidInputError: broken or unsafe XML, a photo that is missing, unreadable, outside the folder or
-            of another size, a box that is inverted or outside the photo, a label without a name, no face
-            found inside a box; it names the file and the object.
-        UsageError: a setting out of its range.
+        InvalidInputError: the XML is broken or unsafe; a photo is missing, unreadable, outside the folder or
+            of another size; a box is inverted or outside the photo; a label has no name; or no face is
+            found inside a box. The error names the file and the object.
+        UsageError: a setting is out of its range.
     """
     pictures.check_settings(size, channels, share)
     if crop not in ("box", "align"):
@@ -161,7 +161,7 @@ def _where(folder: Path, path: Path, number: int) -> str:
 
 
 def _find(folder: Path, refuse: Refuse) -> tuple[list[Path], dict[Path, str]]:
-    """The XML files in order and the split of each where the data set gives one."""
+    """Find the XML files, in order, and the split of each where the data set gives one."""
     pictures.require_folder(folder)
     own = folder / "Annotations"
     paths = sorted(own.glob("*.xml") if own.is_dir() else folder.rglob("*.xml"))
@@ -180,7 +180,7 @@ def _find(folder: Path, refuse: Refuse) -> tuple[list[Path], dict[Path, str]]:
 
 
 def _listed(folder: Path, lists: Path, paths: list[Path], refuse: Refuse) -> tuple[list[Path], dict[Path, str]]:
-    """What `ImageSets/Main/*.txt` say: a name without ending in each line."""
+    """Read the splits from `ImageSets/Main/*.txt`, which have a name without ending in each line."""
     by_name = {path.stem: path for path in paths}
     splits: dict[Path, str] = {}
     for name, split in pictures.given_splits(("train", "val", "test")).items():
@@ -203,7 +203,7 @@ def _listed(folder: Path, lists: Path, paths: list[Path], refuse: Refuse) -> tup
 
 
 class _Plain(ElementTree.TreeBuilder):
-    """A tree of a document without DOCTYPE: without one there are no entities to expand or to fetch."""
+    """Build a tree and refuse a DOCTYPE; without one there are no entities to expand or to fetch."""
 
     def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
         raise ValueError("it has a DOCTYPE, which annotations do not need and which is not safe to read")
@@ -214,7 +214,7 @@ def _tree(path: Path) -> ElementTree.Element:
         raise ValueError(f"it is larger than {_MAX_BYTES // 1000} kB")
     data = path.read_bytes()
     parser = ElementTree.XMLParser(target=_Plain())
-    # In small bites: after the bite in which a DOCTYPE begins, nothing more is read.
+    # The parser is fed in small pieces, so that nothing is read after the piece in which a DOCTYPE begins.
     for start in range(0, len(data), 64):
         parser.feed(data[start : start + 64])
     root: ElementTree.Element = parser.close()
@@ -222,14 +222,14 @@ def _tree(path: Path) -> ElementTree.Element:
 
 
 def _annotation(folder: Path, path: Path, refuse: Refuse) -> Annotation | None:
-    """One file; None where it was refused. Its objects that were refused are left out."""
+    """Read one file; return None where it was refused. Objects that were refused are left out."""
     try:
         root = _tree(path)
         if root.tag != "annotation":
             raise ValueError(f"the root is <{root.tag[:40]}>, not <annotation>")
         picture = _picture(folder, path, _text(root, "filename"))
         width, height = (_side(root, name) for name in ("width", "height"))
-    # A LookupError is an encoding that Python does not know.
+    # A LookupError means an encoding that Python does not know.
     except (ElementTree.ParseError, ValueError, OSError, LookupError) as error:
         kind = "broken XML: " if isinstance(error, ElementTree.ParseError) else ""
         refuse(InvalidInputError(f"{path}: {kind}{first_line(error)}"))
@@ -263,7 +263,7 @@ def _side(root: ElementTree.Element, name: str) -> int:
 
 
 def _picture(folder: Path, path: Path, name: str) -> Path:
-    """The photo of an annotation, inside the folder even through symbolic links."""
+    """Return the photo of an annotation, and refuse one outside the folder, also through symbolic links."""
     base = folder / "JPEGImages" if (folder / "JPEGImages").is_dir() else path.parent
     plain = PurePosixPath(name.replace("\\", "/"))
     picture = base / plain
@@ -277,7 +277,7 @@ def _picture(folder: Path, path: Path, name: str) -> Path:
 
 
 def _box(node: ElementTree.Element, width: int, height: int) -> Box:
-    """xmin, ymin, xmax, ymax, from 1 and inclusive → x1, y1, x2, y2 in [0, W] and [0, H]."""
+    """Convert xmin, ymin, xmax, ymax, from 1 and inclusive, to x1, y1, x2, y2 in [0, W] and [0, H]."""
     names = ("xmin", "ymin", "xmax", "ymax")
     try:
         xmin, ymin, xmax, ymax = numbers = [float(_text(node, f"bndbox/{name}")) for name in names]
@@ -316,7 +316,7 @@ def _photo(annotation: Annotation, refuse: Refuse) -> Photo | None:
 def _faces(
     folder: Path, annotation: Annotation, photo: Photo, crop: str, refuse: Refuse
 ) -> Iterator[tuple[Object, Face]]:
-    """The objects of a photo, each with the face to crop."""
+    """Yield the objects of a photo, each with the face to crop."""
     if crop == "box" or not annotation.objects:
         yield from ((one, Face(one.box)) for one in annotation.objects)
         return
@@ -333,7 +333,10 @@ def _faces(
 
 
 def _match(overlap: npt.NDArray[np.float64], row: int) -> int | None:
-    """The face that overlaps box `row` best, if no other box overlaps it better. [boxes, faces] → face."""
+    """Return the face that overlaps box `row` best, by IoU [boxes, faces].
+
+    None is returned where that is less than `MIN_IOU`, or another box overlaps the face better.
+    """
     if overlap.shape[1] == 0:
         return None
     face = int(overlap[row].argmax())

@@ -1,1 +1,1 @@
-"""Training itself: the loop, what it learns from and what it writes while it runs."""
+"""This package is the training itself: the loop, what it learns from and what it writes while it runs."""

@@ -1,4 +1,4 @@
-"""Callbacks that write what a run leaves: checkpoints with their contract, and the history."""
+"""This module has the callbacks that write what a run leaves: checkpoints with their contract, and the history."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ WHOLE = "net-"
 
 
 class CheckpointWriter(Callback):
-    """Writes `last.*` after each epoch and `best.*` when the check is the best so far; a second head's below.
+    """Write `last.*` after each epoch and `best.*` when the check is the best so far.
 
-    Stands before the weight averaging in the list, so that it sees the averaged weights.
+    The files of a second head go into a folder of its own. This callback must stand before the weight averaging in
+    the list, so that it sees the averaged weights.
     """
 
     def __init__(
@@ -45,21 +46,21 @@ class CheckpointWriter(Callback):
         self.state: dict[str, Tensor] = {}
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed run must know."""
+        """Return what a resumed run must know: the best score of each head."""
         return {"best": self.best}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """The other way."""
+        """Take the best scores from the state of the run that is resumed."""
         self.best = state_dict["best"]
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take the weights while the averaged ones are in place."""
+        """Copy the weights while the averaged ones are in place."""
         net = pl_module.net
         assert isinstance(net, torch.nn.Module)
         self.state = {name: value.detach().clone().contiguous() for name, value in net.state_dict().items()}
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The figures are in: write."""
+        """Write the checkpoints, now that the metrics of this check are known."""
         figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
         for head in self.heads:
             prefix = head.prefix
@@ -103,12 +104,12 @@ class CheckpointWriter(Callback):
 
 
 class History(Callback):
-    """One row of `metrics.csv` an epoch, over all stages; a resumed run writes on.
+    """Write one row of `metrics.csv` for each epoch, over all stages; a resumed run appends.
 
     Args:
-        path: of the file.
-        stage: name for its column.
-        prefix: of the head's figures.
+        path: the file.
+        stage: name of the stage, for its column.
+        prefix: prefix of the head's metrics in the log.
     """
 
     def __init__(self, path: Path, stage: str, prefix: str = "") -> None:
@@ -116,7 +117,7 @@ class History(Callback):
         self.began = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take out epochs that are run again: the run was stopped before their state was written."""
+        """Remove epochs that will be run again because the run was stopped before their state was written."""
         if not trainer.is_global_zero or not self.path.is_file():
             return
         with self.path.open(newline="", encoding="utf-8") as text:
@@ -133,7 +134,7 @@ class History(Callback):
         self.began = time.monotonic()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Training and check of this epoch are done."""
+        """Write the row, now that training and check of this epoch are done."""
         if not trainer.is_global_zero:
             return
         figures = {name: f"{float(value):.6g}" for name, value in trainer.callback_metrics.items()}
@@ -157,17 +158,17 @@ class History(Callback):
 
 
 class ResumeState(LightningCheckpoint):
-    """Writes what a resumed run needs after each epoch, and never leaves half of it.
+    """Write what a resumed run needs after each epoch, and never leave a half-written file.
 
-    Lightning's own ModelCheckpoint writes in place, and at the end again, when the averaged weights have
-    already taken the place of the current ones.
+    Lightning's own ModelCheckpoint writes in place, and once more at the end, when the averaged weights have
+    already replaced the current ones.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Called last of all callbacks, in every process."""
+        """Save the state. Lightning calls this last of all callbacks, in every process."""
         temporary = self.path.with_name(f".{self.path.name}.new")
         trainer.save_checkpoint(temporary)
         if trainer.is_global_zero:
@@ -177,15 +178,15 @@ class ResumeState(LightningCheckpoint):
 def epoch_of(path: Path) -> int:
     """Return the epoch, from 0, after which the state of a run was written.
 
-    The state is data: tensors, numbers and names. A file that holds anything else is not opened, since loading it
-    could run code.
+    The state holds tensors, numbers and names only. A file with anything else is not opened, since loading it could
+    run code.
 
     Raises:
-        InvalidInputError: the file is damaged, unsafe, or no such state.
+        InvalidInputError: the file is damaged, unsafe, or not the state of a run.
     """
     try:
         with warnings.catch_warnings():
-            # It warns of what it is about to refuse.
+            # torch warns of what it is about to refuse.
             warnings.simplefilter("ignore")
             state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         return int(state["epoch"])

@@ -1,4 +1,4 @@
-"""Errors of a run that has begun."""
+"""This module defines the errors of a run that has begun."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from fer_export.errors import FerExportError
 
 
 class DivergedError(FerExportError):
-    """The loss is no longer a number: the run ends at once, its checkpoints stay as they are."""
+    """This error says that the loss is no longer finite. The run ends at once, and its checkpoints stay as they are."""
 
     exit_code = 1
 
 
 class InterruptedRunError(KeyboardInterrupt):
-    """Ctrl-C, with what to run next.
+    """This exception says that Ctrl-C stopped a run, and what to run next.
 
-    A `KeyboardInterrupt`, so that nothing on the way takes it for a failure that it may handle.
+    It is a `KeyboardInterrupt`, so that no code in between handles it as a failure.
     """
 
     def __init__(self, reason: str, hint: str) -> None:

@@ -1,4 +1,4 @@
-"""The net that a run starts with: fresh, with published weights, or with those of a checkpoint."""
+"""This module builds the net that a run starts with: fresh, with published weights, or with those of a checkpoint."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from training.fit import multi_head, pretrained
 from training.provenance import architecture_of, started_from
 from training.recipe import Recipe
 
-#: How far a net's answers may move when its classes are put in another order: rounding of float32.
+#: How much a net's outputs may change when its classes are reordered: rounding of float32.
 _TOLERANCE = 1e-4
 
 
@@ -33,7 +33,7 @@ def initial_net(
     """Build the net of the first stage.
 
     Args:
-        recipe: names the architecture, and the published weights to start from where there are any.
+        recipe: settings that name the architecture, and the published weights to start from where there are any.
         split: the data, for its labels.
         width: number of classes of all heads together.
         init: a checkpoint to start from. Its classes are matched to the data's by what they mean.
@@ -44,8 +44,8 @@ def initial_net(
         The net, and a sentence on its weights for the contract's note.
 
     Raises:
-        InvalidInputError: `init` is of another architecture or of other classes, or weights that do not fit.
-        MissingDependencyError: published weights cannot be had.
+        InvalidInputError: `init` has another architecture or other classes, or the weights do not fit.
+        MissingDependencyError: published weights could not be downloaded.
     """
     architecture = architecture_of(recipe, width)
     if init is not None:
@@ -59,7 +59,7 @@ def initial_net(
 
 
 def _continued(init: Checkpoint, wanted: Architecture, split: Split, *, two: bool) -> tuple[nn.Module, str]:
-    """Start from a checkpoint. Where the recipe has two heads, the one that it lacks begins anew."""
+    """Start from a checkpoint. Where the recipe has two heads, the one that the checkpoint lacks starts fresh."""
     held = init.contract.architecture
     sizes = {**wanted.arguments, "num_classes": held.arguments.get("num_classes", 0)} if two else wanted.arguments
     if (held.name, held.arguments) != (wanted.name, sizes):
@@ -96,7 +96,7 @@ def _reordered(init: Checkpoint, labels: tuple[str, ...]) -> nn.Module:
 
 
 def _same(net: nn.Module, changed: nn.Module, order: list[int], init: Checkpoint) -> bool:
-    """Whether `changed` answers what `net` does, in the other order, on noise for normalised pictures."""
+    """Return whether `changed` gives the outputs of `net` in the new order, for noise in place of pictures."""
     spec = init.contract.picture
     shape = (2, spec.channels, spec.height or 48, spec.width or 48)
     pictures = torch.randn(shape, generator=torch.Generator().manual_seed(0))

@@ -1,4 +1,4 @@
-"""The training step, as Lightning runs it."""
+"""This module defines the training step, as Lightning runs it."""
 
 from __future__ import annotations
 
@@ -18,22 +18,23 @@ from training.fit.loss_watch import LossWatch
 from training.fit.multi_head import Head
 from training.recipe import OFF, Recipe, Stage
 
-#: What ImageNet's nets of torchvision were trained with, in units of 0–255.
+#: The normalisation that torchvision's ImageNet nets were trained with, in units of 0–255.
 IMAGENET = Normalization(mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375))
-#: ITU-R BT.601, as in the contract.
+#: Weights of gray by ITU-R BT.601, as in the contract.
 BT601 = (0.299, 0.587, 0.114)
 
 
 class Fitting(LightningModule):
-    """A net under training.
+    """Train a net for one stage.
 
     Args:
-        net: normalised gray pictures → logits, or log-probabilities for the loss `nll`.
-        recipe, stage: what to do.
-        steps: of the whole stage.
-        heads: which answers are held against which targets; one, or two for two sets of labels.
-        kept: the last checkpoint that the run has written, or will write; named should the loss not be finite.
-        teacher: for the loss `embedding`: normalised RGB pictures → embeddings, as `net.embed` answers.
+        net: maps normalised gray pictures to logits, or to log-probabilities for the loss `nll`.
+        recipe, stage: the settings.
+        steps: number of steps of the whole stage.
+        heads: which outputs are compared with which targets; one, or two for two sets of labels.
+        kept: the last checkpoint that the run has written, or will write; the error for a loss that is not finite
+            names it.
+        teacher: for the loss `embedding` alone; maps normalised RGB pictures to embeddings, as `net.embed` does.
     """
 
     def __init__(
@@ -51,23 +52,23 @@ class Fitting(LightningModule):
         self.net = net.to(memory_format=torch.channels_last)
         self.normalize = Normalize(Normalization(mean=(recipe.mean,), std=(recipe.std,)))
         self.recipe, self.stage, self.steps, self.heads = recipe, stage, steps, heads
-        # In a list, so that it is no part of what is trained, averaged and saved.
+        # The teacher is in a list so that it is not registered as a part that is trained, averaged and saved.
         self.teacher = [Normalize(IMAGENET), teacher] if teacher is not None else []
         self._watch = LossWatch(kept)
         self.answers: list[tuple[Tensor, Tensor, Tensor]] = []
         optimization.freeze(self.net, stage)
 
     def on_train_epoch_start(self) -> None:
-        """Frozen layers stay as they are, their statistics too unless the stage says otherwise."""
+        """Keep the batch statistics of frozen layers fixed, unless the stage says otherwise."""
         if self.stage.statistics == "rest":
             optimization.rest(self.net)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Draws depend on seed, step and process alone: a resumed run makes the ones it would have made."""
+        """Seed the draws by seed, step and process alone, so that a resumed run repeats them."""
         torch.manual_seed((self.recipe.seed * 1_000_003 + self.global_step) * 1009 + self.global_rank)
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
-        """uint8 [N, C, H, W] and distributions [N, classes of all heads] → the loss."""
+        """Return the loss for pictures, uint8 [N, C, H, W], and distributions [N, classes of all heads]."""
         pixels, targets = batch
         with torch.autocast(self.device.type, enabled=False):
             changed = augment(pixels.float(), self.stage.augmentation, self.recipe.size)
@@ -79,7 +80,7 @@ class Fitting(LightningModule):
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
-        """uint8 [N, C, H, W] and distributions; one view, no augmentation, float32 as it is deployed."""
+        """Keep the outputs for pictures, uint8 [N, C, H, W]: one view, no augmentation, float32 as it is deployed."""
         pixels, targets = batch
         with torch.autocast(self.device.type, enabled=False):
             whole = augment(pixels.float(), OFF, self.recipe.size)
@@ -91,7 +92,7 @@ class Fitting(LightningModule):
             self.answers.append((self._summed(logits, targets), logits, targets))
 
     def on_validation_epoch_end(self) -> None:
-        """Loss, accuracy and macro-F1 over the rows of all processes; those of a second head by its name."""
+        """Log loss, accuracy and macro-F1 over the rows of all processes; a second head's under its name."""
         shares = [self.answers]
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             shares = [[] for _ in range(self.trainer.world_size)]
@@ -112,13 +113,13 @@ class Fitting(LightningModule):
             self.log(f"{head.prefix}macro_f1", f1)
 
     def configure_optimizers(self) -> Any:
-        """Optimizer and schedule of the stage."""
+        """Return optimizer and schedule of the stage."""
         optimizer = optimization.optimizer(self.net, self.stage)
         schedule = optimization.schedule(optimizer, self.stage.schedule, self.steps, self.stage.epochs)
         return {"optimizer": optimizer, **({"lr_scheduler": schedule} if schedule else {})}
 
     def _losses(self, pictures: Tensor, targets: Tensor) -> Tensor:
-        """Pictures 0–255 → one loss a row, [N]."""
+        """Compute one loss for each row, [N], from pictures in 0–255."""
         gray = pictures
         if pictures.shape[1] == 3:
             gray = (pictures * torch.tensor(BT601, device=pictures.device).view(1, 3, 1, 1)).sum(1, keepdim=True)
@@ -133,5 +134,5 @@ class Fitting(LightningModule):
         return (seen - wanted).square().mean(1)
 
     def _summed(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """The heads' losses, weighted and summed: [N]."""
+        """Compute the weighted sum of the heads' losses: [N]."""
         return torch.stack([head.weight * head.loss(head.of(logits), head.of(targets)) for head in self.heads]).sum(0)

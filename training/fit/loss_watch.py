@@ -1,4 +1,4 @@
-"""Notices at once when a loss is not finite, without making a GPU wait for it."""
+"""This module notices when a loss is not finite, without making a GPU wait for each loss."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from torch import Tensor
 
 from training.fit.errors import DivergedError
 
-#: Steps of a GPU that may be under way before the host looks at the loss of the first of them.
+#: How many steps a GPU may be ahead before the host waits for the loss of the first of them.
 AHEAD = 8
 
 
 class LossWatch:
-    """Looks at the loss of each step, and ends the run when it is infinite or not a number.
+    """Check the loss of each step, and end the run when it is infinite or not a number.
 
-    On a CPU at that very step. On a GPU the loss is copied to the host while the next steps are computed, and looked
-    at once the copy is done, `AHEAD` steps later at most.
+    On a CPU it is checked at that step. On a GPU the loss is copied to the host while the next steps are computed,
+    and checked once the copy is done, at most `AHEAD` steps later.
 
     Args:
-        kept: the run's last checkpoint, which need not be there yet.
+        kept: path of the run's last checkpoint, which need not exist yet.
     """
 
     def __init__(self, kept: Path | None = None) -> None:
@@ -50,7 +50,7 @@ class LossWatch:
             self._next()
 
     def done(self) -> None:
-        """Look at the losses that are still under way.
+        """Check the losses that are still being copied.
 
         Raises:
             DivergedError: one of them is not finite.

@@ -1,4 +1,4 @@
-"""Losses against distributions over the classes; a hard label is a distribution with one 1."""
+"""This module has the losses against distributions over the classes; a hard label is a distribution with one 1."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from torch import Tensor
 
 from training.recipe import Loss
 
-#: Logits and targets, both [N, classes], → one loss for each row, [N].
+#: A loss function: logits and targets, both [N, classes], to one loss for each row, [N].
 Function = Callable[[Tensor, Tensor], Tensor]
 
 
 def function(loss: Loss, weights: Tensor | None = None) -> Function:
-    """The loss that a recipe names.
+    """Return the loss function that a recipe names.
 
     Args:
-        loss: its settings.
+        loss: settings of the loss.
         weights: [classes], one factor for each class; ones where None.
 
     Label smoothing is that of Szegedy et al. 2016 (https://arxiv.org/abs/1512.00567).
@@ -24,7 +24,7 @@ def function(loss: Loss, weights: Tensor | None = None) -> Function:
     inner = {"cross_entropy": cross_entropy, "nll": nll, "soft_votes": soft_votes}.get(loss.name)
 
     def smoothed(answers: Tensor, targets: Tensor) -> Tensor:
-        # By the target's own sum, so that a row without a label stays without.
+        # The smoothing is scaled by the target's sum, so that a row without a label keeps zero targets.
         spread = targets.sum(1, keepdim=True) / targets.shape[1]
         targets = targets * (1 - loss.smoothing) + loss.smoothing * spread
         rows = inner(answers, targets) if inner else focal(answers, targets, loss.gamma)
@@ -34,21 +34,21 @@ def function(loss: Loss, weights: Tensor | None = None) -> Function:
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """-Σ t log softmax(logits)."""
+    """Compute the cross-entropy -Σ t log softmax(logits) of each row: [N]."""
     return -(targets * logits.log_softmax(1)).sum(1)
 
 
 def nll(log_probabilities: Tensor, targets: Tensor) -> Tensor:
-    """-Σ t log p, of a net that answers log p."""
+    """Compute -Σ t log p of each row, for a net that outputs log p: [N]."""
     return -(targets * log_probabilities).sum(1)
 
 
 def soft_votes(logits: Tensor, targets: Tensor) -> Tensor:
-    """Kullback-Leibler divergence from the votes to the answer: zero where they agree."""
+    """Compute the Kullback-Leibler divergence of the answer from the votes, zero where they agree: [N]."""
     return cross_entropy(logits, targets) + (targets * targets.clamp_min(1e-12).log()).sum(1)
 
 
 def focal(logits: Tensor, targets: Tensor, gamma: float) -> Tensor:
-    """-Σ t (1 - p)^γ log p (Lin et al. 2017, https://arxiv.org/abs/1708.02002)."""
+    """Compute the focal loss -Σ t (1 - p)^γ log p (Lin et al. 2017, https://arxiv.org/abs/1708.02002): [N]."""
     log_probabilities = logits.log_softmax(1)
     return -(targets * (1 - log_probabilities.exp()) ** gamma * log_probabilities).sum(1)

@@ -1,7 +1,7 @@
-"""Two sets of labels on one trunk: a net with one wide last layer in training, one checkpoint for each set after it.
+"""This module trains one trunk on two sets of labels and cuts it into one checkpoint for each set.
 
-The last layer has the classes of both sets, one set after the other. Each head has its own softmax and
-loss; a row that only one set labels says nothing to the other head.
+In training the last layer has the classes of both sets, one set after the other. Each head has its own softmax and
+loss; a row that only one set labels adds nothing to the other head's loss.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from training.recipe import Data, Stage
 
 @dataclass(frozen=True)
 class Head:
-    """The answers `start`–`stop` of the wide layer.
+    """Describe a head: the columns from `start` up to, but not including, `stop` of the wide layer.
 
     Attributes:
         name: kind of the data, as in the recipe.
-        loss: of these answers against these targets.
-        weight: of the loss.
+        start, stop: its columns.
+        loss: loss of these outputs against these targets.
+        weight: factor on the loss.
     """
 
     name: str
@@ -39,27 +40,27 @@ class Head:
 
     @property
     def place(self) -> str:
-        """The folder of this head's files in the run's: the run's own for the first."""
+        """Return the folder of this head's files inside the run's; "" (the run's own) for the first head."""
         return self.name if self.start else ""
 
     @property
     def prefix(self) -> str:
-        """Of this head's figures in the log."""
+        """Return the prefix of this head's metrics in the log; "" for the first head."""
         return f"{self.name}_" if self.start else ""
 
     def of(self, wide: Tensor) -> Tensor:
-        """[N, all classes] → [N, classes of this head]."""
+        """Slice [N, all classes] to [N, classes of this head]."""
         return wide[:, self.start : self.stop]
 
 
 def heads(data: Data, stage: Stage, train: Faces, class_weights: Tensor | None = None) -> tuple[Head, ...]:
-    """The heads of a stage, one or two.
+    """Return the heads of a stage, one or two.
 
     Args:
-        data: of the stage.
-        stage: whose loss is the first head's.
+        data: the data settings of the stage.
+        stage: its loss is the first head's.
         train: the rows, with a second set of labels if the data has one.
-        class_weights: of the first head's loss.
+        class_weights: [classes], factors of the first head's loss.
     """
     width = len(train.labels)
     first = Head(data.kind, 0, width, losses.function(stage.loss, class_weights))
@@ -70,23 +71,23 @@ def heads(data: Data, stage: Stage, train: Faces, class_weights: Tensor | None =
 
 
 def targets(faces: Faces) -> Tensor:
-    """Targets of all sets side by side: float32 [N, all classes]."""
+    """Return the targets of all sets side by side: float32 [N, all classes]."""
     return faces.targets if faces.other is None else torch.cat((faces.targets, faces.other.targets), 1)
 
 
 def cut(
     architecture: str, arguments: Mapping[str, Any], state: dict[str, Tensor], head: Head, *, width: int
 ) -> dict[str, Tensor]:
-    """The state dict of the net with this head alone.
+    """Return the state dict of the net with this head alone.
 
     Args:
-        architecture, arguments: the recipe's.
-        state: of the wide net.
-        head: which answers to keep.
-        width: answers of the wide net.
+        architecture, arguments: those of the recipe.
+        state: state dict of the wide net.
+        head: the head to keep.
+        width: number of outputs of the wide net.
 
     Raises:
-        InvalidInputError: the net's last layer cannot be told from its state.
+        InvalidInputError: the net with one head cannot be cut out of the wide one's state.
     """
     kept = with_rows(state, class_tensors(architecture, arguments, width), range(head.start, head.stop))
     net = models.build(architecture, **{**arguments, "num_classes": head.stop - head.start})
@@ -98,19 +99,19 @@ def cut(
 
 
 def start(wide: nn.Module, state: Mapping[str, Tensor], labels: Sequence[str], faces: Faces) -> str:
-    """Load a net of one head into one with a head for each set; what it knows nothing of stays as it is.
+    """Load the weights of a net with one head into one with a head for each set; the other head stays as it is.
 
     Args:
-        wide: is changed.
-        state: of the net with one head.
-        labels: of its answers, in order; they are matched to a head's by what they mean.
+        wide: the net with a head for each set; it is changed.
+        state: state dict of the net with one head.
+        labels: labels of its outputs, in order; they are matched to a head's by what they mean.
         faces: the rows to train on, for the labels of both sets.
 
     Returns:
-        Which of the heads was started.
+        Which head the weights went into: "first" or "second".
 
     Raises:
-        InvalidInputError: its labels are those of no head, or its weights do not fit.
+        InvalidInputError: no head has these labels, or the weights do not fit.
     """
     sets = [faces.labels, *([faces.other.labels] if faces.other else [])]
     orders = [matched(labels, each) for each in sets]
@@ -121,7 +122,7 @@ def start(wide: nn.Module, state: Mapping[str, Tensor], labels: Sequence[str], f
     assert order is not None
     first = sum(len(each) for each in sets[:which])
     whole = {name: value.clone() for name, value in wide.state_dict().items()}
-    # The wide net has more rows than the one with a single head just where it has a row for each class.
+    # Tensors with a row for each class are exactly those that have more rows in the wide net.
     names = {
         name for name, value in state.items() if name in whole and len(value.shape) and len(value) != len(whole[name])
     }
@@ -138,11 +139,11 @@ def start(wide: nn.Module, state: Mapping[str, Tensor], labels: Sequence[str], f
 
 
 def class_tensors(architecture: str, arguments: Mapping[str, Any], classes: int) -> frozenset[str]:
-    """Return the names of the tensors that have a row for each class: those whose shape follows `num_classes`.
+    """Return the names of the tensors that have a row for each class: those whose shape changes with `num_classes`.
 
     Args:
-        architecture, arguments: of the net; `num_classes` among the arguments is not looked at.
-        classes: how many it has.
+        architecture, arguments: those of the net; `num_classes` among the arguments is ignored.
+        classes: number of classes.
     """
     nets = [models.build(architecture, **{**arguments, "num_classes": count}) for count in (classes, classes + 1)]
     shapes, more = ({name: value.shape for name, value in net.state_dict().items()} for net in nets)

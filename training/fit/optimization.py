@@ -1,4 +1,4 @@
-"""Which parameters are trained, how fast, and how the rate goes."""
+"""This module sets which parameters are trained, at which rate, and how the rate changes."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from training.recipe import Schedule, Stage
 
 
 def freeze(net: nn.Module, stage: Stage) -> None:
-    """Let gradients reach what the stage trains, and nothing else.
+    """Let gradients reach only the parameters that the stage trains.
 
     Raises:
-        InvalidInputError: a prefix that no parameter has, or nothing left to train.
+        InvalidInputError: no parameter has one of the prefixes, or nothing is left to train.
     """
     _known(net, (*stage.train, *stage.freeze, *stage.rates))
     for name, parameter in net.named_parameters():
@@ -30,7 +30,7 @@ def freeze(net: nn.Module, stage: Stage) -> None:
 
 
 def rest(net: nn.Module) -> None:
-    """Put modules whose parameters are all frozen into eval mode, so that their batch statistics rest too."""
+    """Put modules whose parameters are all frozen into eval mode, so that their batch statistics stay fixed too."""
     for module in net.modules():
         parameters = list(module.parameters())
         if parameters and not any(parameter.requires_grad for parameter in parameters):
@@ -38,7 +38,7 @@ def rest(net: nn.Module) -> None:
 
 
 def optimizer(net: nn.Module, stage: Stage) -> Optimizer:
-    """The stage's optimizer over what is not frozen, a group for each rate and kind of parameter."""
+    """Return the stage's optimizer for all parameters that are not frozen, grouped by rate and weight decay."""
     settings = stage.optimizer
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in net.named_parameters():
@@ -54,7 +54,7 @@ def optimizer(net: nn.Module, stage: Stage) -> Optimizer:
         }
         for (factor, decayed), parameters in groups.items()
     ]
-    # One kernel for all parameters of a step, where they are on a GPU.
+    # On a GPU, the fused form updates all parameters of a step in one kernel.
     fused = all(parameter.is_cuda for parameters in groups.values() for parameter in parameters) or None
     if settings.name == "sgd":
         momentum = settings.momentum
@@ -64,12 +64,12 @@ def optimizer(net: nn.Module, stage: Stage) -> Optimizer:
 
 
 def schedule(optimizer: Optimizer, settings: Schedule, steps: int, epochs: int) -> dict[str, Any] | None:
-    """Lightning's record of the schedule; None for a constant rate.
+    """Return Lightning's record of the schedule; None for a constant rate.
 
     Args:
-        optimizer: whose rates are moved, each group from its own.
-        settings: the recipe's.
-        steps, epochs: of the whole stage.
+        optimizer: optimizer whose rates are changed, each group's from its own.
+        settings: the schedule of the recipe.
+        steps, epochs: length of the whole stage.
     """
     if settings.name == "step":
         return {"scheduler": MultiStepLR(optimizer, list(settings.at), settings.factor), "interval": "epoch"}
@@ -95,7 +95,7 @@ def schedule(optimizer: Optimizer, settings: Schedule, steps: int, epochs: int) 
 
 
 def _longest(name: str, prefixes: Iterable[str]) -> str | None:
-    """The longest prefix of a parameter's name, whole parts between dots."""
+    """Return the longest of the prefixes of a parameter's name, in whole parts between dots; None if none fits."""
     fitting = [prefix for prefix in prefixes if name == prefix or name.startswith(f"{prefix}.")]
     return max(fitting, key=len, default=None)
 

@@ -1,4 +1,4 @@
-"""Pretrained backbones: their weights come from the package's own loader or a local file, or the run stops."""
+"""This module loads pretrained backbones, from the package's own loader or a local file, or stops the run."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from fer_export.models import torchvision_zoo
 
 Source = Literal["imagenet", "vggface2"]
 
-#: Architecture → whose weights fit its trunk. `torchvision:NAME` takes those of NAME.
+#: Architecture → the torchvision net whose weights fit its trunk. `torchvision:NAME` takes those of NAME.
 _TORCHVISION = {
     "resnet18": "resnet18",
     "resnet18_gray": "resnet18",
     "resnet50": "resnet50",
     "gray_resnet50": "resnet50",
 }
-#: Written out in facenet-pytorch's `load_weights`; here for the message only.
+#: The address that facenet-pytorch's `load_weights` downloads from; used in messages only.
 _VGGFACE2 = "https://github.com/timesler/facenet-pytorch/releases/download/v2.2.9/20180402-114759-vggface2.pt"
-#: Auxiliary heads in the files of googlenet and inception_v3, which our nets leave out.
+#: Prefixes of the auxiliary heads in the files of googlenet and inception_v3, which our nets leave out.
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 _LOCAL = "give a local file: --weights FILE"
 
@@ -41,17 +41,17 @@ _LOCAL = "give a local file: --weights FILE"
 def load(net: nn.Module, architecture: str, source: Source, file: Path | None = None) -> None:
     """Put pretrained weights into a freshly built net; its head stays fresh.
 
-    Skipped in the file and left as built in the net: `fc` of the ResNets, `logits` of
-    face_pretrained, the last layer that has weights of `torchvision:NAME`; and the auxiliary heads of
-    googlenet and inception_v3. All else has to be there with its shape.
+    The head is `fc` of the ResNets, `logits` of face_pretrained, and the last layer with weights of
+    `torchvision:NAME`. It is skipped in the file, and so are the auxiliary heads of googlenet and
+    inception_v3. Everything else has to be in the file with its shape.
 
-    Of resnet18_gray and gray_resnet50 the first convolution becomes the mean of the pretrained one
-    over RGB, as the recipes have it. The same gray channel in R, G and B would give the sum, so the
-    answer of this layer is a third of the pretrained net's; the batch norm behind it makes up for
+    For resnet18_gray and gray_resnet50 the first convolution becomes the mean of the pretrained one
+    over RGB, as the recipes define it. The same gray channel in R, G and B would give the sum, so the
+    output of this layer is a third of the pretrained net's; the batch norm after it makes up for
     that as soon as it sees batches in training.
 
     Args:
-        net: as `fer_export.models.build` answers it. On an error it is unchanged.
+        net: a net from `fer_export.models.build`. On an error it is unchanged.
         architecture: the name it was built by.
         source: "imagenet" for torchvision's default weights, "vggface2" for face_pretrained.
         file: a local state dict, .pth, .pt or .safetensors: plain, or under "state_dict", with or
@@ -59,9 +59,9 @@ def load(net: nn.Module, architecture: str, source: Source, file: Path | None = 
             downloads in torch's cache.
 
     Raises:
-        MissingDependencyError: without a file: the weights could not be downloaded.
-        InvalidInputError: no such weights for this architecture; the file is missing, damaged,
-            unsafe, or of another architecture.
+        MissingDependencyError: no file was given, and the weights could not be downloaded.
+        InvalidInputError: there are no such weights for this architecture, or the file is missing,
+            damaged, unsafe, or of another architecture.
     """
     name = _origin(architecture, source)
     state = _download(name, source) if file is None else _read(file)
@@ -69,7 +69,7 @@ def load(net: nn.Module, architecture: str, source: Source, file: Path | None = 
 
 
 class EmbeddingTeacher(nn.Module):
-    """ResNet-50 without its head: frozen, and in eval mode whatever the module around it is told."""
+    """Run a frozen ResNet-50 without its head, always in eval mode."""
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
@@ -77,19 +77,19 @@ class EmbeddingTeacher(nn.Module):
         self.train(False)
 
     def train(self, mode: bool = True) -> Self:
-        """Stay in eval mode: batch statistics are part of what it teaches."""
+        """Stay in eval mode, because the batch statistics are part of what it teaches."""
         return super().train(False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalised RGB pictures [N, 3, H, W] → embeddings [N, 2048]."""
+        """Map normalised RGB pictures [N, 3, H, W] to embeddings [N, 2048]."""
         embeddings: Tensor = self.net(x)
         return embeddings
 
 
 def embedding_teacher(source: Source = "imagenet", file: Path | None = None) -> EmbeddingTeacher:
-    """What stage 0 of gray_resnet50 learns from: torchvision's pretrained ResNet-50 for RGB pictures.
+    """Return the net that stage 0 of gray_resnet50 learns from: torchvision's pretrained ResNet-50 for RGB pictures.
 
-    Args and errors as of `load`.
+    Arguments and errors are those of `load`.
     """
     from torchvision.models import resnet50
 
@@ -100,7 +100,7 @@ def embedding_teacher(source: Source = "imagenet", file: Path | None = None) -> 
 
 
 def _origin(architecture: str, source: Source) -> str:
-    """Whose weights fit: a name of torchvision, or InceptionResnetV1."""
+    """Return the net whose weights fit: a name of torchvision, or InceptionResnetV1."""
     fitting: Source
     if architecture == "face_pretrained":
         fitting, name = "vggface2", "InceptionResnetV1"
@@ -121,7 +121,7 @@ def _origin(architecture: str, source: Source) -> str:
 
 
 def _head(net: nn.Module, architecture: str) -> str:
-    """The prefix of the parameters that stay fresh."""
+    """Return the prefix of the parameters that stay fresh."""
     if architecture == "face_pretrained":
         return "logits."
     if architecture in _TORCHVISION:
@@ -133,7 +133,7 @@ def _head(net: nn.Module, architecture: str) -> str:
 
 
 def _download(name: str, source: Source) -> Mapping[str, Tensor]:
-    """From torch's cache, or by the package's own loader."""
+    """Get the weights from torch's cache or by the package's own loader."""
     if source == "vggface2":
         from facenet_pytorch.models import inception_resnet_v1 as facenet
 
@@ -168,7 +168,7 @@ def _download(name: str, source: Source) -> Mapping[str, Tensor]:
 
 
 def _read(file: Path) -> Mapping[str, Tensor]:
-    """A local state dict, as nothing but tensors."""
+    """Read a local state dict, and refuse anything but tensors."""
     if not file.is_file():
         raise InvalidInputError(f"no file {file}", hint="--weights takes a .pth, .pt or .safetensors state dict")
     try:
@@ -176,7 +176,7 @@ def _read(file: Path) -> Mapping[str, Tensor]:
             loaded: Any = safetensors.torch.load_file(file)
         else:
             with warnings.catch_warnings():
-                # It warns of what it is about to refuse.
+                # torch warns of what it is about to refuse.
                 warnings.simplefilter("ignore")
                 loaded = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -202,7 +202,7 @@ def _put(net: nn.Module, state: Mapping[str, Tensor], head: str, *, where: str, 
     first, own_first = given.get("conv1.weight"), wanted.get("conv1.weight")
     if first is not None and own_first is not None and first.shape[1:2] == (3,) and own_first.shape[1] == 1:
         given["conv1.weight"] = first.mean(1, keepdim=True)
-    # Files from before PyTorch 0.4.1 do not count batches.
+    # Files from before PyTorch 0.4.1 lack `num_batches_tracked`.
     missing = [key for key in wanted if key not in given and not key.endswith("num_batches_tracked")]
     unexpected = [key for key in given if key not in wanted]
     reshaped = [
@@ -220,7 +220,7 @@ def _put(net: nn.Module, state: Mapping[str, Tensor], head: str, *, where: str, 
 
 
 def _modern(key: str) -> str:
-    """The key as torchvision names it today: densenet's files still say `norm.1` for `norm1`."""
+    """Return the key as torchvision names it today; densenet's files still say `norm.1` for `norm1`."""
     return re.sub(r"(\.denselayer\d+\.(?:norm|conv))\.([12])\.", r"\1\2.", key)
 
 

@@ -1,4 +1,4 @@
-"""One run: a recipe and data in, a folder with checkpoints that carry their contract out."""
+"""This module runs a training: a recipe and data in, a folder with checkpoints that carry their contract out."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from training.data.sources import Split
 from training.device import bfloat16_pays, device_named
 from training.fit import pretrained, stored_views
 from training.fit.checkpointing import WHOLE, CheckpointWriter, History, ResumeState, epoch_of
-from training.fit.dataloader import InMemory, Rows, loader
+from training.fit.dataloader import InMemory, Rows, home, loader
 from training.fit.epoch_bar import EpochBar
 from training.fit.errors import InterruptedRunError
 from training.fit.initial_net import initial_net
@@ -38,24 +38,24 @@ from training.provenance import only_drawn, started_from, write_environment
 from training.recipe import Data, Recipe, Stage, as_yaml, read_recipe
 
 _IN_FLOAT32 = "training in float32: this device computes faster in it than in bfloat16 (no AMX, no CUDA from Ampere on)"
-#: Rows that are checked at a time, over all processes.
+#: How many rows are checked at a time, over all processes.
 CHECKED = 512
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a run is told beside its recipe.
+    """Hold what a run is told beside its recipe.
 
     Attributes:
-        folder: for all that it leaves.
+        folder: folder that everything is written into.
         data: folders by name; `main` is the nameless one.
         resume: go on from the last epoch in the folder.
         init: weights to start from; of the same architecture and labels, or one head of a recipe with two.
         weights: a local file for the recipe's `pretrained`.
         limit: only so many pictures, for trying out; all where 0.
         progress: show a bar.
-        finish: called at the end by the process that writes, with recipe, folder and split: to write the report.
-        callbacks: more of Lightning's, for every stage.
+        finish: called at the end by the process that writes, with recipe, folder and split, to write the report.
+        callbacks: further Lightning callbacks, for every stage.
     """
 
     folder: Path
@@ -79,8 +79,8 @@ def fit(recipe: Recipe, run: Run) -> Path:
         The best checkpoint of the last stage.
 
     Raises:
-        InvalidInputError: data, weights or folder that does not hold.
-        MissingDependencyError: pretrained weights cannot be had.
+        InvalidInputError: the data, the weights or the folder are not as they must be.
+        MissingDependencyError: pretrained weights could not be downloaded.
     """
     _check_folder(recipe, run)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
@@ -125,12 +125,12 @@ def fit(recipe: Recipe, run: Run) -> Path:
 
 
 def is_first() -> bool:
-    """Whether this process writes: the first of many, or the only one."""
+    """Return whether this process writes: the first of many, or the only one."""
     return int(os.environ.get("RANK", "0")) == 0
 
 
 def _fit_stage(recipe: Recipe, stage: Stage, net: nn.Module, split: Split, run: Run, *, place: Path, note: str) -> None:
-    """Train one stage into its place."""
+    """Train one stage; its state goes into the folder `place`."""
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     nodes = world // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     train, check = split.train, split.check
@@ -143,6 +143,10 @@ def _fit_stage(recipe: Recipe, stage: Stage, net: nn.Module, split: Split, run: 
                 hint=f"make them with `python -m training distil`, then --data {stage.views}=FOLDER",
             )
         pixels, wanted, views = stored_views.load(run.data[stage.views], train, stage.taught)
+    device = device_named()
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    lies = home([pixels, wanted, check.pixels], device)
     rows = Rows(
         len(train),
         min(stage.batch, len(train)),
@@ -151,10 +155,12 @@ def _fit_stage(recipe: Recipe, stage: Stage, net: nn.Module, split: Split, run: 
         rank=rank,
         world=world,
         views=views,
+        device=lies,
     )
-    training = loader(InMemory(pixels, wanted), rows)
+    training = loader(InMemory(pixels, wanted, device=lies), rows)
     checking = loader(
-        InMemory(check.pixels, targets(check)), Rows(len(check), CHECKED, seed=None, rank=rank, world=world)
+        InMemory(check.pixels, targets(check), device=lies),
+        Rows(len(check), CHECKED, seed=None, rank=rank, world=world, device=lies),
     )
     class_weights = classes.class_weights(train.targets, train.labels) if stage.loss.weighted else None
     both = heads(recipe.data_of(stage), stage, train, class_weights)
@@ -177,12 +183,12 @@ def _fit_stage(recipe: Recipe, stage: Stage, net: nn.Module, split: Split, run: 
         devices=world // nodes,
         num_nodes=nodes,
         precision="bf16-mixed" if recipe.precision == "bf16" and bfloat16_pays(device_named()) else "32-true",
-        # Pictures of a run have one size: the fastest convolution is looked for once.
+        # All pictures of a run have one size, so cuDNN searches the fastest convolution only once.
         benchmark=torch.cuda.is_available(),
         gradient_clip_val=stage.clip or None,
         logger=TensorBoardLogger(run.folder, name="tensorboard", version=stage.name),
         callbacks=[
-            # Before the averaging, so that it sees the averaged weights.
+            # This callback stands before the averaging, so that it sees the averaged weights.
             CheckpointWriter(
                 written,
                 recipe,
@@ -234,7 +240,7 @@ def _teacher(recipe: Recipe, run: Run) -> nn.Module:
 
 
 def _wanted(recipe: Recipe, stage: Stage) -> tuple[Data, int]:
-    """What a stage is fed, and with how many channels."""
+    """Return a stage's data settings and the number of channels of its pictures."""
     data = recipe.data_of(stage)
     # The pretrained RGB net is shown colours where there are any.
     return data, 3 if stage.loss.name == "embedding" and data.kind in ("folder", "voc") else 1
@@ -247,12 +253,12 @@ def _load(recipe: Recipe, stage: Stage, run: Run) -> Split:
 
 
 def _place(recipe: Recipe, index: int, folder: Path) -> Path:
-    """Where a stage keeps its state."""
+    """Return the folder of a stage's state."""
     return folder / "stages" / f"{index}-{recipe.stages[index].name}"
 
 
 def _written(recipe: Recipe, index: int, folder: Path) -> Path:
-    """Where a stage's checkpoints are."""
+    """Return the folder of a stage's checkpoints."""
     return folder if index == len(recipe.stages) - 1 else _place(recipe, index, folder)
 
 
@@ -271,7 +277,7 @@ def _check_folder(recipe: Recipe, run: Run) -> None:
     elif (run.folder / "best.safetensors").exists() or any(stages.glob("*/last.ckpt")):
         raise InvalidInputError(f"{run.folder} already holds a run", hint="--resume to go on, or another -o")
     elif is_first():
-        # What a run that never finished an epoch has left.
+        # A run that never finished an epoch may have left these.
         shutil.rmtree(stages, ignore_errors=True)
         (run.folder / "metrics.csv").unlink(missing_ok=True)
 

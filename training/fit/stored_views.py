@@ -1,6 +1,6 @@
-"""Reading stored views: augmented training pictures with what teachers said of them (`training/weights/distil.py`).
+"""This module reads stored views: augmented training pictures with teachers' answers (`training/weights/distil.py`).
 
-A folder holds `view-000.safetensors`, … and `views.json`, which says of what they were made.
+A folder holds `view-000.safetensors`, … and `views.json`, which says what they were made from.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from fer_export.errors import InvalidInputError
 from training.data.faces import Faces
 from training.fit.multi_head import targets
 
-#: The record of what the views of a folder were made of.
+#: The record of what the views of a folder were made from.
 ABOUT = "views.json"
 
 
 def load(folder: Path, faces: Faces, share: float) -> tuple[Tensor, Tensor, int]:
-    """The views of some training rows.
+    """Load the views of some training rows.
 
     Args:
-        folder: where they are.
-        faces: the rows that they must be of.
-        share: 0–1, of the teachers' answer in the targets; the labels have the rest. A row that a set does not
-            label has the teachers' answer alone, and a set of labels that no teacher knows has its labels alone.
+        folder: the folder of the views.
+        faces: the rows that they must have been made from.
+        share: weight of the teachers' answers in the targets, 0–1; the labels have the rest. A row without a label
+            has the teachers' answers alone, and a set of labels that no teacher knows has its labels alone.
 
     Returns:
         Pixels uint8 [views × N, C, H, W] and targets [views × N, classes], view after view; and the number of views.
 
     Raises:
-        InvalidInputError: no views, or views of other rows.
+        InvalidInputError: the folder holds no views, or views of other rows.
     """
     record = folder / ABOUT
     files = sorted(folder.glob("view-*.safetensors"))
@@ -54,7 +54,7 @@ def load(folder: Path, faces: Faces, share: float) -> tuple[Tensor, Tensor, int]
 
 
 def digest(faces: Faces) -> str:
-    """SHA-256 of the pictures in their order."""
+    """Return the SHA-256 of the pictures in their order."""
     return hashlib.sha256(faces.pixels.contiguous().numpy().tobytes()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Finished nets that answer for the pictures a student learns from."""
+"""This module loads finished nets as teachers, which answer for the pictures that a student learns from."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from training.recipe import read_recipe
 
 @dataclass(frozen=True)
 class Part:
-    """The answers of a teacher to one set of labels.
+    """Map a teacher's outputs to one set of the student's labels.
 
     Attributes:
-        own: columns of its logits, in the order of the student's labels.
-        start, stop: the columns of all heads that they stand for.
+        own: columns of the teacher's logits, in the order of the student's labels.
+        start, stop: the columns of all heads together that they stand for; `stop` is not included.
     """
 
     own: tuple[int, ...]
@@ -43,13 +43,13 @@ class Part:
 
 @dataclass(frozen=True)
 class Teacher:
-    """A trained net, and for which sets of labels it answers.
+    """Hold a trained net and the sets of labels that it answers for.
 
     Attributes:
-        net: pictures 0–255 of its own size → logits; normalisation included.
-        parts: one for each set of labels that it knows; of the others it says nothing.
+        net: maps pictures in 0–255 of its own size to logits; normalisation is included.
+        parts: one for each set of labels that it knows.
         size: height and width of its pictures; None where it takes any.
-        about: for the record of what views were made with.
+        about: identifies it in the record of what views were made with.
     """
 
     net: nn.Module
@@ -70,10 +70,10 @@ def load_teacher(source: Path, faces: Faces, which: str = "best") -> Teacher:
         source: the folder of a finished run, or a checkpoint. A run with two sets of labels answers for both; a
             checkpoint, and a run with one set, for those of the student's labels that mean the same as its own.
         faces: what it will be asked about, for the labels.
-        which: `best` or `last` epoch, of a run's folder.
+        which: `best` or `last` epoch, for the folder of a run.
 
     Raises:
-        InvalidInputError: no such run or checkpoint, one for other pictures than gray ones, or with other labels.
+        InvalidInputError: there is no such run or checkpoint, it takes colour pictures, or it has other labels.
     """
     if source.is_dir() and (source / f"{WHOLE}{which}.safetensors").is_file():
         return _of_two_heads(source, faces, which)
@@ -86,12 +86,12 @@ def load_teacher(source: Path, faces: Faces, which: str = "best") -> Teacher:
 
 
 def answers(teachers: Sequence[Teacher], pictures: Tensor, *, mirrored: bool = False) -> Tensor:
-    """Return the teachers' mean probabilities, each set of labels over the teachers that know it.
+    """Return the teachers' mean probabilities, for each set of labels over the teachers that know it.
 
-    A temperature that was fitted to a teacher is not applied: its answers are as soft as in its own training.
+    A temperature that was fitted to a teacher is not applied, so its answers are as soft as in its own training.
 
     Args:
-        teachers: on the device of the pictures.
+        teachers: teachers on the device of the pictures.
         pictures: float32 [N, 1, H, W] in 0–255.
         mirrored: let them answer for the mirrored pictures too; the mean is over both.
 
@@ -163,7 +163,7 @@ def _of_checkpoint(path: Path, faces: Faces) -> Teacher:
 
 
 def _sets(faces: Faces) -> list[tuple[int, int, tuple[str, ...]]]:
-    """First and last column of each set of labels, and the labels."""
+    """Return, for each set of labels, its first column, the column after its last, and the labels."""
     width = len(faces.labels)
     sets = [(0, width, faces.labels)]
     if faces.other is not None:

@@ -1,1 +1,1 @@
-"""Figures of a finished checkpoint: accuracy, calibration, robustness, the cost of the page's crop."""
+"""This package measures a finished checkpoint: accuracy, calibration, robustness, the cost of the page's crop."""

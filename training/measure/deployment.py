@@ -1,4 +1,4 @@
-"""What the road of a deployed page costs: detection, alignment and crop, against the pictures themselves."""
+"""This module measures what a deployed page's detection, alignment and crop cost, against the pictures themselves."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from training.measure.robustness.lost import Lost, lost
 
 @dataclass(frozen=True, eq=False)
 class Deployment:
-    """Both ways on the same rows, those where a face was found: n of N labelled ones.
+    """Hold the answers for pictures and crops on the same rows: the n of N labelled ones where a face was found.
 
     Attributes:
         samples: N.
-        found: bool [N], where a face was found.
+        found: bool [N], whether a face was found.
         rows: the n rows.
         landmarks: float32 [n, 5, 2], in pixels of the picture.
         crops: uint8 [n, 1, H, W], on the contract's grid.
-        pictures: of the n pictures themselves, one view.
-        answers: float32 [n, classes], of the crops.
-        lost: what the crops lose against the pictures.
+        pictures: evaluation of the n pictures themselves, one view.
+        answers: float32 [n, classes], probabilities for the crops.
+        lost: accuracy that the crops lose against the pictures.
         agreement: share of the n rows where both give the same label, 0–1.
-        unfound_accuracy: of the N - n pictures themselves, 0–1; None if there are none.
+        unfound_accuracy: accuracy on the other N - n pictures themselves, 0–1; None if there are none.
     """
 
     samples: int
@@ -46,11 +46,11 @@ class Deployment:
 
     @property
     def share(self) -> float:
-        """Of the labelled rows, where a face was found, 0–1."""
+        """Return the share of the labelled rows where a face was found, 0–1."""
         return len(self.rows) / self.samples
 
     def record(self) -> dict[str, Any]:
-        """For machines: shares 0–1, losses in percentage points, `bound` half of their 95 % interval."""
+        """Return the result for JSON: shares 0–1, losses in percentage points, `bound` half of their 95 % interval."""
         return {
             "data": self.pictures.data,
             "split": self.pictures.split,
@@ -70,16 +70,16 @@ class Deployment:
 def measure_deployment(
     checkpoint: Checkpoint, faces: Faces, *, progress: Callable[[int], object] | None = None
 ) -> Deployment:
-    """Measure both ways on the labelled rows of `faces`.
+    """Measure pictures and crops on the labelled rows of `faces`.
 
     Args:
-        checkpoint: with the labels of `faces` in the same order, and a rule for crops in its contract.
+        checkpoint: a checkpoint with the labels of `faces` in the same order and a crop rule in its contract.
         faces: gray pictures of 48×48.
         progress: called with the number of pictures whose landmarks were just found or read.
 
     Raises:
-        ContractError: the contract says nothing about crops, leaves the size free, or is for colour.
-        InvalidInputError: as for `evaluate`; other pictures, or not one face found.
+        ContractError: the contract has no crop rule, leaves the size free, or is for colour.
+        InvalidInputError: as for `evaluate`; or the pictures are not 48×48, or no face is found in any of them.
     """
     spec, rule = checkpoint.contract.picture, checkpoint.contract.crop
     if rule is None or spec.height is None or spec.width is None:
@@ -114,5 +114,5 @@ def measure_deployment(
 
 
 def disagreement(found: Deployment) -> Tensor:
-    """How far the two answers are apart, float32 [n], 0–1: half the summed difference of the probabilities."""
+    """Compute how far the two answers are apart, half the L1 distance of the probabilities: float32 [n], 0–1."""
     return (found.pictures.probabilities - found.answers).abs().sum(1) / 2

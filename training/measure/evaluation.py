@@ -1,4 +1,4 @@
-"""What a checkpoint answers and how right it is: float32, no augmentation, several views kept apart."""
+"""This module evaluates a checkpoint in float32 and without augmentation; averaged views are reported apart."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from training.device import device_named
 from training.measure.figures import Figures, figures_of
 
 MOST_VIEWS = 10
-#: How far a shifted view goes: share of the side, and share of the size.
+#: The largest shift of a view as a share of the side, and its largest change of size.
 SHIFT, ZOOM = 0.04, 0.06
 _BATCH = 256
-#: Larger pictures go in smaller batches, so that activations stay in memory.
+#: The most pixels in a batch; larger pictures come in smaller batches, so that activations fit into memory.
 _BATCH_PIXELS = _BATCH * 64 * 64
 
 Progress = Callable[[int], object]
@@ -28,16 +28,16 @@ Progress = Callable[[int], object]
 
 @dataclass(frozen=True, eq=False)
 class Evaluation(Figures):
-    """The figures of the single view, and what they were measured on.
+    """Hold the metrics of the single view, and what they were measured on.
 
     Attributes:
         data, protocol: names as in the contract.
-        split: the split of the rows; joined by " + " if there are several.
+        split: the split of the rows; several are joined by " + ".
         samples: labelled rows, N.
         probabilities: float32 [N, classes] of the single view.
         classes: int64 [N], as labelled.
         views: how many views `tta` averages; 1 if there is none.
-        tta: the figures of the averaged views. Never to be quoted as those of the single view.
+        tta: metrics of the averaged views; None if there is one view. Never quote them as those of the single view.
     """
 
     data: str
@@ -56,14 +56,14 @@ def evaluate(
     """Measure a checkpoint on the labelled rows of `faces`.
 
     Args:
-        checkpoint: with the labels of `faces` in the same order.
-        faces: of one split, as a rule; rows without a label are left out.
-        views: with 2–10 the averaged views are measured too, apart.
+        checkpoint: a checkpoint with the labels of `faces` in the same order.
+        faces: rows, usually of one split; those without a label are left out.
+        views: 1–10; above 1 the averaged views are measured too, apart.
         progress: called with the number of pictures that were just done, `views` times for each.
-        device: what the net runs on, as in `training.device.device_named`; in float32 anywhere.
+        device: device that the net runs on, as in `training.device.device_named`; always in float32.
 
     Raises:
-        InvalidInputError: other labels, no labelled row, pictures that do not fit, or answers that are not numbers.
+        InvalidInputError: the labels differ, no row is labelled, the pictures do not fit, or an answer is not finite.
     """
     wanted = checkpoint.contract.labels
     if wanted != faces.labels:
@@ -97,28 +97,28 @@ def evaluate(
 
 
 def predict(checkpoint: Checkpoint, pixels: Tensor, views: int = 1, progress: Progress | None = None) -> Tensor:
-    """What a checkpoint says of pictures: uint8 [N, C, H, W] → probabilities, float32 [N, classes].
+    """Return a checkpoint's probabilities, float32 [N, classes], for pictures, uint8 [N, C, H, W].
 
-    With several views their probabilities are averaged: the picture itself, its mirror, then small shifts with a
+    The probabilities of several views are averaged: the picture itself, its mirror image, then small shifts with a
     change of size, each plain and mirrored, the same in every call.
 
     Args:
-        checkpoint: any size of input, see `fitted`.
-        pixels: as they are, 0–255.
+        checkpoint: a checkpoint of any input size, see `fitted`.
+        pixels: pictures in 0–255, not normalised.
         views: 1–10.
         progress: called with the number of pictures that were just done, `views` times for each.
 
     Raises:
-        InvalidInputError: gray for a colour net or the reverse, or another number of views.
+        InvalidInputError: the pictures are gray and the net takes colour, or the reverse; or `views` is out of range.
     """
     return _by_view(checkpoint, pixels, views, progress).mean(0)
 
 
 def fitted(pixels: Tensor, contract: Contract) -> Tensor:
-    """Pictures on the contract's grid: uint8 [N, C, H, W] → float32 [N, C, height, width], 0–255.
+    """Resize pictures, uint8 [N, C, H, W], to the contract's size: float32 [N, C, height, width], 0–255.
 
-    Another size is resampled: bilinear, pixel centres at half (align_corners=False), low-passed when it shrinks
-    (antialias). A contract of free size takes the pictures as they are.
+    The resize is bilinear, with pixel centres at half (align_corners=False), and low-passed where it shrinks
+    (antialias). For a contract of free size the pictures keep theirs.
 
     Raises:
         InvalidInputError: the channels are not the contract's.
@@ -137,10 +137,10 @@ def fitted(pixels: Tensor, contract: Contract) -> Tensor:
 
 
 def view(pixels: Tensor, number: int) -> Tensor:
-    """One view of pictures: float32 [N, C, H, W] → the same shape.
+    """Return one view of pictures, float32 [N, C, H, W], in the same shape.
 
-    View 0 is the picture, 1 its mirror; 2 and 3 are one shift of it plain and mirrored, and so on. A shift goes up to
-    4 % of the side, a change of size up to 6 %, drawn from a seed that is the pair's number; the border is repeated.
+    View 0 is the picture, 1 its mirror image; 2 and 3 are one shift of it plain and mirrored, and so on. A shift is up
+    to 4 % of the side, a change of size up to 6 %, drawn with the pair's number as seed; the border is repeated.
     """
     if number % 2:
         pixels = pixels.flip(3)
@@ -157,10 +157,10 @@ def view(pixels: Tensor, number: int) -> Tensor:
 def _by_view(
     checkpoint: Checkpoint, pixels: Tensor, views: int, progress: Progress | None, device: str = "cpu"
 ) -> Tensor:
-    """Probabilities, float32 [views, N, classes]."""
+    """Compute the probabilities of each view: float32 [views, N, classes]."""
     if not 1 <= views <= MOST_VIEWS:
         raise InvalidInputError(f"{views} views: 1 to {MOST_VIEWS} can be averaged")
-    # Convolutions on a CPU are faster this way, by two thirds for fernet; the answers differ by rounding only.
+    # Convolutions on a CPU are faster in channels_last, by two thirds for fernet; answers differ by rounding only.
     place = device_named(device)
     module = checkpoint.module().to(place).to(memory_format=torch.channels_last)
     spec = checkpoint.contract.picture

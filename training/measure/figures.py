@@ -1,4 +1,4 @@
-"""The numbers of one set of answers, each by a definition that is written down here."""
+"""This module computes the metrics of a set of answers, and defines each of them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from torchmetrics.functional.classification import (
     multiclass_recall,
 )
 
-#: Bins of confidence, of equal width.
+#: How many bins of confidence there are, of equal width.
 BINS = 15
 
 
 @dataclass(frozen=True)
 class LabelFigures:
-    """One label, shares 0–1; None where a share is of nothing.
+    """Hold the metrics of one label: shares 0–1, None where the denominator is 0.
 
     Attributes:
-        precision: right among the rows that were called so; None if none was.
-        recall: right among the rows that have the label; None if none has.
-        f1: their harmonic mean, 2tp / (2tp + fp + fn); None if no row has the label or was called so.
-        support: rows that have the label.
+        precision: share of right ones among the rows that were given the label; None if none was.
+        recall: share of right ones among the rows that have the label; None if none has.
+        f1: their harmonic mean, 2tp / (2tp + fp + fn); None if no row has the label or was given it.
+        support: number of rows that have the label.
     """
 
     label: str
@@ -38,10 +38,10 @@ class LabelFigures:
 
 @dataclass(frozen=True, eq=False)
 class Bins:
-    """Top-label confidence against accuracy; bin b holds confidences in (b / n, (b + 1) / n].
+    """Hold top-label confidence and accuracy by bin; bin b has the confidences in (b / n, (b + 1) / n].
 
     Attributes:
-        rows: int64 [n].
+        rows: int64 [n], number of rows in each bin.
         confidence, accuracy: float64 [n], means over the bin's rows, 0 where it has none.
     """
 
@@ -51,25 +51,25 @@ class Bins:
 
     @property
     def ece(self) -> float:
-        """Expected calibration error, 0–1: the mean gap, weighted by rows (Guo et al. 2017, eq. 3)."""
+        """Return the expected calibration error, 0–1: the mean gap, weighted by rows (Guo et al. 2017, eq. 3)."""
         return float(((self.accuracy - self.confidence).abs() * self.rows).sum() / self.rows.sum())
 
 
 @dataclass(frozen=True, eq=False)
 class Figures:
-    """What was measured. Shares are 0–1.
+    """Hold the metrics of a set of answers. Shares are 0–1.
 
     Attributes:
-        accuracy: rows whose most likely label is the labelled one.
-        accuracy_error: its binomial standard error, sqrt(p (1 - p) / n). Of the rows, not of the training.
+        accuracy: share of rows whose most likely label is the labelled one.
+        accuracy_error: its binomial standard error, sqrt(p (1 - p) / n). It is over rows, not over trainings.
         macro_f1: mean F1 over the labels that some row has or some answer gives (torchmetrics' macro): a label
-            that is given and that no row has counts 0; one that never occurs is left out.
+            that is given but that no row has counts 0; one that never occurs is left out.
         balanced_accuracy: mean recall over the labels that some row has.
-        nll: mean cross-entropy in nats between the target (one-hot or votes) and the answer. Answers
-            below the smallest float32 count as that, so one row costs 87.3 at most.
-        bins: for the reliability diagram and `ece`.
+        nll: mean cross-entropy in nats between the target (one-hot or votes) and the answer. Probabilities below
+            the smallest normal float32 are raised to it, so one row costs 87.3 at most.
+        bins: confidence and accuracy by bin, for the reliability diagram and `ece`.
         labels: one record for each label, in the contract's order.
-        confusion: int64 [labelled, answered].
+        confusion: int64 [classes, classes], counts by labelled and answered class.
     """
 
     accuracy: float
@@ -83,12 +83,12 @@ class Figures:
 
     @property
     def ece(self) -> float:
-        """Expected calibration error over 15 bins, see `Bins`."""
+        """Return the expected calibration error over 15 bins, see `Bins`."""
         return self.bins.ece
 
 
 def figures_of(probabilities: Tensor, targets: Tensor, labels: tuple[str, ...]) -> Figures:
-    """The figures of some answers.
+    """Compute the metrics of a set of answers.
 
     Args:
         probabilities: float32 [N, classes], N ≥ 1.
@@ -107,7 +107,7 @@ def figures_of(probabilities: Tensor, targets: Tensor, labels: tuple[str, ...]) 
         accuracy=accuracy,
         accuracy_error=math.sqrt(accuracy * (1 - accuracy) / len(classes)),
         macro_f1=multiclass_f1_score(answers, classes, count, average="macro").item(),
-        # torchmetrics' macro recall takes a label that no row has for 0 as soon as an answer gives it.
+        # torchmetrics' macro recall counts a label that no row has as 0 if some answer gives it, so it is not used.
         balanced_accuracy=recall[support > 0].double().mean().item(),
         nll=-(targets.double() * probabilities.double().clamp(min=floor).log()).sum(1).mean().item(),
         bins=calibration(probabilities, classes),
@@ -126,10 +126,10 @@ def figures_of(probabilities: Tensor, targets: Tensor, labels: tuple[str, ...]) 
 
 
 def calibration(probabilities: Tensor, classes: Tensor, bins: int = BINS) -> Bins:
-    """Confidence and accuracy by bin: float32 [N, classes] and int64 [N] → `Bins`.
+    """Compute confidence and accuracy by bin from probabilities, float [N, classes], and classes, int64 [N].
 
     torchmetrics' `multiclass_calibration_error` gives a confidence of exactly 1 a bin of its own; here it is in the
-    last one, as in Guo et al. (https://arxiv.org/abs/1706.04599).
+    last bin, as in Guo et al. (https://arxiv.org/abs/1706.04599).
     """
     confidence, answers = probabilities.double().max(1)
     inner = torch.linspace(0, 1, bins + 1, dtype=torch.float64)[1:-1]

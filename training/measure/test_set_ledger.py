@@ -1,6 +1,7 @@
-"""The ledger of looks at PrivateTest: one line for each, beside the checkpoint, never taken back.
+"""This module keeps the ledger of looks at PrivateTest, one line for each, beside the checkpoint, never removed.
 
-A split that is looked at before each choice is one more validation split. The ledger cannot forbid that; it counts.
+A split that is looked at before each choice becomes one more validation split. The ledger cannot forbid that, but it
+counts the looks.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ Look = dict[str, Any]
 
 
 def record_look(folder: Path, *, weights_sha256: str, split: str, when: str, figures: Mapping[str, float]) -> None:
-    """Append one look and see it onto the disk.
+    """Append one look, and flush it to the disk.
 
     Args:
-        folder: where the checkpoint is.
-        weights_sha256: whose figures were looked at.
-        split: what was looked at.
-        when: ISO 8601.
-        figures: what was seen.
+        folder: the folder of the checkpoint.
+        weights_sha256: the weights that were measured.
+        split: the split that was looked at.
+        when: time in ISO 8601.
+        figures: the metrics that were seen.
 
     Raises:
         InvalidInputError: the ledger is damaged or cannot be written.
@@ -48,10 +49,10 @@ def record_look(folder: Path, *, weights_sha256: str, split: str, when: str, fig
 
 
 def past_looks(folder: Path) -> list[Look]:
-    """All the looks so far, oldest first; none where there is no ledger.
+    """Read all the looks so far, oldest first; the list is empty where there is no ledger.
 
     Raises:
-        InvalidInputError: a line that is not a look, or a last line that was cut off.
+        InvalidInputError: the file cannot be read, a line is not a look, or the last line was cut off.
     """
     path = folder / NAME
     hint = "the count cannot be trusted now: restore the file from a backup; it is never reset"

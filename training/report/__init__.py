@@ -1,4 +1,4 @@
-"""The report of a run: pictures, tables and one page that holds them all."""
+"""This package writes the report of a run: pictures, tables and one page that holds them all."""
 
 from training.report.folder import write
 

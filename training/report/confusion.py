@@ -1,4 +1,4 @@
-"""`confusion.png`: what was labelled against what was answered."""
+"""This module draws `confusion.png`, the confusion matrix of labelled against answered classes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def draw(evaluation: Evaluation, target: Path) -> None:
-    """Shares of each labelled row with the counts under them; the single view."""
+    """Draw the single view's matrix: shares of each labelled row, with the counts under them."""
     counts = evaluation.confusion.double()
     support = counts.sum(1, keepdim=True)
     shares = counts / support.clamp(min=1)

@@ -1,4 +1,4 @@
-"""Pictures beside the crops that the cascade made of them."""
+"""This module draws pictures beside the crops that the page's cascade made of them."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLUMNS = 4
-#: Rows that are furthest apart, and how many of the rest, at even steps.
+#: How many rows with the largest disagreement are shown, and how many of the rest, at even steps.
 _FIRST, _REST = 20, 12
-#: Inches: a tile, the air between the two of a pair, and a line with its captions.
+#: In inches: a tile, the space between the two of a pair, and a line with its captions.
 _TILE, _AIR, _LINE = 0.8, 0.05, 1.5
-#: Characters of a caption.
+#: The most characters of a caption.
 _WIDE = 34
 
 
 def chosen(found: Deployment, first: int = _FIRST, rest: int = _REST) -> list[int]:
-    """Rows for the sheet: the largest disagreements, the largest first, then some at even steps through the rest."""
+    """Choose the rows for the sheet: the largest disagreements first, then some at even steps through the rest."""
     order = disagreement(found).argsort(descending=True, stable=True).tolist()
     others = order[first:]
     steps = torch.linspace(0, len(others) - 1, min(rest, len(others))).round().long().tolist()
@@ -34,9 +34,9 @@ def chosen(found: Deployment, first: int = _FIRST, rest: int = _REST) -> list[in
 
 
 def draw(found: Deployment, target: Path) -> None:
-    """Write a PNG. Left of each pair the picture with its landmarks, right the crop; under them both answers.
+    """Write a PNG of pairs: the picture with its landmarks left, the crop right, both answers below.
 
-    It shows pictures of the data set: they keep their own terms.
+    It shows pictures of the data set, so the terms of the data set apply to it.
     """
     shown = chosen(found)
     top = 1.1
@@ -46,7 +46,7 @@ def draw(found: Deployment, target: Path) -> None:
     rest = f", then {len(shown) - first} at even steps through the rest" if len(shown) > first else ""
     about = f"Left the picture with its landmarks, right the crop. {style.rows_of(found.pictures)}"
     style.title(drawn, f"The {first} largest disagreements{rest}", about)
-    # Placed by hand, as on the sheet of mistakes.
+    # The axes are placed by hand, as on the sheet of mistakes.
     drawn.set_layout_engine("none")
     room = style.WIDTH / _COLUMNS
     for number, row in enumerate(shown):
@@ -89,5 +89,5 @@ def _caption(axes: Axes, found: Deployment, row: int) -> None:
 
 
 def _cut(text: str) -> str:
-    """Shortened at the front: the end of a place tells more."""
+    """Shorten a text at the front, since the end of a path tells more."""
     return text if len(text) <= _WIDE else "…" + text[1 - _WIDE :]

@@ -1,4 +1,4 @@
-"""The files of a report."""
+"""This module writes the files of a report."""
 
 from __future__ import annotations
 
@@ -31,28 +31,28 @@ def write(
 ) -> Path:
     """Write the report of an evaluation: pictures, tables, and report.html that holds them all.
 
-    `mistakes.png`, and so the page, shows pictures of the data set: they keep their own terms.
+    `mistakes.png`, and so the page, shows pictures of the data set, so the terms of the data set apply to them.
 
     Args:
-        folder: where to; made if need be. Files of an earlier report are replaced one by one.
-        checkpoint: what was evaluated.
-        evaluation: of `training.measure.evaluation.evaluate`.
-        faces: what it was evaluated on.
-        history: a metrics.csv.
-        run: where the checkpoint lies, with `recipe.yaml`, `environment.json` and the ledger of looks;
+        folder: folder to write into; made if need be. Files of an earlier report are replaced one by one.
+        checkpoint: the checkpoint that was evaluated.
+        evaluation: result of `training.measure.evaluation.evaluate`.
+        faces: the rows it was evaluated on.
+        history: path of a metrics.csv.
+        run: folder of the checkpoint, with `recipe.yaml`, `environment.json` and the ledger of looks;
             `folder` if not given.
         notes: sentences for the page.
 
     Returns:
-        report.html.
+        The path of report.html.
 
     Raises:
-        InvalidInputError: a damaged metrics.csv, environment.json or ledger, or a place that cannot be written.
+        InvalidInputError: metrics.csv, environment.json or the ledger is damaged, or the folder cannot be written.
     """
     rows = faces.labelled()
     assert len(rows) == evaluation.samples, "the faces are not those of the evaluation"
     run = run or folder
-    # All that may not hold is read before anything is replaced.
+    # Files that may be damaged are read before anything is replaced.
     seen, beside = test_set_ledger.past_looks(run), html.beside(run)
     pictures: dict[str, Path] = {}
     if history:
@@ -75,7 +75,7 @@ def write(
 
 
 def _of_training(contract: Contract) -> tuple[str, str]:
-    """A title for the history, and on which rows it was validated."""
+    """Return a title for the history, and a line that says which rows validated it."""
     training, checked = contract.training, contract.metrics[:1]
     about = [training.data] if training else []
     about += [f"validation: {one.split}, n = {one.samples:,}; labels: {one.protocol}" for one in checked]

@@ -1,4 +1,4 @@
-"""`history.png`: how a training went, from its metrics.csv."""
+"""This module draws `history.png`, how a training went, from its metrics.csv."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _SCORES = (("accuracy", "accuracy", style.BLUE, "-"), ("macro_f1", "macro-F1", s
 
 @dataclass(frozen=True)
 class History:
-    """The log of a training.
+    """Hold the log of a training.
 
     Attributes:
-        columns: by name, (epoch from 1 over all stages, value), in the file's order; blanks left out.
+        columns: name → (epoch from 1 over all stages, value) in the file's order; blanks are left out.
         stages: (first epoch, name) of each stage.
     """
 
@@ -35,10 +35,10 @@ class History:
 def read(path: Path) -> History:
     """Read metrics.csv: `epoch` and any of stage, loss, val_loss, accuracy, macro_f1, learning_rate.
 
-    Epochs are counted on where a stage starts anew at its first one.
+    Epochs are counted through where a new stage starts again at its first one.
 
     Raises:
-        InvalidInputError: no such file, no column `epoch`, or a cell that is not a number.
+        InvalidInputError: there is no such file, no column `epoch`, or a cell is not a number.
     """
     if not path.is_file():
         raise InvalidInputError(f"no file {path}", hint="metrics.csv is written by: python -m training fit")
@@ -70,15 +70,15 @@ def read(path: Path) -> History:
 
 
 def draw(path: Path, target: Path, what: str, about: str) -> None:
-    """Read `path` and draw it: losses, scores and the learning rate under one another, those that are there.
+    """Read `path` and draw losses, scores and the learning rate under one another, as far as the file has them.
 
     Args:
-        path: metrics.csv.
-        target: the PNG.
+        path: path of metrics.csv.
+        target: path of the PNG.
         what, about: its title, and the data, protocol and number of rows of the validation.
 
     Raises:
-        InvalidInputError: see `read`; or the file holds none of them.
+        InvalidInputError: as for `read`; or the file holds none of them.
     """
     history = read(path)
     there = [part for names, part in _PANELS if any(name in history.columns for name in names)]
@@ -142,7 +142,7 @@ def _lines(axes: Axes, history: History, series: tuple[tuple[str, str, str, str]
 
 
 def _line(axes: Axes, history: History, name: str, **look: Any) -> None:
-    """One line a stage, so that nothing is drawn between the end of one and the start of the next."""
+    """Draw one line for each stage, so that the end of one is not joined to the start of the next."""
     points = history.columns[name]
     starts = [start for start, _ in history.stages]
     marker = "o" if len(points) < 15 else ""

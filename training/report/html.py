@@ -1,4 +1,4 @@
-"""`report.html`: one file that holds the whole report, without scripts and without requests."""
+"""This module writes `report.html`, one file that holds the whole report, without scripts and without requests."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ _PICTURES = {
 
 @dataclass(frozen=True)
 class Beside:
-    """What lies beside a checkpoint: the text of its recipe, and names and values of its environment."""
+    """Hold what lies beside a checkpoint: the text of its recipe, and names and values of its environment."""
 
     recipe: str | None
     environment: list[tuple[str, str]]
 
 
 def beside(run: Path) -> Beside:
-    """Read `recipe.yaml` and `environment.json` of a run, where they are.
+    """Read `recipe.yaml` and `environment.json` of a run, as far as they exist.
 
     Raises:
-        InvalidInputError: one that cannot be read.
+        InvalidInputError: one of them cannot be read.
     """
     return Beside(_read(run / "recipe.yaml"), _environment(run / "environment.json"))
 
@@ -60,16 +60,16 @@ def render(
     seen: Sequence[Mapping[str, Any]],
     notes: Sequence[str],
 ) -> str:
-    """The page.
+    """Return the page as HTML.
 
     Args:
-        contract: of the checkpoint.
+        contract: contract of the checkpoint.
         evaluation: what was measured.
         faces: the labelled rows.
-        pictures: PNG by name, to be inlined.
+        pictures: name → path of a PNG, to be inlined.
         beside: the run's recipe and environment.
         seen: the ledger of looks at PrivateTest.
-        notes: more sentences.
+        notes: further sentences for the page.
     """
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["share"] = text.share

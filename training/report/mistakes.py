@@ -1,4 +1,4 @@
-"""`mistakes.png`: the pictures that the net was surest about and that are labelled otherwise."""
+"""This module draws `mistakes.png`, the pictures that the net was surest about and that are labelled differently."""
 
 from __future__ import annotations
 
@@ -23,11 +23,15 @@ _WIDE = 25
 
 @dataclass(frozen=True)
 class Mistake:
-    """One wrong answer of the single view.
+    """Hold one wrong answer of the single view.
 
     Attributes:
-        row: among the labelled rows.
-        confidence: the probability of what was said, 0–1; given: that of the label.
+        row: index among the labelled rows.
+        said: the label that the net gave.
+        labelled: the label that the row has.
+        confidence: probability of the label that the net gave, 0–1.
+        given: probability of the label that the row has, 0–1.
+        where: where the picture comes from.
     """
 
     row: int
@@ -39,7 +43,7 @@ class Mistake:
 
 
 def surest(evaluation: Evaluation, faces: Faces, most: int = _MOST) -> list[Mistake]:
-    """The most confident mistakes, the surest first; `faces` are the labelled rows of the evaluation."""
+    """Return the most confident mistakes, the surest first; `faces` are the labelled rows of the evaluation."""
     confidence, answers = evaluation.probabilities.max(1)
     wrong = (answers != evaluation.classes).nonzero()[:, 0]
     chosen = wrong[confidence[wrong].argsort(descending=True, stable=True)][:most].tolist()
@@ -57,7 +61,7 @@ def surest(evaluation: Evaluation, faces: Faces, most: int = _MOST) -> list[Mist
 
 
 def draw(evaluation: Evaluation, faces: Faces, target: Path) -> None:
-    """A sheet of the pictures with what was said, what is labelled, how sure, and where they are from."""
+    """Draw a sheet of the pictures with answer, label, confidence and source."""
     mistakes = surest(evaluation, faces)
     total = int((evaluation.probabilities.argmax(1) != evaluation.classes).sum())
     heading = f"The {len(mistakes)} most confident of {total:,} mistakes" if mistakes else "No mistake"
@@ -66,7 +70,7 @@ def draw(evaluation: Evaluation, faces: Faces, target: Path) -> None:
     height = top + lines * line if mistakes else 1.5
     drawn = style.figure(height)
     style.title(drawn, heading, style.rows_of(evaluation))
-    # Placed by hand: a layout would make the pictures small to keep long captions apart.
+    # The axes are placed by hand; a layout engine would shrink the pictures to keep long captions apart.
     drawn.set_layout_engine("none")
     if not mistakes:
         drawn.text(0.5, 0.2, "every answer agrees with its label", ha="center", fontsize=10, color=style.FAINT)
@@ -103,7 +107,7 @@ def _sure(confidence: float) -> str:
 
 
 def _cut(text: str, most: int, *, front: bool = False) -> str:
-    """Shortened to `most` characters, at the front where the end tells more."""
+    """Shorten a text to `most` characters; with `front`, its end is kept."""
     if len(text) <= most:
         return text
     return "…" + text[1 - most :] if front else text[: most - 1] + "…"

@@ -1,4 +1,4 @@
-"""`reliability.png`: whether a net that says 80 % is right four times in five."""
+"""This module draws `reliability.png`, which shows whether a net that says 80 % is right four times in five."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def draw(evaluation: Evaluation, target: Path) -> None:
-    """The reliability diagram (DeGroot and Fienberg 1983; Guo et al. 2017) over the histogram of confidence."""
+    """Draw the reliability diagram (DeGroot and Fienberg 1983; Guo et al. 2017) over a histogram of confidence."""
     bins = evaluation.bins
     rows, confidence, accuracy = bins.rows.numpy(), bins.confidence.numpy(), bins.accuracy.numpy()
     count = len(rows)

@@ -1,4 +1,4 @@
-"""The reports that a finished run leaves in its folder."""
+"""This module writes the reports that a finished run leaves in its folder."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def write_run_report(recipe: Recipe, folder: Path, split: Split) -> None:
     A second set of labels has a checkpoint of its own, and gets its report in the folder of that name.
 
     Args:
-        recipe: of the run.
-        folder: of the run; `best.safetensors` and `metrics.csv` are read, the report is written beside them.
-        split: what the last stage was fed.
+        recipe: recipe of the run.
+        folder: folder of the run; `best.safetensors` and `metrics.csv` are read, the report is written beside them.
+        split: data of the last stage.
 
     Raises:
-        InvalidInputError: a checkpoint that cannot be measured, or a place that cannot be written.
+        InvalidInputError: a checkpoint cannot be measured, or a folder cannot be written.
     """
     checked = {folder: replace(split.check, other=None)}
     if split.check.other is not None:

@@ -1,4 +1,4 @@
-"""What a reader must know before a figure is quoted, a sentence each."""
+"""This module states what a reader must know before quoting a metric, a sentence for each point."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def statements(contract: Contract, evaluation: Evaluation, seen: Sequence[Mapping[str, Any]]) -> list[str]:
-    """All of them: the rows, what chose the epoch, looks at PrivateTest, and what the ± means.
+    """Return all sentences: the rows, what chose the epoch, looks at PrivateTest, and what the ± means.
 
     Args:
-        contract: of the checkpoint.
+        contract: contract of the checkpoint.
         evaluation: what was measured.
         seen: the ledger of looks.
     """
@@ -37,8 +37,8 @@ def statements(contract: Contract, evaluation: Evaluation, seen: Sequence[Mappin
 def chosen_by(contract: Contract, evaluation: Evaluation) -> str:
     """Say which rows chose the epoch, and whether the measured ones are free of that choice.
 
-    The figures in a contract are of the rows that chose (see `training/fit/checkpointing.py`). Data sets are told
-    apart by their names.
+    The metrics in a contract are those of the rows that chose the epoch (see `training/fit/checkpointing.py`). Data
+    sets are told apart by their names.
     """
     choosing = sorted({metric.split for metric in contract.metrics})
     if not choosing or not contract.training:
@@ -62,12 +62,12 @@ def chosen_by(contract: Contract, evaluation: Evaluation) -> str:
 
 
 def _set_of(name: str) -> str:
-    """The pictures that a data set's name stands for: FER2013's have two sets of labels."""
+    """Return the pictures that a data set's name stands for; those of FER2013 have two sets of labels."""
     return "FER2013" if name.startswith("FER2013") else name
 
 
 def looked_at(contract: Contract, seen: Sequence[Mapping[str, Any]]) -> str:
-    """How often PrivateTest was looked at with the checkpoints of this folder, and with these weights."""
+    """Say how often PrivateTest was looked at with the checkpoints of this folder, and with these weights."""
     count = len(seen)
     own = sum(look["weights_sha256"] == contract.weights_sha256 for look in seen)
     of_which = f", {own} of them with these weights" if count else ""

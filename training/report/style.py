@@ -1,4 +1,4 @@
-"""What the pictures of a report share: colours, titles, and how they are written."""
+"""This module holds what the pictures of a report share: colours, titles, and how they are saved."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ from fer_export.files import replacing
 if TYPE_CHECKING:
     from training.measure.evaluation import Evaluation
 
-#: Okabe and Ito's colours, told apart with every common colour blindness (https://jfly.uni-koeln.de/color/).
+#: Okabe and Ito's colours, which people with any common colour blindness can tell apart
+#: (https://jfly.uni-koeln.de/color/).
 BLUE, ORANGE, GREEN, VERMILLION, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9"
 INK, FAINT, GRID = "#1f2328", "#626a73", "#d8dce1"
-#: Inches. The page of an A4 sheet is about 6.3 wide, so text is printed at nine tenths of its size here.
+#: Width of a picture in inches. A4's text is about 6.3 wide, so text is printed at nine tenths of its size here.
 WIDTH = 7.0
 
 
 def figure(height: float) -> Figure:
-    """An empty white figure, `height` inches high."""
+    """Return an empty white figure, `height` inches high."""
     return Figure(figsize=(WIDTH, height), dpi=160, layout="constrained", facecolor="white")
 
 
 def title(drawn: Figure, what: str, about: str) -> None:
-    """A bold line on what is shown, and under it, fainter, of what."""
+    """Draw the title `what` in bold, and under it, fainter, the line `about`."""
     height = drawn.get_size_inches()[1]
     lines = textwrap.wrap(about, 98)
-    # Inches from the top: a margin, the heading, the lines, and air.
+    # Inches from the top: a margin, the heading, the lines, and some space.
     room = 0.12 + 0.24 + 0.155 * len(lines) + 0.14
     engine = drawn.get_layout_engine()
     assert isinstance(engine, ConstrainedLayoutEngine)
@@ -42,12 +43,12 @@ def title(drawn: Figure, what: str, about: str) -> None:
 
 
 def rows_of(evaluation: Evaluation) -> str:
-    """Which rows, how many, and by which protocol they are labelled."""
+    """Say which rows were evaluated, how many, and by which protocol they are labelled."""
     return f"{evaluation.data}, {evaluation.split}, n = {evaluation.samples:,}; labels: {evaluation.protocol}"
 
 
 def plain(axes: Any) -> None:
-    """Two thin spines, a faint grid behind, small ticks."""
+    """Style axes: two thin spines, a faint grid behind, small ticks."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(FAINT)
     axes.grid(True, color=GRID, linewidth=0.6)
@@ -58,6 +59,6 @@ def plain(axes: Any) -> None:
 def save(drawn: Figure, path: Path) -> None:
     """Write a figure as PNG under a temporary name, then rename it."""
     with replacing(path) as temporary, warnings.catch_warnings():
-        # A label in a script that the font lacks is drawn as boxes; the page has it as text.
+        # A label in a script that the font lacks is drawn as boxes; report.html has it as text.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         drawn.savefig(temporary, format="png")

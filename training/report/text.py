@@ -1,4 +1,4 @@
-"""The figures for a terminal and for machines."""
+"""This module writes the metrics as text for a terminal and as a record for JSON."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def share(value: float | None, digits: int = 2) -> str:
-    """0.8737 → "87.37 %"; a dash where there is nothing."""
+    """Format a share, 0.8737 as "87.37 %"; None gives a dash."""
     return "–" if value is None else f"{value * 100:.{digits}f} %"
 
 
 def as_text(evaluation: Evaluation, width: int = 78) -> str:
-    """What was measured, in lines of at most `width` columns (the tables need 60)."""
+    """Return what was measured as text, in lines of at most `width` columns (the tables need 60)."""
     about = f"{evaluation.data}, {evaluation.split}, n = {evaluation.samples:,}"
     lines = textwrap.wrap(about, width) + textwrap.wrap(f"labels: {evaluation.protocol}", width)
     lines += ["", "single view"]
@@ -30,7 +30,7 @@ def as_text(evaluation: Evaluation, width: int = 78) -> str:
 
 
 def record(evaluation: Evaluation) -> dict[str, Any]:
-    """The same for machines: shares 0–1, None where there is nothing."""
+    """Return the same for JSON: shares 0–1, None where there is no value."""
     return {
         "data": evaluation.data,
         "split": evaluation.split,

@@ -1,1 +1,1 @@
-"""What is made of finished weights: averages, wider nets, teachers' answers, temperatures."""
+"""This package works on finished weights: averages, wider nets, teachers' answers, temperatures."""

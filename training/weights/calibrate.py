@@ -1,4 +1,4 @@
-"""Temperature scaling: one number that makes the confidence mean something (Guo et al. 2017)."""
+"""This module does temperature scaling, which calibrates the confidence by one number (Guo et al. 2017)."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from training.measure import evaluation
 from training.measure.figures import calibration as bins_of
 from training.provenance import metrics_of
 
-#: Where the temperature is looked for.
+#: The range in which the temperature is searched.
 LOWEST, HIGHEST = 0.05, 20.0
 FOLDS = 5
 
 
 def fit_temperature(logits: Tensor, classes: Tensor) -> float:
-    """The temperature with the smallest negative log-likelihood, between `LOWEST` and `HIGHEST`.
+    """Find the temperature with the smallest negative log-likelihood, between `LOWEST` and `HIGHEST`.
+
+    The search is by golden section on the temperature's logarithm, where the likelihood has one peak.
 
     Args:
-        logits: float32 [N, classes].
+        logits: float [N, classes].
         classes: int64 [N].
-
-    By golden section on its logarithm: the likelihood has one peak there.
     """
     rows = logits.double()
 
@@ -53,20 +53,20 @@ def calibrate(
     progress: Callable[[int], object] | None = None,
     device: str = "cpu",
 ) -> Checkpoint:
-    """The checkpoint with a temperature fitted on labelled rows, and its figures on them.
+    """Return the checkpoint with a temperature fitted on labelled rows, and its metrics on them.
 
-    The error that goes with it is cross-fitted: the rows fall into `FOLDS` parts, exact copies into the same one,
-    and each part is measured at the temperature of the other four.
+    The calibration error after scaling is cross-fitted: the rows are divided into `FOLDS` parts, exact copies into
+    the same one, and each part is measured at the temperature that the other parts give.
 
     Args:
-        checkpoint: a temperature that it already has is forgotten.
-        faces: with its labels; never the rows it was trained on.
-        seed: of the parts.
+        checkpoint: the checkpoint; a temperature that it already has is dropped.
+        faces: rows with its labels; never those it was trained on.
+        seed: seed of the division into parts.
         progress: called with the number of pictures that were just done.
-        device: what the net runs on, as in `training.device.device_named`.
+        device: device that the net runs on, as in `training.device.device_named`.
 
     Raises:
-        InvalidInputError: other labels, or too few rows to be cut.
+        InvalidInputError: `faces` has other labels, or too few rows.
     """
     plain = Checkpoint(checkpoint.contract.but(calibration=None), checkpoint.state)
     measured = evaluation.evaluate(plain, faces, progress=progress, device=device)
@@ -96,7 +96,7 @@ def calibrate(
 
 
 def _parts(faces: Faces, seed: int) -> Tensor:
-    """Which part each row is in, int64 [N]."""
+    """Divide the rows into parts: int64 [N], the part of each row."""
     parts = np.random.default_rng(seed).permutation(len(faces)) % FOLDS
     for group in copies.exact_groups(faces):
         parts[group] = parts[group[0]]
@@ -104,7 +104,7 @@ def _parts(faces: Faces, seed: int) -> Tensor:
 
 
 def _metrics(contract: Contract, measured: evaluation.Evaluation) -> tuple[Metric, ...]:
-    """What was measured just now, in the place of what was said of the same rows; a temperature changes none of it."""
+    """Return the contract's metrics, those of these rows replaced; a temperature changes neither accuracy nor F1."""
     rows = (measured.split, measured.protocol)
     others = [each for each in contract.metrics if (each.split, each.protocol) != rows]
     figures = {"accuracy": measured.accuracy, "macro_f1": measured.macro_f1}

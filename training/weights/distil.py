@@ -1,9 +1,10 @@
-"""Views of the training pictures with what teachers say of them, made once and trained on many times.
+"""This module makes views of the training pictures with teachers' answers, once, to be trained on many times.
 
-A student that is shown the very view its teacher saw learns most (Beyer et al. 2022,
-https://arxiv.org/abs/2106.05237); storing views and answers takes the teachers out of the student's steps
+A student learns most when it is shown the same view as its teacher (Beyer et al. 2022,
+https://arxiv.org/abs/2106.05237). With stored views and answers no teacher has to run during the student's training
 (dataset reinforcement, Faghri et al. 2023, https://arxiv.org/abs/2303.08983). A folder holds
-`view-000.safetensors`, … and `views.json`, which says of what they were made; it resumes view by view.
+`view-000.safetensors`, … and `views.json`, which says what they were made from; a stopped run goes on with the
+first view that is missing.
 """
 
 from __future__ import annotations
@@ -43,22 +44,22 @@ def make_views(
     """Write the views that are not there yet.
 
     Args:
-        folder: where to.
+        folder: folder to write into.
         faces: the training rows.
-        teachers: whose answers are averaged.
-        augmentation: of the views; the draws depend on seed and view alone.
-        size: of the pictures in pixels.
-        views: how many there are to be.
-        seed: of the draws.
+        teachers: nets whose answers are averaged.
+        augmentation: settings of the views; the draws depend on seed and view alone.
+        size: side of the pictures in pixels.
+        views: how many views the folder shall hold.
+        seed: seed of the draws.
         mirrored: whether the teachers answer for mirrored views too, as in `answers`.
-        device: what the teachers run on, as in `training.device.device_named`.
+        device: device that the teachers run on, as in `training.device.device_named`.
         progress: called with the number of pictures that were just done.
 
     Returns:
         How many were made now.
 
     Raises:
-        InvalidInputError: the folder holds views of something else.
+        InvalidInputError: the folder holds views of other pictures, teachers or settings.
     """
     place = device_named(device)
     teachers = [one.to(place) for one in teachers]
@@ -86,7 +87,7 @@ def make_views(
         torch.manual_seed(seed * 1_000_003 + view)
         for start in range(0, len(faces), _BATCH):
             some = slice(start, start + _BATCH)
-            # As they are stored, so that teacher and student see the same.
+            # The teachers answer for the rounded pictures that are stored, so that the student sees the same.
             pixels[some] = augment(faces.pixels[some].float(), augmentation, size).round().clamp(0, 255).byte()
             told = answers(teachers, pixels[some].to(place).float(), mirrored=mirrored)
             said[some] = padded(told, said.shape[1]).cpu()

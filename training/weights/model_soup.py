@@ -1,7 +1,7 @@
-"""One net from several: the mean of their weights, for runs that set out from the same ones.
+"""This module averages the weights of several runs that started from the same ones.
 
-Model soups, Wortsman et al. 2022, https://arxiv.org/abs/2203.05482. Batch statistics belong to weights and are not
-averaged but measured again, Izmailov et al. 2018, https://arxiv.org/abs/1803.05407.
+The method is the model soup of Wortsman et al. 2022, https://arxiv.org/abs/2203.05482. Batch statistics are not
+averaged but measured again for the mean, as in Izmailov et al. 2018, https://arxiv.org/abs/1803.05407.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ _BATCH = 256
 def average(
     checkpoints: Sequence[Checkpoint], pictures: Tensor, *, progress: Callable[[int], object] | None = None
 ) -> Checkpoint:
-    """The mean of two and more checkpoints.
+    """Return the mean of two or more checkpoints.
 
     Args:
-        checkpoints: of one architecture, one set of labels and one normalisation.
-        pictures: that the batch statistics are measured on, [N, C, H, W], 0–255; not those it is judged by.
+        checkpoints: checkpoints of one architecture with the same labels and inputs.
+        pictures: [N, C, H, W] in 0–255, to measure the batch statistics on; not those the mean is evaluated on.
         progress: called with the number of pictures that were just seen.
 
     Returns:
-        The mean, without any figure that was measured on one of them.
+        The mean, without any metric that was measured for one of them.
 
     Raises:
-        InvalidInputError: one alone, or two that do not compute the same from their weights.
+        InvalidInputError: there is only one checkpoint, or architecture, labels or inputs differ.
     """
     if len(checkpoints) < 2:
         raise InvalidInputError("an average takes two checkpoints or more")
@@ -57,14 +57,14 @@ def average(
 
 
 def _mean(values: Sequence[Tensor]) -> Tensor:
-    """Of whole numbers, the first: they count batches."""
+    """Average tensors; of whole numbers, which count batches, the first is kept."""
     if not values[0].is_floating_point():
         return values[0].clone()
     return torch.stack([value.double() for value in values]).mean(0).to(values[0].dtype)
 
 
 def _measured(checkpoint: Checkpoint, pictures: Tensor, progress: Callable[[int], object] | None) -> dict[str, Tensor]:
-    """Its state with the batch statistics of these pictures; dropout rests."""
+    """Return a checkpoint's state with the batch statistics of these pictures, measured without dropout."""
     module = checkpoint.module()
     norms = [layer for layer in module.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
     for norm in norms:
@@ -72,7 +72,7 @@ def _measured(checkpoint: Checkpoint, pictures: Tensor, progress: Callable[[int]
         norm.momentum = None  # the mean over all batches
         norm.train()
     with torch.inference_mode():
-        # Whole batches alone: a small one would weigh as much as the others.
+        # Only whole batches are used, since a small one would weigh as much as the others.
         for start in range(0, max(len(pictures) - _BATCH, 0) + 1, _BATCH):
             some = pictures[start : start + _BATCH]
             module(fitted(some, checkpoint.contract))

@@ -1,6 +1,6 @@
-"""A wider net that starts where a narrow one ended: Net2WiderNet, Chen et al. 2016, https://arxiv.org/abs/1511.05641.
+"""This module widens a trained net without changing its answers: Net2WiderNet (Chen et al. 2016, arXiv:1511.05641).
 
-Every channel becomes `factor` of them, and what reads them reads each by that part of its weight. So the wide net
+Every channel becomes `factor` copies, and the weights that read it are divided by `factor`. So the wide net
 answers as the narrow one does, until noise makes the copies differ and training makes use of them.
 """
 
@@ -15,22 +15,22 @@ from fer_export.errors import InvalidInputError, ParityError
 from fer_export.formats.checkpoint import Checkpoint
 from training.provenance import remade
 
-#: Of logits, without noise: what float32 loses by summing in another order.
+#: The largest difference of logits before noise is added; float32 loses that by summing in another order.
 TOLERANCE = 1e-3
 
 
 def widen(narrow: Checkpoint, factor: int = 2, *, noise: float = 0.0, seed: int = 0) -> Checkpoint:
-    """A checkpoint of the same architecture with `factor` times the `widths`.
+    """Return a checkpoint of the same architecture with `factor` times the `widths`.
 
     Args:
-        narrow: of an architecture that has `widths` among its arguments.
+        narrow: a checkpoint whose architecture has the argument `widths`.
         factor: 2 or more.
-        noise: standard deviation of what each copied weight is multiplied by, around 1.
-        seed: of the noise.
+        noise: standard deviation of the factor, around 1, that each copied weight is multiplied by.
+        seed: seed of the noise.
 
     Raises:
-        InvalidInputError: the architecture has no widths, or is not one whose channels can be copied.
-        ParityError: without noise, the wide net answers otherwise than the narrow one.
+        InvalidInputError: the architecture has no widths, or its channels cannot be copied.
+        ParityError: before noise is added, the wide net answers differently from the narrow one.
     """
     old = narrow.contract.architecture
     widths = {**models.defaults(old.name), **old.arguments}.get("widths")
@@ -54,7 +54,7 @@ def widen(narrow: Checkpoint, factor: int = 2, *, noise: float = 0.0, seed: int 
 
 
 def _copied(name: str, value: Tensor, like: Tensor, factor: int) -> Tensor:
-    """A tensor of the wide net from the narrow one's: copies along outputs, and equal parts of it along inputs."""
+    """Make a tensor of the wide net from the narrow one's: copied along outputs, copied and divided along inputs."""
     for axis, (old, new) in enumerate(zip(value.shape, like.shape, strict=True)):
         if new == old:
             continue
@@ -65,7 +65,7 @@ def _copied(name: str, value: Tensor, like: Tensor, factor: int) -> Tensor:
 
 
 def _hold(narrow: Checkpoint, wide: Checkpoint) -> None:
-    """Both on noise for normalised pictures: nothing here knows what the net is for."""
+    """Refuse a wide net that answers differently from the narrow one, for noise in place of normalised pictures."""
     spec = narrow.contract.picture
     shape = (4, spec.channels, spec.height or 48, spec.width or 48)
     pictures = torch.randn(shape, generator=torch.Generator().manual_seed(0))

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 from fer_export.diagnose.matrix.cells import Cell
 
+#: How every table of `markdown` begins.
+MARKDOWN_START = "| route | runtime | "
+
 
 def rows(cells: Sequence[Cell]) -> list[tuple[str, str, str]]:
     """Return one model's cells as a table: route, runtime, and the difference or why there is none."""
@@ -29,7 +32,7 @@ def markdown(cells: Sequence[Cell]) -> str:
     found = {(cell.model, cell.route, cell.runtime): cell for cell in cells}
     numbers: dict[str, int] = {}
     lines = [
-        "| route | runtime | " + " | ".join(f"`{model}`" for model in models) + " |",
+        MARKDOWN_START + " | ".join(f"`{model}`" for model in models) + " |",
         "|---|---|" + "---|" * len(models),
     ]
     before = ""

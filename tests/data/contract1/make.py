@@ -1,4 +1,4 @@
-"""How the files in this folder were made: by the last commit that wrote contract 1 (50a118e), once.
+"""This script made the files in this folder, once, with the last commit that wrote contract 1 (50a118e).
 
 They show that files of contract 1 are read for good, so nobody makes them anew with later code, which
 writes later contracts: `git checkout 50a118e`, the environment `tf` (`fer-export env create tf`), then

@@ -1,4 +1,4 @@
-"""Two nets of a few hundred weights, for the files of contract 1 in this folder."""
+"""This module has two nets of a few hundred weights, for the files of contract 1 in this folder."""
 
 import torch
 from torch import Tensor, nn

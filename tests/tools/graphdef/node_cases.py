@@ -1,4 +1,4 @@
-"""ONNX's own operator tests against TF.js: which pass, which a TF.js graph cannot express, and why.
+"""This module runs ONNX's own operator tests in TF.js, and says which pass, which cannot be expressed, and why.
 
     cd tests && python -m tools.graphdef.node_cases [NAME ...]      run them, or those named; update node_cases.csv
 

@@ -1,4 +1,4 @@
-"""The table of operators, made from the registry and from the results of ONNX's own tests.
+"""This module writes the table of operators, from the registry and the results of ONNX's own tests.
 
 cd tests && python -m tools.graphdef.table      writes fer_export/tfgraph/OPERATORS.md
 """

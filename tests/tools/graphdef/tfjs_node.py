@@ -1,4 +1,4 @@
-"""TF.js's wasm backend in Node: many graphs in one process, which a page could not do faster.
+"""This module runs TF.js's wasm backend in Node, many graphs in one process, which is faster than in a page.
 
 It is the same wasm file and the same graph executor as in the browser, without one to start.
 """

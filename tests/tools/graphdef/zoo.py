@@ -1,4 +1,4 @@
-"""torchvision's classification zoo down the route to TF.js: which nets convert, and how far off they are.
+"""This module converts torchvision's classification zoo to TF.js, and records which nets convert and how closely.
 
     cd tests && python -m tools.graphdef.zoo [NAME ...] [--limit 10] [--keep FOLDER] [--again]
 

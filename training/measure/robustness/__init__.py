@@ -1,4 +1,4 @@
-"""What changed pictures cost a checkpoint: light, blur, compression, noise and geometry, one at a time."""
+"""This package measures what changed light, blur, compression, noise and geometry, one at a time, cost a checkpoint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The changes, each as a camera would deliver it: clipped to 0–255 and rounded to bytes."""
+"""This module changes pictures as a camera would deliver them: clipped to 0–255 and rounded to bytes."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ from fer_export.data.fer2013 import SIZE
 from training import augment
 
 Change = Callable[[Tensor, Generator], Tensor]
-#: Pictures that are changed at once.
+#: How many pictures are changed at once.
 _BATCH = 512
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One row of the table.
+    """Describe one row of the table.
 
     Attributes:
-        group, amount: "blur", "σ 2 px". Pixels are those of a 48-pixel grid; larger pictures change in proportion.
-        changes: float32 [N, C, H, W], 0–255 → the same shape, any values. Several are averaged: both ways of a
-            turn, four of a shift.
+        group, amount: for instance "blur" and "σ 2 px". Pixels are those of a 48×48 picture; the change scales with
+            the size of larger ones.
+        changes: functions from float32 [N, C, H, W] in 0–255 to the same shape, with any values. The results of
+            several are averaged: both directions of a turn, all four of a shift.
     """
 
     group: str
@@ -37,12 +38,12 @@ class Condition:
 
     @property
     def name(self) -> str:
-        """Group and amount."""
+        """Return group and amount as one text."""
         return f"{self.group} {self.amount}"
 
 
 def apply(change: Change, pixels: Tensor, seed: int = 0) -> Tensor:
-    """One change of all pictures: uint8 [N, C, H, W] → the same, clipped and rounded.
+    """Make one change to all pictures, uint8 [N, C, H, W], then clip and round to uint8 of the same shape.
 
     The same seed gives the same noise to the same rows; two changes with one seed get the same draws.
     """
@@ -52,17 +53,17 @@ def apply(change: Change, pixels: Tensor, seed: int = 0) -> Tensor:
 
 
 def brightness(factor: float) -> Change:
-    """Every pixel times the factor."""
+    """Multiply every pixel by the factor."""
     return lambda pixels, _: augment.brightness_by(pixels, torch.full((len(pixels),), factor))
 
 
 def contrast(factor: float) -> Change:
-    """Distances from the picture's mean times the factor."""
+    """Multiply every pixel's distance from the picture's mean gray by the factor."""
     return lambda pixels, _: augment.contrast_by(pixels, torch.full((len(pixels),), factor))
 
 
 def blur(sigma: float) -> Change:
-    """Gaussian, out to 4 σ; the picture is mirrored at its edges, as torchvision does."""
+    """Blur with a Gaussian of `sigma` pixels of 48, cut at 4 σ; edges are mirrored, as torchvision does."""
 
     def change(pixels: Tensor, _: Generator) -> Tensor:
         width = sigma * pixels.shape[-1] / SIZE
@@ -73,17 +74,17 @@ def blur(sigma: float) -> Change:
 
 
 def jpeg(quality: int) -> Change:
-    """Written by Pillow and read back."""
+    """Compress as JPEG with Pillow, and read it back."""
     return lambda pixels, _: torch.stack([_jpeg(picture, quality) for picture in pixels])
 
 
 def noise(sigma: float) -> Change:
-    """Gaussian, its own for each pixel and channel; σ of 255."""
+    """Add Gaussian noise, drawn for each pixel and channel; `sigma` is in units of 0–255."""
     return lambda pixels, generator: pixels + sigma * torch.randn(pixels.shape, generator=generator)
 
 
 def move(*, degrees: float = 0.0, right: float = 0.0, down: float = 0.0, scale: float = 1.0) -> Change:
-    """Turned clockwise, shifted and scaled about the middle, bilinear; the edge pixels repeat."""
+    """Turn clockwise by degrees, shift by pixels of 48, and scale about the middle, bilinear; edges are repeated."""
 
     def change(pixels: Tensor, _: Generator) -> Tensor:
         count, unit = len(pixels), pixels.shape[-1] / SIZE

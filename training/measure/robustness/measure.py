@@ -1,4 +1,4 @@
-"""A checkpoint on clean and on changed pictures of the same rows."""
+"""This module evaluates a checkpoint on clean and on changed pictures of the same rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from training.measure.robustness.lost import Lost, lost
 
 @dataclass(frozen=True)
 class Measured:
-    """One condition and what it costs; averaged over its changes."""
+    """Hold one condition and the accuracy it costs, averaged over its changes."""
 
     condition: Condition
     lost: Lost
@@ -25,10 +25,12 @@ class Measured:
 
 @dataclass(frozen=True, eq=False)
 class Robustness:
-    """Attributes:
-    clean: of the pictures as they are.
-    rows: one for each condition.
-    seed: of the noise.
+    """Hold a checkpoint's accuracy on clean and on changed pictures.
+
+    Attributes:
+        clean: evaluation of the pictures as they are.
+        rows: one record for each condition.
+        seed: seed of the noise.
     """
 
     clean: Evaluation
@@ -37,11 +39,11 @@ class Robustness:
 
     @property
     def mean(self) -> float:
-        """Points lost, the mean over the conditions."""
+        """Return the percentage points lost, the mean over the conditions."""
         return sum(row.lost.points for row in self.rows) / len(self.rows)
 
     def record(self) -> dict[str, Any]:
-        """For machines: accuracies 0–1, losses in percentage points, `bound` half of their 95 % interval."""
+        """Return the result for JSON: accuracies 0–1, losses in percentage points, `bound` half their 95 % interval."""
         return {
             "data": self.clean.data,
             "split": self.clean.split,
@@ -57,7 +59,7 @@ class Robustness:
 
 
 def passes(conditions: Sequence[Condition] = CONDITIONS) -> int:
-    """How often every picture is shown to the net."""
+    """Return how often every picture is shown to the net."""
     return 1 + sum(len(condition.changes) for condition in conditions)
 
 
@@ -72,10 +74,10 @@ def measure_robustness(
     """Measure what each condition costs on the labelled rows of `faces`.
 
     Args:
-        checkpoint: with the labels of `faces` in the same order.
+        checkpoint: a checkpoint with the labels of `faces` in the same order.
         faces: uint8 pictures; rows without a label are left out.
         conditions: at least one.
-        seed: of the noise.
+        seed: seed of the noise.
         progress: called with the number of pictures that were just done, `passes` times for each.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The model card: prose that is written by hand around figures that are measured when it is made."""
+"""This package makes the model card: prose written by hand around metrics that are measured when it is made."""
 
 from training.report.card.card import Shipped, render
 

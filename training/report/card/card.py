@@ -1,4 +1,4 @@
-"""Measure what a model card says, and put it into its template."""
+"""This module measures what a model card says, and puts it into its template."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ TEMPLATE = Path(__file__).with_name("card.md.jinja")
 
 @dataclass(frozen=True)
 class Shipped:
-    """One model and all that is measured of it on PublicTest.
+    """Hold one model and all that is measured of it on PublicTest.
 
     Attributes:
-        name: of its file, without the ending.
-        size: of its weights as float16, in bytes.
-        whole: its figures.
-        without_copies: without the rows whose picture is in Training too.
-        robustness, deployment: see there.
+        name: name of its file, without the ending.
+        size: size of its weights as float16, in bytes.
+        whole: its metrics on all rows.
+        without_copies: its metrics without the rows whose picture is in Training too.
+        robustness, deployment: results of `measure_robustness` and `measure_deployment`.
         seeds: contracts of the same recipe with other seeds, the model's own among them.
     """
 
@@ -47,13 +47,13 @@ class Shipped:
         """Measure a checkpoint.
 
         Args:
-            name: of its file.
-            checkpoint: with the labels of `every`.
+            name: name of its file.
+            checkpoint: a checkpoint with the labels of `every`.
             every: all rows of its data set.
-            seeds: as above.
+            seeds: as in the attributes.
 
         Raises:
-            InvalidInputError: rows that the checkpoint cannot be measured on.
+            InvalidInputError: the checkpoint cannot be measured on these rows.
         """
         public = every.of(PUBLIC)
         kept = splits.public_without_copies(every.of(TRAINING), public)
@@ -69,19 +69,19 @@ class Shipped:
         )
 
     def spread(self, metric: str) -> tuple[float, float] | None:
-        """Mean and standard deviation of a metric over the seeds; None with fewer than two."""
+        """Return mean and standard deviation of a metric over the seeds; None with fewer than two."""
         values = [one.value for contract in self.seeds for one in contract.metrics if one.name == metric]
         return (statistics.mean(values), statistics.stdev(values)) if len(values) > 1 else None
 
 
 def render(models: Sequence[Shipped], *, macs: int, parameters: int, command: str) -> str:
-    """The card as Markdown.
+    """Return the card as Markdown.
 
     Args:
-        models: the default one first.
-        macs: multiply-accumulates of one picture.
-        parameters: of one model.
-        command: that makes this card.
+        models: the models, the default one first.
+        macs: multiply-accumulates for one picture.
+        parameters: number of parameters of one model.
+        command: the command that makes this card.
     """
     environment = Environment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False
