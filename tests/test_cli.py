@@ -19,7 +19,7 @@ from contract_files import CONTRACT1
 
 from fer_export.cli.main import COMMANDS
 from fer_export.contract import Conversion
-from fer_export.convert import tfjs
+from fer_export.convert.routes import route_of
 from fer_export.formats import checkpoint
 from fer_export.formats.checkpoint import Checkpoint
 from fer_export.formats.tfjs import load_tfjs
@@ -219,8 +219,8 @@ def test_passes_of_the_converter_can_be_left_out(road: Path, tmp_path: Path) -> 
     operators = {node["op"] for node in bare[0]["modelTopology"]["node"]}
     assert "Relu" in operators
     assert "_FusedConv2D" not in operators
-    assert tfjs.passes_of(bare[1]) == set()
-    assert tfjs.passes_of(usual[1]) == set(PASSES)
+    assert route_of(bare[1]).passes == set()
+    assert route_of(usual[1]).passes == set(PASSES)
     assert bare[1].conversion == Conversion(hop="tfjs", converter="direct", without=tuple(PASSES))
     assert usual[1].conversion == Conversion(hop="tfjs", converter="direct")
     refused = run("tfjs", "--via", "tensorflowjs", "--without", "fold_pads")
