@@ -60,7 +60,13 @@ class Output:
             right: align all columns but the first to the right, for numbers.
         """
         if not self.as_json:
-            self.console.print(table(rows, headings, title=title, right=right))
+            self._show(table(rows, headings, title=title, right=right))
+
+    def _show(self, made: Table) -> None:
+        """Print a table without the spaces that rich fills its last column with, and short of the terminal's edge."""
+        with self.console.capture() as captured:
+            self.console.print(made, width=self.console.width - 1)
+        click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
     def next(self, command: str) -> None:
         """Print the command to run next."""
@@ -85,7 +91,7 @@ class Output:
         for figure in figures:
             verdict = "[green]ok[/]" if figure.ok else "[bold red]OVER[/]"
             table.add_row(figure.runtime, figure.output, *_cells(figure).values(), verdict, figure.worst)
-        self.console.print(table)
+        self._show(table)
 
     def _parity_lines(self, figures: Sequence[Figures], title: str) -> None:
         """Print a short paragraph for each row, since the terminal is too narrow for the table."""
