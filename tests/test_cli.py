@@ -219,8 +219,8 @@ def test_passes_of_the_converter_can_be_left_out(road: Path, tmp_path: Path) -> 
     operators = {node["op"] for node in bare[0]["modelTopology"]["node"]}
     assert "Relu" in operators
     assert "_FusedConv2D" not in operators
-    assert route_of(bare[1]).passes == set()
-    assert route_of(usual[1]).passes == set(PASSES)
+    assert route_of(bare[1], "tfjs").passes == set()
+    assert route_of(usual[1], "tfjs").passes == set(PASSES)
     assert bare[1].conversion == Conversion(hop="tfjs", converter="direct", without=tuple(PASSES))
     assert usual[1].conversion == Conversion(hop="tfjs", converter="direct")
     refused = run("tfjs", "--via", "tensorflowjs", "--without", "fold_pads")
@@ -304,13 +304,17 @@ def test_weights_of_another_architecture(cli: Call, tmp_path: Path, small: Check
         update={"name": "face_emotion_cnn", "arguments": {"num_classes": 8}}
     )
     checkpoint.save(Checkpoint(small.contract.but(architecture=architecture), small.state), tmp_path / "wrong.pth")
-    one_error(cli("onnx", "--ckpt", tmp_path / "wrong.pth"), 4, "do not fit face_emotion_cnn")
+    one_error(
+        cli("onnx", "--ckpt", tmp_path / "wrong.pth", "-o", tmp_path / "x.onnx"), 4, "do not fit face_emotion_cnn"
+    )
 
 
 def test_unknown_architecture(cli: Call, tmp_path: Path, small: Checkpoint) -> None:
     architecture = small.contract.architecture.model_copy(update={"name": "ferret"})
     checkpoint.save(Checkpoint(small.contract.but(architecture=architecture), small.state), tmp_path / "x.pth")
-    one_error(cli("onnx", "--ckpt", tmp_path / "x.pth"), 4, "no architecture is named 'ferret'")
+    one_error(
+        cli("onnx", "--ckpt", tmp_path / "x.pth", "-o", tmp_path / "x.onnx"), 4, "no architecture is named 'ferret'"
+    )
 
 
 @pytest.mark.parametrize("keep", [0, 1, 100, 0.5, 0.99])

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from fer_export.cli.lazy import lazy
-from fer_export.cli.output import Output, fail
+from fer_export.errors import MissingDependencyError
 from training.cli.optional import as_missing_dependency
 
 #: Command → its one-line help.
@@ -46,17 +46,16 @@ class Commands(lazy("training.cli", COMMANDS)):  # type: ignore[misc]
         return found
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command. A package that it cannot import ends it with one line and exit code 3."""
+        """Run the command. Ctrl-C ends it with what to do to go on."""
         as_json = "--json" in ctx.args
         try:
             return super().invoke(ctx)
-        except ModuleNotFoundError as error:
-            missing = as_missing_dependency(error)
-            if missing is None:
-                raise
-            fail(missing, Output(as_json))
         except KeyboardInterrupt as stop:
             _stopped(stop, as_json)
+
+    def missing(self, error: ModuleNotFoundError) -> MissingDependencyError | None:
+        """Return the error that names the extra with a package that is not there."""
+        return as_missing_dependency(error)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

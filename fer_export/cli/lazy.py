@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from fer_export.errors import MissingDependencyError
+
 
 class Lazy(click.Group):
     """Group the commands that are in the modules of a package, each as `main`."""
@@ -27,6 +29,26 @@ class Lazy(click.Group):
         module: Any = importlib.import_module(f"{self.package}.{cmd_name.replace('-', '_')}")
         found: click.Command = module.main
         return found
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. A package that it cannot import ends it with one line and exit code 3."""
+        as_json = "--json" in ctx.args
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            missing = self.missing(error)
+            if missing is None:
+                raise
+            from fer_export.cli.output import Output, fail
+
+            fail(missing, Output(as_json))
+
+    def missing(self, error: ModuleNotFoundError) -> MissingDependencyError | None:
+        """Return the error for a package that is not there; None for a module of our own, which is a bug."""
+        if not error.name or error.name.startswith("fer_export"):
+            return None
+        package = error.name.partition(".")[0]
+        return MissingDependencyError(f"{package} is not installed", hint="pip install fer-export")
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands from the table, without importing anything."""

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fer_export.errors import FerExportError, MissingDependencyError
+from fer_export.errors import FerExportError
 
 if TYPE_CHECKING:
     from fer_export.parity import Figures
@@ -143,11 +143,6 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             function(output, *args, **kwargs)
         except FerExportError as error:
             fail(error, output)
-        except ModuleNotFoundError as error:
-            if not error.name or error.name.startswith("fer_export"):
-                raise
-            package = error.name.partition(".")[0]
-            fail(MissingDependencyError(f"{package} is not installed", hint="pip install fer-export"), output)
         output.close()
 
     return wrapped

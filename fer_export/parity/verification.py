@@ -308,7 +308,7 @@ def _source(contract: Contract) -> Path | None:
 
 
 def _says(source: Path) -> str:
-    """A sentence for a checkpoint that was found."""
+    """Return a sentence about a checkpoint that was found."""
     name = source.stem if source == named(source.stem) else source
     return f"the checkpoint of these weights is {name}"
 
