@@ -31,7 +31,7 @@ from training.data.faces import PUBLIC, TRAINING
 from training.fit.run import Run, fit
 from training.fit.teachers import load_teacher
 from training.measure import evaluation
-from training.provenance import contract_for
+from training.provenance import contract_for, only_drawn
 from training.report.run_report import write_run_report
 from training.tune import Pruning
 from training.weights import distil
@@ -83,7 +83,8 @@ def test_only_drawn_faces_are_synthetic_data(name: str, synthetic: bool) -> None
     """And not a few real pictures, for trying out: the page warns of the one and not of the other."""
     faces = drawn.read(24, 12)
     split = sources.limited(sources.Split(faces.of(TRAINING), faces.of(PUBLIC), PUBLIC), 6)
-    training = contract_for(recipe.read_recipe(name), split).training
+    asked = recipe.read_recipe(name)
+    training = contract_for(asked, split, synthetic=only_drawn(asked, 0, None)).training
     assert training is not None
     assert "only 6 pictures, for trying out" in training.note
     assert training.synthetic == synthetic

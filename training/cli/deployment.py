@@ -75,7 +75,7 @@ def main(
         with rows.bar(output, len(faces), "looking for faces") as progress:
             found = cascade_crops.landmarks(faces.pixels, progress=progress).isfinite().all(2).all(1)
         output.add(pictures=len(faces), faces_found=int(found.sum()))
-        output.text(f"{int(found.sum()):,} faces in {len(faces):,} pictures of {split}")
+        output.text(f"{int(found.sum()):,} faces in {len(faces):,} pictures of {faces.split[0]}")
         return
     with rows.bar(output, len(faces.labelled()), "looking for faces") as progress:
         measured = deployment.measure_deployment(loaded, faces, progress=progress)
