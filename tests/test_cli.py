@@ -219,8 +219,8 @@ def test_passes_of_the_converter_can_be_left_out(road: Path, tmp_path: Path) -> 
     operators = {node["op"] for node in bare[0]["modelTopology"]["node"]}
     assert "Relu" in operators
     assert "_FusedConv2D" not in operators
-    assert route_of(bare[1]).passes == set()
-    assert route_of(usual[1]).passes == set(PASSES)
+    assert route_of(bare[1], "tfjs").passes == set()
+    assert route_of(usual[1], "tfjs").passes == set(PASSES)
     assert bare[1].conversion == Conversion(hop="tfjs", converter="direct", without=tuple(PASSES))
     assert usual[1].conversion == Conversion(hop="tfjs", converter="direct")
     refused = run("tfjs", "--via", "tensorflowjs", "--without", "fold_pads")
