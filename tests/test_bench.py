@@ -135,7 +135,7 @@ def test_the_yardstick_is_of_54_6_mflop_and_always_the_same() -> None:
 
 
 def test_pictures_are_real_and_of_each_nets_size(nets: list[Net]) -> None:
-    pictures = nets[0].pictures(10)
+    (pictures,) = nets[0].pictures(10).values()
     assert pictures.shape == (10, 48, 48, 1)
     assert pictures.dtype == np.uint8
     assert len(np.unique(pictures[:8], axis=0)) == 8
