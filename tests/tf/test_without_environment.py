@@ -68,8 +68,7 @@ def test_tf_names_the_environment_to_make(
     small: Checkpoint, small_onnx: Path, empty_cache: Path, tmp_path: Path, name: str
 ) -> None:
     checkpoint.save(small, tmp_path / "small.pth")
-    converter = "direct" if name == "tf" else "onnx-tf"
-    more = ("--converter", converter, "--ckpt", tmp_path / "small.pth")
+    more = ("--converter", "onnx-tf", "--ckpt", tmp_path / "small.pth") if name == "onnx-tf" else ()
     code, _, err = call(tf.main, "--from", small_onnx, "-o", tmp_path / "out", *more)
     assert code == 3
     assert f"the environment {name}" in err
