@@ -124,6 +124,8 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path, as_json: bool) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "training", *arguments, *(["--json"] if as_json else [])],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # A shell that runs the tests in the background has them ignore Ctrl-C, and so would this process.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )  # fmt: skip
     while not (tmp_path / "x" / "stages" / "0-fit" / "last.ckpt").is_file():
         assert process.poll() is None, process.communicate()
