@@ -46,7 +46,7 @@ def recipe_of(init: Checkpoint) -> Recipe:
 @pytest.mark.parametrize("architecture", NETS)
 def test_the_classes_of_init_are_put_in_the_order_of_the_data(architecture: str) -> None:
     init = make_checkpoint(architecture)
-    net, _ = initial_net(recipe_of(init), split(FOLDERS), len(FOLDERS), init=init)
+    net, _ = initial_net(recipe_of(init), split(FOLDERS), len(FOLDERS), init=[init])
     pictures = torch.randn(4, 1, 48, 48)
     with torch.inference_mode():
         before, after = init.module().net(pictures), net.eval()(pictures)
@@ -59,14 +59,14 @@ def test_the_classes_of_init_are_put_in_the_order_of_the_data(architecture: str)
 
 def test_the_same_order_changes_nothing() -> None:
     init = make_checkpoint(widths=(8, 16, 24))
-    net, _ = initial_net(recipe_of(init), split(LABELS), len(LABELS), init=init)
+    net, _ = initial_net(recipe_of(init), split(LABELS), len(LABELS), init=[init])
     assert all(torch.equal(value, init.state[name]) for name, value in net.state_dict().items())
 
 
 def test_other_classes_are_refused() -> None:
     init = make_checkpoint(widths=(8, 16, 24))
     with pytest.raises(InvalidInputError, match=r"--init answers neutral, .* labelled angry, .*, bored"):
-        initial_net(recipe_of(init), split((*FOLDERS[:7], "bored")), len(FOLDERS), init=init)
+        initial_net(recipe_of(init), split((*FOLDERS[:7], "bored")), len(FOLDERS), init=[init])
 
 
 def test_labels_are_matched_by_name_and_alias() -> None:

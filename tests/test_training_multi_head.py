@@ -169,7 +169,7 @@ def test_a_net_of_one_head_starts_one_of_two(run: Path, split: sources.Split, pl
 def test_a_run_of_two_heads_goes_on_from_one(run: Path, folder: Path, tmp_path: Path) -> None:
     first = checkpoint.load(run / "best.safetensors")
     again = recipe.read_recipe("two_heads", epochs=1, changes=TRAINED)
-    made = fit(again, Run(tmp_path / "run", {"main": folder}, init=first, limit=64, progress=False))
+    made = fit(again, Run(tmp_path / "run", {"main": folder}, init=[first], limit=64, progress=False))
     training = checkpoint.load(made).contract.training
     assert training is not None
     assert "as the first head" in training.note

@@ -29,16 +29,16 @@ def asked(kind: str) -> Recipe:
 
 
 def test_drawn_data_is_synthetic_and_pictures_are_not() -> None:
-    assert only_drawn(asked("drawn"), 0, None)
-    assert not only_drawn(asked("folder"), 0, None)
-    assert only_drawn(asked("drawn"), 0, trained(synthetic=True))
-    assert not only_drawn(asked("drawn"), 0, trained(synthetic=False))
+    assert only_drawn(asked("drawn"), 0, [])
+    assert not only_drawn(asked("folder"), 0, [])
+    assert only_drawn(asked("drawn"), 0, [trained(synthetic=True)])
+    assert not only_drawn(asked("drawn"), 0, [trained(synthetic=False)])
 
 
 def test_a_later_stage_on_pictures_ends_it() -> None:
     two = read_recipe("drawn", changes=[TWO])
-    assert only_drawn(two, 0, None)
-    assert not only_drawn(two, 1, None)
+    assert only_drawn(two, 0, [])
+    assert not only_drawn(two, 1, [])
 
 
 @pytest.mark.parametrize("synthetic", [True, False])

@@ -84,7 +84,7 @@ def test_only_drawn_faces_are_synthetic_data(name: str, synthetic: bool) -> None
     faces = drawn.read(24, 12)
     split = sources.limited(sources.Split(faces.of(TRAINING), faces.of(PUBLIC), PUBLIC), 6)
     asked = recipe.read_recipe(name)
-    training = contract_for(asked, split, synthetic=only_drawn(asked, 0, None)).training
+    training = contract_for(asked, split, synthetic=only_drawn(asked, 0, [])).training
     assert training is not None
     assert "only 6 pictures, for trying out" in training.note
     assert training.synthetic == synthetic
@@ -204,7 +204,7 @@ def test_a_run_is_not_resumed_with_other_settings(run: Path) -> None:
 def test_a_second_run_starts_from_the_first_and_says_so(run: Path, tmp_path: Path) -> None:
     first = checkpoint.load(run / "last.safetensors")
     slow = recipe.read_recipe("drawn", epochs=1, changes=[*SMALL, "stages.0.optimizer.learning_rate=1e-6"])
-    best = fit(slow, Run(tmp_path / "run", init=first, limit=64, progress=False))
+    best = fit(slow, Run(tmp_path / "run", init=[first], limit=64, progress=False))
     second = checkpoint.load(best)
     assert second.contract.training is not None
     assert "started from recipe drawn, seed 0" in second.contract.training.note
@@ -213,7 +213,7 @@ def test_a_second_run_starts_from_the_first_and_says_so(run: Path, tmp_path: Pat
             torch.testing.assert_close(second.state[name], first.state[name], atol=1e-3, rtol=0)
     with pytest.raises(InvalidInputError, match="--init holds"):
         narrow = recipe.read_recipe("drawn", changes=["arguments={widths: [8, 8, 8]}"])
-        fit(narrow, Run(tmp_path / "other", init=first, progress=False))
+        fit(narrow, Run(tmp_path / "other", init=[first], progress=False))
 
 
 # Stages

@@ -21,6 +21,7 @@ COMMANDS = {
     "fit": "Train by a recipe.",
     "tune": "Search a recipe's settings with Optuna.",
     "widen": "Make a wider net that starts where a narrow one ended.",
+    "shorten": "Take blocks out of a net, as the start of a cheaper one.",
     "distil": "Let teachers answer for stored views, for a student to learn from.",
     "average": "Average the weights of runs that set out from the same ones.",
     "evaluate": "Measure a checkpoint and write its report.",

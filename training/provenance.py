@@ -7,7 +7,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -78,16 +78,16 @@ def contract_for(recipe: Recipe, split: Split, *, note: str = "", synthetic: boo
     )
 
 
-def only_drawn(recipe: Recipe, stage: int, init: Checkpoint | None) -> bool:
+def only_drawn(recipe: Recipe, stage: int, init: Sequence[Checkpoint]) -> bool:
     """Return whether a net was only ever trained on faces that a program drew.
 
     Args:
         recipe: recipe of the run.
         stage: index of the stage that trains it; the stages before count too.
-        init: the checkpoint that the run started from.
+        init: the checkpoints that the run started from.
     """
     kinds = {recipe.data_of(each).kind for each in recipe.stages[: stage + 1]}
-    before = init is None or (init.contract.training is not None and init.contract.training.synthetic)
+    before = all(one.contract.training is not None and one.contract.training.synthetic for one in init)
     return kinds == {"drawn"} and before
 
 

@@ -155,7 +155,9 @@ class Stage(Part):
         start: whether to start from the `best` or the `last` weights of the stage before.
         views: name of a folder, given by `--data NAME=FOLDER`, of views made by `python -m training distil`
             to train on; on the pictures themselves where empty.
-        taught: share of the teachers' answers in the targets of views; the labels have the rest.
+        online: whether teachers, given by `fit --teacher`, answer in every step for the pictures that the net sees,
+            mixup included; `mirrored` has them answer for the mirrored pictures too.
+        taught: share of the teachers' answers in the targets, of views or online; the labels have the rest.
     """
 
     name: str = Field("fit", pattern=r"^[a-z0-9_-]+$")
@@ -175,8 +177,15 @@ class Stage(Part):
     stop: int = Field(0, ge=0)
     start: Literal["best", "last"] = "best"
     views: str = ""
+    online: Literal["", "plain", "mirrored"] = ""
     taught: float = Field(1.0, ge=0, le=1)
     augmentation: Augmentation = OFF
+
+    @model_validator(mode="after")
+    def _one_way_of_teaching(self) -> Self:
+        if self.online and (self.views or self.loss.name == "embedding"):
+            raise ValueError("online teachers go neither with stored views nor with the loss embedding")
+        return self
 
 
 class Range(Part):

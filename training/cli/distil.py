@@ -62,7 +62,7 @@ def main(
           --data views=build/views
     """
     from training.data.sources import limited, load
-    from training.fit.teachers import load_teacher
+    from training.fit.teachers import load_teachers
     from training.recipe import read_recipe
     from training.weights import distil
 
@@ -70,7 +70,7 @@ def main(
     folder = folder or Path("build") / "views"
     split = load(recipe.data, data, size=recipe.size, seed=recipe.seed)
     faces = (limited(split, limit) if limit else split).train
-    teachers = [load_teacher(source, faces, which) for source in sources]
+    teachers = load_teachers(sources, faces, which)
     with rows.bar(output, views * len(faces), "views") as advance:
         made = distil.make_views(
             folder,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from fer_export.cli.options import Checkpoint
 from fer_export.cli.output import Output, command
 from training.cli import options
 
@@ -26,8 +27,21 @@ Training on drawn faces meanwhile: the checkpoint goes down the whole road but k
 @options.data
 @click.option("-o", "--output", "folder", type=options.Folder, help="Folder of the run; runs/<recipe> otherwise.")
 @click.option("--resume", is_flag=True, help="Go on after the last epoch in the folder.")
-@click.option("--init", type=options.FilePath, help="Checkpoint to start from.")
+@click.option(
+    "--init",
+    type=Checkpoint(),
+    multiple=True,
+    help="Checkpoint to start from; for two heads, up to one of each.",
+)
 @click.option("--weights", type=options.FilePath, help="Local file for the recipe's pretrained weights.")
+@click.option(
+    "--teacher",
+    "teachers",
+    type=Checkpoint(),
+    multiple=True,
+    help="For recipes that learn from one in every step: folder of a run, checkpoint, or a packaged name; repeat.",
+)
+@click.option("--which", type=click.Choice(["best", "last"]), default="best", show_default=True, help="Its epoch.")
 @options.changes
 @click.option(
     "--drop-leaks",
@@ -47,8 +61,10 @@ def main(
     data: dict[str, Path],
     folder: Path | None,
     resume: bool,
-    init: Path | None,
+    init: tuple[Path, ...],
     weights: Path | None,
+    teachers: tuple[Path, ...],
+    which: str,
     changes: tuple[str, ...],
     drop_leaks: str | None,
     epochs: int | None,
@@ -68,6 +84,8 @@ def main(
           --weights resnet18.pth
       python -m training fit --recipe torchvision:mobilenet_v3_small \\
           --data ../shared/data --devices 2
+      python -m training fit --recipe small --data ../shared/data \\
+          --teacher ferplus --teacher fer2013
       python -m training fit             (drawn faces, for trying out)
     """
     if devices > 1 and "TORCHELASTIC_RUN_ID" not in os.environ:
@@ -87,8 +105,10 @@ def main(
         folder=folder or Path("runs") / recipe.name,
         data=data,
         resume=resume,
-        init=checkpoint.load(init) if init else None,
+        init=[checkpoint.load(one) for one in init],
         weights=weights,
+        teachers=teachers,
+        which=which,
         limit=limit or 0,
         progress=not output.as_json,
         finish=write_run_report,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +28,7 @@ def initial_net(
     split: Split,
     width: int,
     *,
-    init: Checkpoint | None = None,
+    init: Sequence[Checkpoint] = (),
     weights: Path | None = None,
     resumed: bool = False,
 ) -> tuple[nn.Module, str]:
@@ -36,7 +38,8 @@ def initial_net(
         recipe: settings that name the architecture, and the published weights to start from where there are any.
         split: the data, for its labels.
         width: number of classes of all heads together.
-        init: a checkpoint to start from. Its classes are matched to the data's by what they mean.
+        init: the checkpoint to start from; for a recipe with two heads, one of either, or both of one trunk. Classes
+            are matched to the data's by what they mean.
         weights: a local file of the published weights.
         resumed: the weights will come from the run's own state, so published ones are not fetched.
 
@@ -48,7 +51,7 @@ def initial_net(
         MissingDependencyError: published weights could not be downloaded.
     """
     architecture = architecture_of(recipe, width)
-    if init is not None:
+    if init:
         return _continued(init, architecture, split, two=bool(recipe.second))
     net = models.build(architecture.name, **architecture.arguments)
     if recipe.pretrained is None:
@@ -58,17 +61,37 @@ def initial_net(
     return net, f"started from {recipe.pretrained} weights{f' in {weights.name}' if weights else ''}; "
 
 
-def _continued(init: Checkpoint, wanted: Architecture, split: Split, *, two: bool) -> tuple[nn.Module, str]:
-    """Start from a checkpoint. Where the recipe has two heads, the one that the checkpoint lacks starts fresh."""
-    held = init.contract.architecture
-    sizes = {**wanted.arguments, "num_classes": held.arguments.get("num_classes", 0)} if two else wanted.arguments
-    if (held.name, held.arguments) != (wanted.name, sizes):
-        raise InvalidInputError(f"--init holds {held}, and the recipe wants {wanted}")
-    if two:
-        net = models.build(wanted.name, **wanted.arguments)
-        which = multi_head.start(net, init.state, init.contract.labels, split.train)
-        return net, f"{started_from(init).removesuffix('; ')}, as the {which} head; "
-    return _reordered(init, split.train.labels), started_from(init)
+def _continued(init: Sequence[Checkpoint], wanted: Architecture, split: Split, *, two: bool) -> tuple[nn.Module, str]:
+    """Start from checkpoints. Where the recipe has two heads, the one that no checkpoint has starts fresh."""
+    if len(init) > 1 + two:
+        raise InvalidInputError(f"{len(init)} checkpoints to start from, and the recipe has {1 + two} head(s)")
+    for one in init:
+        held = one.contract.architecture
+        sizes = {**wanted.arguments, "num_classes": held.arguments.get("num_classes", 0)} if two else wanted.arguments
+        if (held.name, _trained(held)) != (wanted.name, _trained(wanted, sizes)):
+            raise InvalidInputError(f"--init holds {held}, and the recipe wants {wanted}")
+    if not two:
+        return _reordered(init[0], split.train.labels), started_from(init[0])
+    net = models.build(wanted.name, **wanted.arguments)
+    heads = multi_head.class_tensors(wanted.name, wanted.arguments, int(str(wanted.arguments["num_classes"])))
+    notes: dict[str, str] = {}
+    for one in init:
+        # Batch statistics may differ: a mean of weights measures them again for each head.
+        before = {name: value.detach().clone() for name, value in net.named_parameters()}
+        which = multi_head.start(net, one.state, one.contract.labels, split.train)
+        if which in notes:
+            raise InvalidInputError(f"both checkpoints of --init are the {which} head")
+        after = net.state_dict()
+        if notes and not all(torch.equal(value, after[name]) for name, value in before.items() if name not in heads):
+            raise InvalidInputError("the two checkpoints of --init are nets of different trainings, not of one trunk")
+        notes[which] = f"{started_from(one).removesuffix('; ')}, as the {which} head; "
+    return net, "".join(notes.values())
+
+
+def _trained(architecture: Architecture, arguments: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the arguments that weights depend on: all, with the architecture's defaults, but dropout."""
+    given = {**models.defaults(architecture.name), **(architecture.arguments if arguments is None else arguments)}
+    return {name: value for name, value in given.items() if name != "dropout"}
 
 
 def _reordered(init: Checkpoint, labels: tuple[str, ...]) -> nn.Module:

@@ -16,6 +16,7 @@ from training.augment import augment, mixup
 from training.fit import optimization
 from training.fit.loss_watch import LossWatch
 from training.fit.multi_head import Head
+from training.fit.online_teachers import OnlineTeachers
 from training.recipe import OFF, Recipe, Stage
 
 #: The normalisation that torchvision's ImageNet nets were trained with, in units of 0–255.
@@ -32,6 +33,7 @@ class Fitting(LightningModule):
         recipe, stage: the settings.
         steps: number of steps of the whole stage.
         heads: which outputs are compared with which targets; one, or two for two sets of labels.
+        taught: teachers that answer for every augmented picture; None where labels or stored views are the targets.
         kept: the last checkpoint that the run has written, or will write; the error for a loss that is not finite
             names it.
         teacher: for the loss `embedding` alone; maps normalised RGB pictures to embeddings, as `net.embed` does.
@@ -46,6 +48,7 @@ class Fitting(LightningModule):
         steps: int,
         heads: tuple[Head, ...],
         teacher: nn.Module | None = None,
+        taught: OnlineTeachers | None = None,
         kept: Path | None = None,
     ) -> None:
         super().__init__()
@@ -54,9 +57,16 @@ class Fitting(LightningModule):
         self.recipe, self.stage, self.steps, self.heads = recipe, stage, steps, heads
         # The teacher is in a list so that it is not registered as a part that is trained, averaged and saved.
         self.teacher = [Normalize(IMAGENET), teacher] if teacher is not None else []
+        # For the same reason this is no module.
+        self.taught = taught
         self._watch = LossWatch(kept)
         self.answers: list[tuple[Tensor, Tensor, Tensor]] = []
         optimization.freeze(self.net, stage)
+
+    def on_fit_start(self) -> None:
+        """Move the teachers to the net's device."""
+        if self.taught:
+            self.taught.to(self.device)
 
     def on_train_epoch_start(self) -> None:
         """Keep the batch statistics of frozen layers fixed, unless the stage says otherwise."""
@@ -74,6 +84,8 @@ class Fitting(LightningModule):
             changed = augment(pixels.float(), self.stage.augmentation, self.recipe.size)
             if self.stage.mixup:
                 changed, targets = mixup(changed, targets, self.stage.mixup)
+            if self.taught:
+                targets = self.taught.targets(changed, targets)
         loss = self._losses(changed, targets).mean()
         self._watch.see(loss, self.current_epoch, self.global_step)
         self.log("loss", loss, prog_bar=True, on_step=True, on_epoch=True, batch_size=len(pixels))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
@@ -23,6 +24,7 @@ from fer_export.files import replacing
 from fer_export.formats import checkpoint as checkpoints
 from fer_export.formats.checkpoint import Checkpoint
 from training.data import classes, sources
+from training.data.faces import Faces
 from training.data.sources import Split
 from training.device import bfloat16_pays, device_named
 from training.fit import pretrained, stored_views
@@ -33,6 +35,8 @@ from training.fit.errors import InterruptedRunError
 from training.fit.initial_net import initial_net
 from training.fit.lightning_module import Fitting
 from training.fit.multi_head import heads, targets
+from training.fit.online_teachers import OnlineTeachers
+from training.fit.teachers import load_teachers
 from training.fit.weight_average import MovingAverage
 from training.provenance import only_drawn, started_from, write_environment
 from training.recipe import Data, Recipe, Stage, as_yaml, read_recipe
@@ -50,8 +54,10 @@ class Run:
         folder: folder that everything is written into.
         data: folders by name; `main` is the nameless one.
         resume: go on from the last epoch in the folder.
-        init: weights to start from; of the same architecture and labels, or one head of a recipe with two.
+        init: checkpoints to start from; of the same architecture and labels, or one or both heads of a recipe with two.
         weights: a local file for the recipe's `pretrained`.
+        teachers: what stages with `online` learn from: folders of finished runs, or checkpoints.
+        which: `best` or `last` epoch of the teachers that are folders.
         limit: only so many pictures, for trying out; all where 0.
         progress: show a bar.
         finish: called at the end by the process that writes, with recipe, folder and split, to write the report.
@@ -61,8 +67,10 @@ class Run:
     folder: Path
     data: Mapping[str, Path] = field(default_factory=dict)
     resume: bool = False
-    init: Checkpoint | None = None
+    init: Sequence[Checkpoint] = ()
     weights: Path | None = None
+    teachers: Sequence[Path] = ()
+    which: str = "best"
     limit: int = 0
     progress: bool = True
     finish: Callable[[Recipe, Path, Split], object] | None = None
@@ -83,6 +91,7 @@ def fit(recipe: Recipe, run: Run) -> Path:
         MissingDependencyError: pretrained weights could not be downloaded.
     """
     _check_folder(recipe, run)
+    _check_teachers(recipe, run)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings(
         "ignore", message=".*num_workers.*|.*treespec.*|.*log_every_n_steps.*|.*lr_scheduler.step.*"
@@ -162,6 +171,9 @@ def _fit_stage(recipe: Recipe, stage: Stage, net: nn.Module, split: Split, run: 
         InMemory(check.pixels, targets(check), device=lies),
         Rows(len(check), CHECKED, seed=None, rank=rank, world=world, device=lies),
     )
+    taught = _online(stage, train, run, place / "teachers.json")
+    if taught:
+        note += f"taught in every step by {', '.join(one.name for one in taught.teachers)}; "
     class_weights = classes.class_weights(train.targets, train.labels) if stage.loss.weighted else None
     both = heads(recipe.data_of(stage), stage, train, class_weights)
     written = run.folder if stage is recipe.stages[-1] else place
@@ -172,6 +184,7 @@ def _fit_stage(recipe: Recipe, stage: Stage, net: nn.Module, split: Split, run: 
         steps=len(training) * stage.epochs,
         heads=both,
         teacher=_teacher(recipe, run) if stage.loss.name == "embedding" else None,
+        taught=taught,
         kept=written / "last.safetensors",
     )
     last = place / "last.ckpt"
@@ -223,6 +236,24 @@ def _fit_stage(recipe: Recipe, stage: Stage, net: nn.Module, split: Split, run: 
             raise
         signal.signal(signal.SIGINT, before)
         raise _interrupted(run, last) from None
+
+
+def _online(stage: Stage, train: Faces, run: Run, record: Path) -> OnlineTeachers | None:
+    """Load the teachers of a stage; they have to be those of `record` where that is there."""
+    if not stage.online:
+        return None
+    teachers = load_teachers(run.teachers, train, run.which)
+    about = json.dumps([one.about for one in teachers], indent=1) + "\n"
+    if record.is_file() and record.read_text("utf-8") != about:
+        raise InvalidInputError(
+            f"{run.folder} was taught by other teachers", hint="--resume with the same ones, or another -o"
+        )
+    if is_first():
+        record.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(record) as temporary:
+            temporary.write_text(about, "utf-8")
+    widths = [len(train.labels), *([len(train.other.labels)] if train.other else [])]
+    return OnlineTeachers(teachers, widths, stage.taught, mirrored=stage.online == "mirrored")
 
 
 def _interrupted(run: Run, last: Path) -> InterruptedRunError:
@@ -280,6 +311,19 @@ def _check_folder(recipe: Recipe, run: Run) -> None:
         # A run that never finished an epoch may have left these.
         shutil.rmtree(stages, ignore_errors=True)
         (run.folder / "metrics.csv").unlink(missing_ok=True)
+
+
+def _check_teachers(recipe: Recipe, run: Run) -> None:
+    taught = any(stage.online for stage in recipe.stages)
+    if taught and not run.teachers:
+        raise UsageError(
+            f"recipe {recipe.name} learns from teachers in every step", hint="--teacher ferplus --teacher fer2013"
+        )
+    if run.teachers and not taught:
+        raise UsageError(
+            f"no stage of recipe {recipe.name} learns from teachers in every step",
+            hint="--set stages.0.online=mirrored, or stored views by `python -m training distil`",
+        )
 
 
 def _of_one_epoch(recipe: Recipe) -> Recipe:

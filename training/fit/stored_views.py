@@ -16,6 +16,7 @@ from torch import Tensor
 from fer_export.errors import InvalidInputError
 from training.data.faces import Faces
 from training.fit.multi_head import targets
+from training.fit.teachers import blend
 
 #: The record of what the views of a folder were made from.
 ABOUT = "views.json"
@@ -44,13 +45,9 @@ def load(folder: Path, faces: Faces, share: float) -> tuple[Tensor, Tensor, int]
         raise InvalidInputError(f"the views in {folder} are of other pictures than this recipe trains on")
     parts = [load_file(path) for path in files]
     widths = [len(faces.labels), *([len(faces.other.labels)] if faces.other else [])]
-    mixed = []
-    every = torch.stack([part["answers"] for part in parts])
-    for labels, said in zip(torch.split(targets(faces), widths, 1), torch.split(every, widths, 2), strict=True):
-        mass = labels.sum(1, keepdim=True)
-        both = said * (1 - (1 - share) * mass) + labels * (1 - share)
-        mixed.append(torch.where(said.sum(2, keepdim=True) > 0, both, labels))
-    return torch.cat([part["pixels"] for part in parts]), torch.cat(mixed, 2).flatten(0, 1), len(parts)
+    said = torch.stack([part["answers"] for part in parts])
+    wanted = blend(targets(faces), said, widths, share)
+    return torch.cat([part["pixels"] for part in parts]), wanted.flatten(0, 1), len(parts)
 
 
 def digest(faces: Faces) -> str:

@@ -23,6 +23,7 @@ from training import device as devices
 from training.data.aliases import matched
 from training.data.faces import Faces
 from training.fit.checkpointing import WHOLE
+from training.fit.joined_teacher import joined
 from training.fit.multi_head import targets
 from training.recipe import read_recipe
 
@@ -57,6 +58,12 @@ class Teacher:
     size: tuple[int, int] | None
     about: dict[str, Any]
 
+    @property
+    def name(self) -> str:
+        """Return the recipes and seeds that it was made by."""
+        heads = self.about.get("heads", [self.about])
+        return " and ".join(dict.fromkeys(f"{one['recipe']} (seed {one['seed']})" for one in heads))
+
     def to(self, device: torch.device) -> Teacher:
         """Move the net, which is one and the same for all copies of this record."""
         self.net.to(device)
@@ -83,6 +90,24 @@ def load_teacher(source: Path, faces: Faces, which: str = "best") -> Teacher:
             hint="a teacher is the folder of a finished run, a checkpoint, or the name of a packaged model",
         )
     return _of_checkpoint(source / f"{which}.safetensors" if source.is_dir() else source, faces)
+
+
+def load_teachers(sources: Sequence[Path], faces: Faces, which: str = "best") -> tuple[Teacher, ...]:
+    """Read teachers; those that differ in their last layer alone become one, which is run once for all their answers.
+
+    The arguments and errors are those of `load_teacher`.
+    """
+    found: list[Teacher] = []
+    for source in sources:
+        one = load_teacher(source, faces, which)
+        for place, held in enumerate(found):
+            both = _joined(held, one)
+            if both is not None:
+                found[place] = both
+                break
+        else:
+            found.append(one)
+    return tuple(found)
 
 
 def answers(teachers: Sequence[Teacher], pictures: Tensor, *, mirrored: bool = False) -> Tensor:
@@ -112,9 +137,43 @@ def answers(teachers: Sequence[Teacher], pictures: Tensor, *, mirrored: bool = F
     return total / counts.clamp_min(1)
 
 
+def blend(labels: Tensor, said: Tensor, widths: Sequence[int], share: float) -> Tensor:
+    """Mix teachers' answers into the labels, for each set of labels by itself.
+
+    Args:
+        labels: targets [N, classes of all sets]; the rows of a set without a label are zeros.
+        said: the teachers' probabilities [..., N, classes of all sets]; zeros for a set that no teacher knows.
+        widths: the number of classes of each set.
+        share: weight of the answers, 0–1; the labels have the rest. A row without a label has the answers alone, and a
+            set that no teacher knows has its labels alone.
+
+    Returns:
+        Targets of the shape of `said`.
+    """
+    mixed = []
+    for own, told in zip(torch.split(labels, list(widths), -1), torch.split(said, list(widths), -1), strict=True):
+        mass = own.sum(-1, keepdim=True)
+        both = told * (1 - (1 - share) * mass) + own * (1 - share)
+        mixed.append(torch.where(told.sum(-1, keepdim=True) > 0, both, own))
+    return torch.cat(mixed, -1)
+
+
 def padded(said: Tensor, width: int) -> Tensor:
     """Return answers with columns of zeros for the last sets of labels, where no teacher knows them."""
     return functional.pad(said, (0, width - said.shape[1]))
+
+
+def _joined(first: Teacher, second: Teacher) -> Teacher | None:
+    """Return one teacher for the sets of labels of both; None where they are different nets."""
+    starts = [part.start for one in (first, second) for part in one.parts]
+    if first.size is None or first.size != second.size or len(set(starts)) < len(starts):
+        return None
+    net = joined(first.net, second.net, first.size)
+    if net is None:
+        return None
+    shift = 1 + max(column for part in first.parts for column in part.own)
+    moved = tuple(Part(tuple(shift + column for column in part.own), part.start, part.stop) for part in second.parts)
+    return Teacher(_ready(net), (*first.parts, *moved), first.size, {"heads": [first.about, second.about]})
 
 
 def _sized(pictures: Tensor, size: tuple[int, int] | None) -> Tensor:
