@@ -154,7 +154,7 @@ def test_export_goes_by_the_ending_and_refuses_what_is_there(small: Checkpoint, 
     assert all(figure.ok and figure.reference == "torch" for figure in report.figures)
     # The file there is of the same weights, so no force is needed.
     fer_export.export(tmp_path / "best.safetensors", path, save=tmp_path / "kept.pth")
-    assert checkpoint.load(tmp_path / "kept.pth").contract == small.contract
+    assert checkpoint.load_checkpoint(tmp_path / "kept.pth").contract == small.contract
 
 
 @pytest.mark.parametrize(

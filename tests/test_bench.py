@@ -107,7 +107,7 @@ def test_attention_is_not_counted_wrongly() -> None:
 
 
 def test_the_cost_of_a_contract() -> None:
-    pretrained = costs.of(checkpoint.load(checkpoint.PRETRAINED).contract)
+    pretrained = costs.of(checkpoint.load_checkpoint(checkpoint.PRETRAINED).contract)
     assert str(pretrained) == "0.71 M parameters, 59.7 M multiply-accumulates"
     assert costs.of(detector.contract_for("rnet")) is None, "no net of the registry"
     contract = yardstick().checkpoint.contract

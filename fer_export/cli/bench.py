@@ -67,7 +67,7 @@ def main(
         # The page comes first, so that a missing one is reported before minutes of timing.
         seen = _page(say) if page else None
         source = ckpt or checkpoint.PRETRAINED
-        loaded = checkpoint.load(source)
+        loaded = checkpoint.load_checkpoint(source)
         other = reference(against)
         nets = [Net(loaded.contract.architecture.name, loaded), *([other] if other else [])]
         notes = _busy(computer)

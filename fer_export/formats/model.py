@@ -79,7 +79,7 @@ def load(path: str | PathLike[str], kind: Kind | None = None) -> Model:
         return Model(found, which, read_contract(found, which))
     from fer_export.formats import checkpoint
 
-    loaded = checkpoint.load(found)
+    loaded = checkpoint.load_checkpoint(found)
     return Model(found, which, loaded.contract, loaded)
 
 
