@@ -324,9 +324,11 @@ def test_the_figures_name_the_worst_picture(small: checkpoint.Checkpoint) -> Non
     assert not replace(logits, max_abs=float("nan")).ok
 
 
-def test_the_detector_comes_into_place_as_a_whole(browser: Browser, tmp_path: Path) -> None:
+def test_the_detector_comes_into_place_as_a_whole(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     said: list[str] = []
-    stages = detector.export(tmp_path / "tfjs", tmp_path / "onnx", browser=browser, started=said.append)
+    stages = detector.export_detector(tmp_path / "tfjs", tmp_path / "onnx", started=said.append)
     assert said == [stage.name for stage in stages] == list(mtcnn.STAGES)
     for stage in stages:
         _, contract = load_tfjs(tmp_path / "tfjs" / stage.name)
@@ -350,7 +352,8 @@ def test_the_detector_comes_into_place_as_a_whole(browser: Browser, tmp_path: Pa
 
         tfjs_version = "0"  # type: ignore[assignment]
 
+    monkeypatch.setattr(detector, "Browser", Broken)
     with pytest.raises(ParityError, match="no more"):
-        detector.export(tmp_path / "tfjs", tmp_path / "onnx", browser=Broken())
+        detector.export_detector(tmp_path / "tfjs", tmp_path / "onnx")
     assert sorted(path.name for path in (tmp_path / "tfjs").rglob("*")) == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["onnx", "tfjs"]
