@@ -1,5 +1,6 @@
 import source from "fer:worker";
 
+import { takeModels } from "./models";
 import type { BackendName, Mode, Ready, Reply, Request, Sight } from "./worker/protocol";
 
 /** How long the worker may take to start, or for one picture, before it counts as stuck, in milliseconds. */
@@ -42,12 +43,13 @@ export class Bridge {
   /**
    * Load the models and compare them with their golden pictures. To be called once.
    *
-   * @throws Error No backend works, a model cannot be read, or the worker is stuck.
+   * @throws Error The models are not there, no backend works, a model cannot be read, or the worker is stuck.
    */
-  start(backend: BackendName | null): Promise<Ready> {
+  async start(backend: BackendName | null): Promise<Ready> {
+    const models = takeModels();
     return new Promise((resolve, reject) => {
       this.#starting = { resolve, reject, timer: this.#patience() };
-      this.#send({ kind: "start", backend }, []);
+      this.#send({ kind: "start", backend, models }, []);
     });
   }
 

@@ -1,15 +1,17 @@
 /** The messages between the page and its worker. */
 
+import type { Models } from "../models";
 import type { Provenance } from "../model-contract";
 import type { Box, Landmarks } from "../geometry/types";
 
 export type BackendName = "wasm" | "webgl" | "cpu";
 export type Mode = "camera" | "picture";
 
-/** To the worker, once: the backend to try first; null takes the fastest that works. */
+/** To the worker, once: the models, and the backend to try first; null takes the fastest that works. */
 export interface Start {
   readonly kind: "start";
   readonly backend: BackendName | null;
+  readonly models: Models;
 }
 
 /** To the worker: one picture, whose ownership moves to it. `fresh` forgets earlier faces, whose numbers stay unused. */

@@ -1,0 +1,24 @@
+/** The models, which `models.js` beside the page's script puts on the global scope; `fer-export page` writes it. */
+
+export interface PackedModel {
+  /** The text of model.json. */
+  readonly json: string;
+  /** All shards in the manifest's order, base64. */
+  readonly weights: string;
+}
+
+export type Models = Readonly<Record<"classifier" | "pnet" | "rnet" | "onet", PackedModel>>;
+
+const scope = globalThis as { ferModels?: Models };
+
+/**
+ * Take the models off the global scope, where they are not needed twice.
+ *
+ * @throws Error `models.js` was not loaded.
+ */
+export function takeModels(): Models {
+  const models = scope.ferModels;
+  if (!models) throw new Error("the models are not there: dist/models.js is missing or damaged");
+  delete scope.ferModels;
+  return models;
+}
