@@ -2,8 +2,10 @@ import portrait from "fer:portrait";
 
 import { Bridge } from "./bridge";
 import { Session } from "./session";
+import { listen } from "./source/incoming";
 import { initial, publish } from "./state";
 import { showAbout } from "./view/about";
+import { Album } from "./view/album";
 import { Cards } from "./view/cards";
 import { byId } from "./view/dom";
 import { Stage } from "./view/stage";
@@ -25,6 +27,7 @@ const file = byId("file", HTMLInputElement);
 const session = new Session(new Bridge(), state, stage.video, {
   source(source) {
     if (source !== "picture") stage.show(source);
+    if (source !== "picture") album.close();
     buttons.stop.hidden = source === "none";
     buttons.stop.textContent = source === "picture" ? "Close picture" : "Stop";
     buttons.start.hidden = source === "camera";
@@ -41,15 +44,25 @@ const session = new Session(new Bridge(), state, stage.video, {
   error: (message) => status.alert(message),
 });
 
+const album = new Album((chosen) => void session.open(chosen));
+
 buttons.start.addEventListener("click", () => void session.startCamera());
 buttons.stop.addEventListener("click", () => session.stop());
 file.addEventListener("change", () => {
-  const [chosen] = file.files ?? [];
+  const chosen = [...(file.files ?? [])];
   // The input is emptied, so that choosing the same file again counts as a change.
-  if (chosen) void session.open(chosen).then(() => (file.value = ""));
+  file.value = "";
+  album.show(chosen);
 });
-stage.onDrop((dropped) => void session.open(dropped));
+listen({
+  files(files) {
+    if (files.length > 0) album.show(files);
+    else status.alert("That is no file. Drop a picture that is saved on this device.");
+  },
+  hovering: (on) => stage.hover(on),
+});
 buttons.sample.addEventListener("click", () => {
+  album.close();
   if (portrait) void fetch(portrait).then(async (answer) => session.open(await answer.blob()));
 });
 

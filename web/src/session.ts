@@ -29,6 +29,8 @@ export class Session {
   #fresh = true;
   /** Counts changes of source; a result that belongs to an earlier source is dropped. */
   #turn = 0;
+  /** Counts the pictures that were asked for; one that is decoded after the next was asked for is dropped. */
+  #opened = 0;
 
   constructor(
     private readonly bridge: Bridge,
@@ -75,13 +77,18 @@ export class Session {
 
   /** Read one picture; errors go to the listener, and what was shown before stays. */
   async open(file: Blob): Promise<void> {
+    const request = ++this.#opened;
     let bitmap: ImageBitmap;
     try {
       // A picture may be chosen or dropped while the models are still being read.
       await this.#loading;
       bitmap = await decode(file);
     } catch (error) {
-      this.#fail(message(error));
+      if (request === this.#opened) this.#fail(message(error));
+      return;
+    }
+    if (request !== this.#opened) {
+      bitmap.close();
       return;
     }
     const turn = this.#change("picture");

@@ -54,19 +54,9 @@ export class Stage {
     this.#redraw();
   }
 
-  /** Tell when something is dragged over the stage or dropped on it. */
-  onDrop(dropped: (file: File) => void): void {
-    const dragging = (on: boolean) => (event: DragEvent) => {
-      event.preventDefault();
-      this.#root.classList.toggle("dragging", on);
-    };
-    this.#root.addEventListener("dragover", dragging(true));
-    this.#root.addEventListener("dragleave", dragging(false));
-    this.#root.addEventListener("drop", (event) => {
-      dragging(false)(event);
-      const file = event.dataTransfer?.files[0];
-      if (file) dropped(file);
-    });
+  /** Show that what is held over the page can be dropped. */
+  hover(on: boolean): void {
+    this.#root.classList.toggle("dragging", on);
   }
 
   #redraw(): void {
