@@ -1,6 +1,6 @@
 import source from "fer:worker";
 
-import { takeModels } from "./models";
+import type { Models } from "./models";
 import type { BackendName, Mode, Ready, Reply, Request, Sight } from "./worker/protocol";
 
 /** How long the worker may take to start, or for one picture, before it counts as stuck, in milliseconds. */
@@ -43,10 +43,9 @@ export class Bridge {
   /**
    * Load the models and compare them with their golden pictures. To be called once.
    *
-   * @throws Error The models are not there, no backend works, a model cannot be read, or the worker is stuck.
+   * @throws Error No backend works, a model cannot be read, or the worker is stuck.
    */
-  async start(backend: BackendName | null): Promise<Ready> {
-    const models = takeModels();
+  start(backend: BackendName | null, models: Models): Promise<Ready> {
     return new Promise((resolve, reject) => {
       this.#starting = { resolve, reject, timer: this.#patience() };
       this.#send({ kind: "start", backend, models }, []);
@@ -68,6 +67,11 @@ export class Bridge {
       this.#looking = { resolve, reject, id, timer: this.#patience() };
       this.#send({ kind: "look", id, bitmap, mode, fresh }, [bitmap]);
     });
+  }
+
+  /** End the worker; what it was asked is never answered. */
+  close(): void {
+    this.#die(new Error("this model was put aside"));
   }
 
   #patience(): number {

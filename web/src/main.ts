@@ -1,8 +1,8 @@
 import portrait from "fer:portrait";
 
-import { Bridge } from "./bridge";
 import { Session } from "./session";
 import { listen } from "./source/incoming";
+import { areModel, fromAddress, fromFiles } from "./source/own-model";
 import { initial, publish } from "./state";
 import { showAbout } from "./view/about";
 import { Album } from "./view/album";
@@ -10,6 +10,7 @@ import { Cards } from "./view/cards";
 import { byId } from "./view/dom";
 import { Stage } from "./view/stage";
 import { Status } from "./view/status";
+import type { Ready } from "./worker/protocol";
 
 const state = initial();
 publish(state);
@@ -24,7 +25,7 @@ const buttons = {
 };
 const file = byId("file", HTMLInputElement);
 
-const session = new Session(new Bridge(), state, stage.video, {
+const session = new Session(state, stage.video, {
   source(source) {
     if (source !== "picture") stage.show(source);
     if (source !== "picture") album.close();
@@ -56,9 +57,11 @@ file.addEventListener("change", () => {
 });
 listen({
   files(files) {
-    if (files.length > 0) album.show(files);
+    if (areModel(files)) useModel(files);
+    else if (files.length > 0) album.show(files);
     else status.alert("That is no file. Drop a picture that is saved on this device.");
   },
+  unreadable: () => status.alert("This browser does not let the page read that folder. Drop the files that are in it."),
   hovering: (on) => stage.hover(on),
 });
 buttons.sample.addEventListener("click", () => {
@@ -66,12 +69,32 @@ buttons.sample.addEventListener("click", () => {
   if (portrait) void fetch(portrait).then(async (answer) => session.open(await answer.blob()));
 });
 
-session.load().then(
+const modelFiles = byId("model-files", HTMLInputElement);
+modelFiles.addEventListener("change", () => {
+  const chosen = [...(modelFiles.files ?? [])];
+  modelFiles.value = "";
+  useModel(chosen);
+});
+
+function useModel(files: readonly File[]): void {
+  status.say("Loading your model …");
+  void session.use(() => fromFiles(files)).then((ready) => {
+    if (ready) show(ready);
+    else status.say("Your model could not be used");
+  });
+}
+
+function show(ready: Ready): void {
+  cards.setLabels(ready.classifier.labels);
+  status.ready(ready.backend, ready.parity);
+  status.say("Ready");
+  showAbout(ready);
+}
+
+const address = new URLSearchParams(location.search).get("model");
+session.load(address === null ? undefined : () => fromAddress(address)).then(
   (ready) => {
-    cards.setLabels(ready.classifier.labels);
-    status.ready(ready.backend, ready.parity);
-    status.say("Ready");
-    showAbout(ready);
+    show(ready);
     buttons.start.disabled = false;
     buttons.sample.hidden = portrait === null;
   },

@@ -12,13 +12,11 @@ export type Models = Readonly<Record<"classifier" | "pnet" | "rnet" | "onet", Pa
 const scope = globalThis as { ferModels?: Models };
 
 /**
- * Take the models off the global scope, where they are not needed twice.
+ * Return the models that came with the page.
  *
  * @throws Error `models.js` was not loaded.
  */
-export function takeModels(): Models {
-  const models = scope.ferModels;
-  if (!models) throw new Error("the models are not there: dist/models.js is missing or damaged");
-  delete scope.ferModels;
-  return models;
+export function packagedModels(): Models {
+  if (!scope.ferModels) throw new Error("the models are not there: dist/models.js is missing or damaged");
+  return scope.ferModels;
 }

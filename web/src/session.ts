@@ -1,4 +1,5 @@
-import type { Bridge } from "./bridge";
+import { Bridge } from "./bridge";
+import { packagedModels, type PackedModel } from "./models";
 import { Smoothing } from "./smoothing";
 import { Camera } from "./source/camera";
 import { Frames } from "./source/frames";
@@ -20,6 +21,7 @@ const SPAN = 1500;
 
 /** Feeds camera frames or a picture to the worker, one in flight, and keeps the state. */
 export class Session {
+  #bridge = new Bridge();
   readonly #camera: Camera;
   readonly #frames: Frames;
   readonly #smoothing = new Smoothing();
@@ -33,7 +35,6 @@ export class Session {
   #opened = 0;
 
   constructor(
-    private readonly bridge: Bridge,
     private readonly state: State,
     private readonly video: HTMLVideoElement,
     private readonly listener: Listener,
@@ -43,14 +44,42 @@ export class Session {
     document.addEventListener("visibilitychange", () => this.#restWhileHidden());
   }
 
-  /** Load the models. Call it once, before anything else. */
-  load(): Promise<Ready> {
-    this.#loading = this.#load();
+  /**
+   * Load the models. Call it once, before anything else.
+   *
+   * @param classifier Gives the classifier, where it is not the one that came with the page.
+   */
+  load(classifier?: () => Promise<PackedModel>): Promise<Ready> {
+    this.#loading = this.#load(this.#bridge, classifier);
     return this.#loading;
   }
 
-  async #load(): Promise<Ready> {
-    const ready = await this.bridge.start(null);
+  /**
+   * Read faces with another classifier from now on.
+   *
+   * @returns What is known of it; null where it cannot be used: the listener is told why, and the one before stays.
+   */
+  async use(classifier: () => Promise<PackedModel>): Promise<Ready | null> {
+    const bridge = new Bridge();
+    try {
+      await this.#loading?.catch(() => null);
+      const ready = await this.#load(bridge, classifier);
+      this.#change("none");
+      this.#bridge.close();
+      this.#bridge = bridge;
+      this.#loading = Promise.resolve(ready);
+      return ready;
+    } catch (error) {
+      bridge.close();
+      this.#fail(message(error));
+      return null;
+    }
+  }
+
+  async #load(bridge: Bridge, classifier?: () => Promise<PackedModel>): Promise<Ready> {
+    const packaged = packagedModels();
+    const models = classifier ? { ...packaged, classifier: await classifier() } : packaged;
+    const ready = await bridge.start(null, models);
     const { state } = this;
     this.#labels = ready.classifier.labels;
     Object.assign(state, { backend: ready.backend, parity: frozen(ready.parity), tensors: ready.tensors, ready: true });
@@ -94,7 +123,7 @@ export class Session {
     const turn = this.#change("picture");
     this.listener.picture(bitmap);
     // The frame that is still in flight has to come back first.
-    while (this.bridge.busy) await new Promise((resolve) => setTimeout(resolve, 10));
+    while (this.#bridge.busy) await new Promise((resolve) => setTimeout(resolve, 10));
     await this.#look(bitmap, "picture", turn);
   }
 
@@ -121,11 +150,11 @@ export class Session {
   }
 
   async #frame(turn: number): Promise<void> {
-    if (this.bridge.busy || turn !== this.#turn) return;
+    if (this.#bridge.busy || turn !== this.#turn) return;
     const bitmap = await createImageBitmap(this.video).catch(() => null);
     if (!bitmap) return;
     // While the bitmap was made another frame may have gone out, or the source may have changed.
-    if (this.bridge.busy || turn !== this.#turn) bitmap.close();
+    if (this.#bridge.busy || turn !== this.#turn) bitmap.close();
     else await this.#look(bitmap, "camera", turn);
   }
 
@@ -133,7 +162,7 @@ export class Session {
     const fresh = this.#fresh;
     this.#fresh = false;
     try {
-      const sight = await this.bridge.look(bitmap, mode, fresh);
+      const sight = await this.#bridge.look(bitmap, mode, fresh);
       if (turn === this.#turn) this.#seen(sight, mode);
       else this.#fresh = true;
     } catch (error) {

@@ -13,7 +13,10 @@ export class Classifier {
   readonly #net: Net;
 
   /** @throws Error The contract leaves open how faces get onto the input grid, or asks for an unknown rule. */
-  constructor({ crop, inputs: [input, ...more] }: Contract, net: Net) {
+  constructor({ crop, inputs: [input, ...more], labels, outputs }: Contract, net: Net) {
+    if (labels.length === 0 || !outputs.some(({ name }) => name === "probabilities")) {
+      throw new Error("the classifier's contract has no labels with probabilities");
+    }
     if (more.length > 0) throw new Error("the classifier takes more inputs than the one picture that this page has for it");
     if (!crop || input?.kind !== "picture" || input.height === null || input.width === null) {
       throw new Error("the classifier's contract says nothing about cropping faces");
