@@ -1,11 +1,13 @@
 import portrait from "fer:portrait";
 
 import { Session } from "./session";
+import { cameras, onCamerasChanged } from "./source/camera";
 import { listen } from "./source/incoming";
 import { areModel, fromAddress, fromFiles } from "./source/own-model";
 import { initial, publish } from "./state";
 import { showAbout } from "./view/about";
 import { Album } from "./view/album";
+import { CameraChoice } from "./view/camera-choice";
 import { Cards } from "./view/cards";
 import { byId } from "./view/dom";
 import { Stage } from "./view/stage";
@@ -29,6 +31,12 @@ const session = new Session(state, stage.video, {
   source(source) {
     if (source !== "picture") stage.show(source);
     if (source !== "picture") album.close();
+    choice.shown = source === "camera";
+    if (source === "camera") {
+      choice.mirrored = !session.camera.looksAway;
+      stage.mirror(choice.mirrored);
+      listCameras();
+    }
     buttons.stop.hidden = source === "none";
     buttons.stop.textContent = source === "picture" ? "Close picture" : "Stop";
     buttons.start.hidden = source === "camera";
@@ -43,7 +51,17 @@ const session = new Session(state, stage.video, {
   },
   fps: (value) => status.fps(value),
   error: (message) => status.alert(message),
+  asking: () => status.say("Waiting for the camera: the browser may ask you to allow it …"),
 });
+
+const choice = new CameraChoice(
+  (id) => void session.startCamera(id),
+  (on) => stage.mirror(on),
+);
+function listCameras(): void {
+  void cameras().then((devices) => choice.show(devices, session.camera.used));
+}
+onCamerasChanged(listCameras);
 
 const album = new Album((chosen) => void session.open(chosen));
 

@@ -14,6 +14,8 @@ export interface Listener {
   seen(faces: readonly PublicFace[], width: number, height: number): void;
   fps(value: number): void;
   error(message: string | null): void;
+  /** The browser asks its user for the camera. */
+  asking(): void;
 }
 
 /** Over how long the speed is averaged, in milliseconds. */
@@ -86,17 +88,30 @@ export class Session {
     return ready;
   }
 
-  /** Start the camera; errors go to the listener. */
-  async startCamera(): Promise<void> {
+  /** The camera that runs: its id, and whether it looks away from its user. */
+  get camera(): { readonly used: string | null; readonly looksAway: boolean } {
+    return this.#camera;
+  }
+
+  /**
+   * Start the camera; errors go to the listener.
+   *
+   * @param wanted The id of the camera; null takes the one that looks at its user.
+   */
+  async startCamera(wanted: string | null = null): Promise<void> {
     const turn = this.#change("none");
+    this.listener.asking();
     try {
-      const started = await this.#camera.start(() => {
+      const started = await this.#camera.start(wanted, () => {
         this.stop();
         this.#fail("The camera went away. Connect it again and start anew.");
       });
       if (!started || turn !== this.#turn) return;
     } catch (error) {
-      if (turn === this.#turn) this.#fail(message(error));
+      if (turn !== this.#turn) return;
+      // Nothing is waited for any more.
+      this.#source("none");
+      this.#fail(message(error));
       return;
     }
     this.#source("camera");

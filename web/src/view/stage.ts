@@ -22,6 +22,7 @@ export class Stage {
   readonly #picture = byId("picture", HTMLCanvasElement);
   readonly #overlay = byId("overlay", HTMLCanvasElement);
   #showing: Showing = "none";
+  #mirrored = true;
   #last: { faces: readonly PublicFace[]; width: number; height: number } | null = null;
 
   constructor() {
@@ -35,6 +36,14 @@ export class Stage {
     this.#root.dataset["source"] = showing;
     if (showing === "none") this.#root.style.aspectRatio = "";
     this.#last = null;
+    this.#redraw();
+  }
+
+  /** Mirror the camera's picture, or show it as it is. */
+  mirror(on: boolean): void {
+    this.#mirrored = on;
+    this.#root.classList.toggle("mirrored", on);
+    this.video.setAttribute("aria-label", on ? "Your camera, mirrored" : "Your camera");
     this.#redraw();
   }
 
@@ -71,7 +80,7 @@ export class Stage {
     // As `object-fit: contain` lays the picture out.
     const scale = Math.min(clientWidth / width, clientHeight / height);
     const [left, top] = [(clientWidth - width * scale) / 2, (clientHeight - height * scale) / 2];
-    const mirrored = this.#showing === "camera";
+    const mirrored = this.#showing === "camera" && this.#mirrored;
     const place = { x: (x: number): number => left + (mirrored ? width - x : x) * scale, y: (y: number): number => top + y * scale };
     const style = getComputedStyle(document.documentElement);
     const colors = { line: style.getPropertyValue("--accent"), text: style.getPropertyValue("--on-accent") };
