@@ -8,7 +8,7 @@ const SURE = 2 / 3;
 /** A word that is shown stays down to this confidence, so that one at the edge does not flicker. */
 const KEPT = 1 / 2;
 /** What the very first frame of a moving picture needs, since nothing was averaged yet; it falls to `SURE`. */
-const SURE_AT_FIRST = 0.8;
+const SURE_AT_FIRST = 0.7;
 
 /** Decides which word is shown of a person, with hysteresis: null is "unsure". */
 export class Word {

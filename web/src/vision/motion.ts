@@ -10,12 +10,12 @@ const COAST = 400;
 /** A gap longer than this tells nothing of the speed, in milliseconds. */
 const TOO_LONG = 500;
 
-/** Where one face is and how fast it moves and grows, and so where it will be. Times are in milliseconds. */
+/** Where one face is, how large, and how fast it moves, and so where it will be. Times are in milliseconds. */
 export class Motion {
   #box: Box;
   #time: number;
-  /** Of the centre in x and y, in pixels a millisecond, and of the logarithm of the size, a millisecond. */
-  #speed: readonly [number, number, number] = [0, 0, 0];
+  /** Of the centre in x and y, in pixels a millisecond. */
+  #speed: readonly [number, number] = [0, 0];
 
   constructor(box: Box, time: number) {
     this.#box = box;
@@ -25,25 +25,26 @@ export class Motion {
   /** The box at a time not before the last one that was seen. */
   at(time: number): Box {
     const coasted = COAST * (1 - Math.exp(-Math.max(0, time - this.#time) / COAST));
-    const [vx, vy, growth] = this.#speed;
-    const [x, y] = centre(this.#box);
-    const factor = Math.exp(growth * coasted) / 2;
-    const [width, height] = [(this.#box[2] - this.#box[0]) * factor, (this.#box[3] - this.#box[1]) * factor];
-    const [cx, cy] = [x + vx * coasted, y + vy * coasted];
-    return [cx - width, cy - height, cx + width, cy + height];
+    const [x, y] = [this.#speed[0] * coasted, this.#speed[1] * coasted];
+    const [x1, y1, x2, y2] = this.#box;
+    return [x1 + x, y1 + y, x2 + x, y2 + y];
   }
 
-  /** Take in where the face was seen. */
-  seen(box: Box, time: number): void {
+  /**
+   * Take in where the face was seen.
+   *
+   * @param whole Whether nothing is in front of it: the box of a face that is half covered shrinks, and its centre
+   *   stands still, so its speed is taken from before.
+   */
+  seen(box: Box, time: number, whole = true): void {
     const passed = time - this.#time;
     if (passed > TOO_LONG) {
-      this.#speed = [0, 0, 0];
-    } else if (passed > 0) {
+      this.#speed = [0, 0];
+    } else if (passed > 0 && whole) {
       const [before, now] = [centre(this.#box), centre(box)];
-      const measured = [now[0] - before[0], now[1] - before[1], Math.log(size(box) / size(this.#box))];
       const weight = 1 - Math.exp(-passed / SPEED_OVER);
-      const mix = (index: 0 | 1 | 2): number => this.#speed[index] + weight * (measured[index]! / passed - this.#speed[index]);
-      this.#speed = [mix(0), mix(1), mix(2)];
+      const mix = (axis: 0 | 1): number => this.#speed[axis] + weight * ((now[axis] - before[axis]) / passed - this.#speed[axis]);
+      this.#speed = [mix(0), mix(1)];
     }
     this.#box = box;
     this.#time = time;

@@ -30,6 +30,8 @@ const ALIKE_THERE = 0.65;
 const HERE = 0.6;
 /** How much appearance counts beside distance in the choice between people. */
 const WEIGHT_OF_LOOKS = 1.5;
+/** Two faces less than this apart, in their mean size, may cover each other. */
+const MARGIN = 0.25;
 /** Over how long the remembered appearance follows the face, in milliseconds. */
 const LOOKS_OVER = 1000;
 
@@ -155,12 +157,15 @@ function cost({ motion, looks, last }: Person, { face, looks: seen }: Seen, time
 /** Take in where a person is and, where nobody else is in the way, how they look. */
 function follow(person: Person, seen: readonly Seen[], index: number, time: number): void {
   const { face, looks } = seen[index]!;
-  const alone = seen.every((other, place) => place === index || !touch(face.box, other.face.box));
-  if (alone) person.looks = blended(person.looks, looks, 1 - Math.exp((person.last - time) / LOOKS_OVER));
-  person.motion.seen(face.box, time);
+  const whole = seen.every((other, place) => place === index || !close(face.box, other.face.box));
+  if (whole) person.looks = blended(person.looks, looks, 1 - Math.exp((person.last - time) / LOOKS_OVER));
+  person.motion.seen(face.box, time, whole);
   person.last = time;
 }
 
-function touch(first: Box, second: Box): boolean {
-  return first[0] < second[2] && second[0] < first[2] && first[1] < second[3] && second[1] < first[3];
+/** Whether two boxes touch, or nearly: hair and ears are outside the boxes. */
+function close(first: Box, second: Box): boolean {
+  const room = (size(first) + size(second)) * (MARGIN / 2);
+  const apart = (low: 0 | 1, high: 2 | 3): number => Math.max(first[low] - second[high], second[low] - first[high]);
+  return apart(0, 2) < room && apart(1, 3) < room;
 }
