@@ -55,9 +55,10 @@ export class Bridge {
   /**
    * Find and read the faces in a picture; the bitmap is handed over.
    *
+   * @param time When the picture was taken, in milliseconds of its source.
    * @throws Error A picture is in flight already, the worker cannot cope with this one, or it is stuck.
    */
-  look(bitmap: ImageBitmap, mode: Mode, fresh: boolean): Promise<Sight> {
+  look(bitmap: ImageBitmap, mode: Mode, fresh: boolean, time: number): Promise<Sight> {
     if (this.#dead || this.#looking) {
       bitmap.close();
       return Promise.reject(this.#dead ?? new Error("one picture at a time"));
@@ -65,7 +66,7 @@ export class Bridge {
     return new Promise((resolve, reject) => {
       const id = ++this.#id;
       this.#looking = { resolve, reject, id, timer: this.#patience() };
-      this.#send({ kind: "look", id, bitmap, mode, fresh }, [bitmap]);
+      this.#send({ kind: "look", id, bitmap, mode, fresh, time }, [bitmap]);
     });
   }
 

@@ -41,13 +41,16 @@ const session = new Session(state, stage.video, {
     buttons.stop.textContent = source === "picture" ? "Close picture" : "Stop";
     buttons.start.hidden = source === "camera";
     cards.show([]);
-    if (state.ready) status.say(source === "none" ? "Ready" : "Looking …");
+    if (!state.ready) return;
+    if (source === "none") status.say("Ready");
+    // What is seen is said soon enough.
+    else status.show("Looking …");
   },
   picture: (bitmap) => stage.showPicture(bitmap),
-  seen(faces, width, height) {
-    stage.draw(faces, width, height);
-    cards.show(faces);
-    status.saw(faces);
+  seen(view, width, height) {
+    stage.draw(view.averaged, width, height);
+    cards.show(view.averaged);
+    status.saw(view);
   },
   fps: (value) => status.fps(value),
   error: (message) => status.alert(message),

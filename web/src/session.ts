@@ -1,17 +1,17 @@
 import { Bridge } from "./bridge";
 import { packagedModels, type PackedModel } from "./models";
-import { Smoothing } from "./smoothing";
 import { Camera } from "./source/camera";
 import { Frames } from "./source/frames";
 import { decode } from "./source/picture";
-import { frozen, NOBODY, type PublicFace, publicFace, type State } from "./state";
+import { frozen, NOBODY, type State } from "./state";
+import { People, type View } from "./steady/people";
 import type { Mode, Ready, Sight } from "./worker/protocol";
 
 /** The calls by which a session tells the view what happened. */
 export interface Listener {
   source(source: State["source"]): void;
   picture(bitmap: ImageBitmap): void;
-  seen(faces: readonly PublicFace[], width: number, height: number): void;
+  seen(view: View, width: number, height: number): void;
   fps(value: number): void;
   error(message: string | null): void;
   /** The browser asks its user for the camera. */
@@ -26,7 +26,7 @@ export class Session {
   #bridge = new Bridge();
   readonly #camera: Camera;
   readonly #frames: Frames;
-  readonly #smoothing = new Smoothing();
+  readonly #people = new People();
   #labels: readonly string[] = [];
   #loading: Promise<Ready> | null = null;
   #times: number[] = [];
@@ -151,8 +151,9 @@ export class Session {
     this.#frames.stop();
     this.#camera.stop();
     this.#fresh = true;
+    this.#people.reset();
     this.#times = [];
-    Object.assign(this.state, { faces: NOBODY, fps: 0, error: null });
+    Object.assign(this.state, { faces: NOBODY, light: null, fps: 0, error: null });
     this.listener.fps(0);
     this.listener.error(null);
     this.#source(source);
@@ -177,8 +178,9 @@ export class Session {
     const fresh = this.#fresh;
     this.#fresh = false;
     try {
-      const sight = await this.#bridge.look(bitmap, mode, fresh);
-      if (turn === this.#turn) this.#seen(sight, mode);
+      const time = performance.now();
+      const sight = await this.#bridge.look(bitmap, mode, fresh, time);
+      if (turn === this.#turn) this.#seen(sight, mode, time);
       else this.#fresh = true;
     } catch (error) {
       if (turn !== this.#turn) return;
@@ -187,17 +189,18 @@ export class Session {
     }
   }
 
-  #seen({ faces, width, height, tensors }: Sight, mode: Mode): void {
+  #seen(sight: Sight, mode: Mode, time: number): void {
     const { state } = this;
-    const named = Object.freeze(faces.map((face) => publicFace(face, this.#labels)));
-    Object.assign(state, { faces: named, tensors, size: Object.freeze({ width, height }) });
+    const { width, height, tensors, light } = sight;
+    const view = mode === "camera" ? this.#people.moving(sight, this.#labels, time) : this.#people.still(sight, this.#labels);
+    Object.assign(state, { faces: view.faces, light, tensors, size: Object.freeze({ width, height }) });
     state.frames++;
-    if (named.length > 0) state.framesWithFaces++;
+    if (view.faces.length > 0) state.framesWithFaces++;
     if (mode === "camera") {
       state.fps = this.#speed();
       this.listener.fps(state.fps);
     }
-    this.listener.seen(mode === "camera" ? this.#smoothing.apply(named) : named, width, height);
+    this.listener.seen(view, width, height);
   }
 
   #speed(): number {

@@ -83,8 +83,9 @@ export class Stage {
     const mirrored = this.#showing === "camera" && this.#mirrored;
     const place = { x: (x: number): number => left + (mirrored ? width - x : x) * scale, y: (y: number): number => top + y * scale };
     const style = getComputedStyle(document.documentElement);
-    const colors = { line: style.getPropertyValue("--accent"), text: style.getPropertyValue("--on-accent") };
-    for (const face of faces) drawFace(context, face, place, scale, colors, { width: clientWidth, mirrored, alone: faces.length === 1 });
+    const certain = { line: style.getPropertyValue("--accent"), text: style.getPropertyValue("--on-accent") };
+    const doubtful = { line: style.getPropertyValue("--doubt"), text: style.getPropertyValue("--on-doubt") };
+    for (const face of faces) drawFace(context, face, place, scale, face.certain ? certain : doubtful, { width: clientWidth, mirrored, alone: faces.length === 1 });
   }
 }
 
@@ -95,7 +96,7 @@ interface Place {
 
 function drawFace(
   context: CanvasRenderingContext2D,
-  { box, landmarks, label, probabilities, track }: PublicFace,
+  { box, landmarks, shown, certain, reason, probabilities, track }: PublicFace,
   place: Place,
   scale: number,
   colors: { line: string; text: string },
@@ -105,12 +106,14 @@ function drawFace(
   const top = place.y(box.y);
   context.strokeStyle = context.fillStyle = colors.line;
   context.lineWidth = LINE;
+  context.setLineDash(certain ? [] : [3 * LINE, 2 * LINE]);
   context.beginPath();
   context.roundRect(left, top, box.width * scale, box.height * scale, 8);
   context.stroke();
-  if (landmarks) drawLandmarks(context, landmarks, place);
+  // Where a face is not read its landmarks are as doubtful.
+  if (landmarks && (certain || reason === "undecided")) drawLandmarks(context, landmarks, place);
   context.font = `600 ${TEXT}px system-ui, sans-serif`;
-  const full = `${label} ${percent(probabilities[label] ?? 0)}`;
+  const full = certain ? `${shown} ${percent(probabilities[shown] ?? 0)}` : shown;
   const fits = frame.alone || context.measureText(full).width <= ROOM * box.width * scale;
   const text = fits ? full : String(track);
   const width = context.measureText(text).width + 2 * PAD;
