@@ -74,7 +74,7 @@ def test_a_dropped_text_leaves_neither_the_page_nor_the_picture(visit: Visit) ->
         devtools.send("Input.dispatchDragEvent", {"type": kind, "x": 5, "y": 5, "data": data})
     visit.page.wait_for_timeout(200)
     assert visit.page.url == FROM_DISK
-    assert visit.said("#alert") == "That is no file. Drop a picture that is saved on this device."
+    assert visit.said("#alert") == "That is no file. Drop a picture or video that is saved on this device."
     assert len(visit.fer("faces")) == 1
 
 

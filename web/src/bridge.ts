@@ -1,7 +1,7 @@
 import source from "fer:worker";
 
 import type { Models } from "./models";
-import type { BackendName, Mode, Ready, Reply, Request, Sight } from "./worker/protocol";
+import type { BackendName, Look, Ready, Reply, Request, Sight } from "./worker/protocol";
 
 /** How long the worker may take to start, or for one picture, before it counts as stuck, in milliseconds. */
 const PATIENCE = 60_000;
@@ -55,10 +55,9 @@ export class Bridge {
   /**
    * Find and read the faces in a picture; the bitmap is handed over.
    *
-   * @param time When the picture was taken, in milliseconds of its source.
    * @throws Error A picture is in flight already, the worker cannot cope with this one, or it is stuck.
    */
-  look(bitmap: ImageBitmap, mode: Mode, fresh: boolean, time: number): Promise<Sight> {
+  look(bitmap: ImageBitmap, { mode, fresh, still, time }: Omit<Look, "kind" | "id" | "bitmap">): Promise<Sight> {
     if (this.#dead || this.#looking) {
       bitmap.close();
       return Promise.reject(this.#dead ?? new Error("one picture at a time"));
@@ -66,7 +65,7 @@ export class Bridge {
     return new Promise((resolve, reject) => {
       const id = ++this.#id;
       this.#looking = { resolve, reject, id, timer: this.#patience() };
-      this.#send({ kind: "look", id, bitmap, mode, fresh, time }, [bitmap]);
+      this.#send({ kind: "look", id, bitmap, mode, fresh, still, time }, [bitmap]);
     });
   }
 

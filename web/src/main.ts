@@ -4,12 +4,14 @@ import { Session } from "./session";
 import { cameras, onCamerasChanged } from "./source/camera";
 import { listen } from "./source/incoming";
 import { areModel, fromAddress, fromFiles } from "./source/own-model";
+import { isVideo } from "./source/video-file";
 import { initial, publish } from "./state";
 import { showAbout } from "./view/about";
 import { Album } from "./view/album";
 import { CameraChoice } from "./view/camera-choice";
 import { Cards } from "./view/cards";
 import { byId } from "./view/dom";
+import { Player } from "./view/player";
 import { Stage } from "./view/stage";
 import { Status } from "./view/status";
 import type { Ready } from "./worker/protocol";
@@ -31,6 +33,7 @@ const session = new Session(state, stage.video, {
   source(source) {
     if (source !== "picture") stage.show(source);
     if (source !== "picture") album.close();
+    player.shown = source === "video";
     choice.shown = source === "camera";
     if (source === "camera") {
       choice.mirrored = !session.camera.looksAway;
@@ -66,6 +69,7 @@ function listCameras(): void {
 }
 onCamerasChanged(listCameras);
 
+const player = new Player(stage.video, session.film);
 const album = new Album((chosen) => void session.open(chosen));
 
 buttons.start.addEventListener("click", () => void session.startCamera());
@@ -74,13 +78,19 @@ file.addEventListener("change", () => {
   const chosen = [...(file.files ?? [])];
   // The input is emptied, so that choosing the same file again counts as a change.
   file.value = "";
-  album.show(chosen);
+  openFiles(chosen);
 });
+/** Open what was chosen, dropped or pasted: a model, a video, or pictures. */
+function openFiles(files: readonly File[]): void {
+  const film = files.find(isVideo);
+  if (areModel(files)) useModel(files);
+  else if (film) void session.openVideo(film);
+  else album.show(files);
+}
 listen({
   files(files) {
-    if (areModel(files)) useModel(files);
-    else if (files.length > 0) album.show(files);
-    else status.alert("That is no file. Drop a picture that is saved on this device.");
+    if (files.length > 0) openFiles(files);
+    else status.alert("That is no file. Drop a picture or video that is saved on this device.");
   },
   unreadable: () => status.alert("This browser does not let the page read that folder. Drop the files that are in it."),
   hovering: (on) => stage.hover(on),

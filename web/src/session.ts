@@ -3,6 +3,7 @@ import { packagedModels, type PackedModel } from "./models";
 import { Camera } from "./source/camera";
 import { Frames } from "./source/frames";
 import { decode } from "./source/picture";
+import { VideoFile } from "./source/video-file";
 import { frozen, NOBODY, type State } from "./state";
 import { People, type View } from "./steady/people";
 import type { Mode, Ready, Sight } from "./worker/protocol";
@@ -20,16 +21,24 @@ export interface Listener {
 
 /** Over how long the speed is averaged, in milliseconds. */
 const SPAN = 1500;
+/** How far a video may jump on with its people followed, in seconds. */
+const NEAR = 0.5;
 
 /** Feeds camera frames or a picture to the worker, one in flight, and keeps the state. */
 export class Session {
   #bridge = new Bridge();
   readonly #camera: Camera;
   readonly #frames: Frames;
+  /** The video file that is open. */
+  readonly film: VideoFile;
   readonly #people = new People();
   #labels: readonly string[] = [];
   #loading: Promise<Ready> | null = null;
   #times: number[] = [];
+  /** Whether a picture came while another was in flight. */
+  #missed = false;
+  /** Where the film stood at the last picture that was read, in seconds. */
+  #filmTime = 0;
   #fresh = true;
   /** Counts changes of source; a result that belongs to an earlier source is dropped. */
   #turn = 0;
@@ -43,6 +52,8 @@ export class Session {
   ) {
     this.#camera = new Camera(video);
     this.#frames = new Frames(video);
+    this.film = new VideoFile(video);
+    video.addEventListener("seeking", () => this.#jumped());
     document.addEventListener("visibilitychange", () => this.#restWhileHidden());
   }
 
@@ -142,6 +153,29 @@ export class Session {
     await this.#look(bitmap, "picture", turn);
   }
 
+  /** Play a video file and read its pictures; errors go to the listener. */
+  async openVideo(file: File): Promise<void> {
+    this.#opened++;
+    const turn = this.#change("none");
+    try {
+      await this.#loading;
+      if (turn !== this.#turn || !(await this.film.open(file)) || turn !== this.#turn) return;
+    } catch (error) {
+      if (turn === this.#turn) this.#fail(message(error));
+      return;
+    }
+    this.#source("video");
+    this.#frames.start(() => void this.#frame(turn));
+  }
+
+  /** In another place of a video stand other people, or the same ones elsewhere; one picture on they are the same. */
+  #jumped(): void {
+    const by = this.video.currentTime - this.#filmTime;
+    if (!this.film.opened || (by >= 0 && by < NEAR)) return;
+    this.#fresh = true;
+    this.#people.reset();
+  }
+
   /** Let go of the camera and forget the faces. */
   stop(): void {
     this.#change("none");
@@ -150,6 +184,8 @@ export class Session {
   #change(source: State["source"]): number {
     this.#frames.stop();
     this.#camera.stop();
+    this.film.stop();
+    this.#filmTime = 0;
     this.#fresh = true;
     this.#people.reset();
     this.#times = [];
@@ -166,20 +202,33 @@ export class Session {
   }
 
   async #frame(turn: number): Promise<void> {
-    if (this.#bridge.busy || turn !== this.#turn) return;
+    if (turn !== this.#turn) return;
+    if (this.#bridge.busy) {
+      this.#missed = true;
+      return;
+    }
+    this.#missed = false;
     const bitmap = await createImageBitmap(this.video).catch(() => null);
     if (!bitmap) return;
     // While the bitmap was made another frame may have gone out, or the source may have changed.
-    if (this.#bridge.busy || turn !== this.#turn) bitmap.close();
-    else await this.#look(bitmap, "camera", turn);
+    if (this.#bridge.busy || turn !== this.#turn) {
+      bitmap.close();
+      return;
+    }
+    await this.#look(bitmap, "camera", turn);
+    // A camera's next picture comes by itself; that of a film that stands still does not.
+    if (this.#missed && this.film.opened && !this.#bridge.busy) await this.#frame(turn);
   }
 
   async #look(bitmap: ImageBitmap, mode: Mode, turn: number): Promise<void> {
     const fresh = this.#fresh;
     this.#fresh = false;
     try {
-      const time = performance.now();
-      const sight = await this.#bridge.look(bitmap, mode, fresh, time);
+      // A film that is stepped through has a time of its own.
+      this.#filmTime = this.video.currentTime;
+      const time = this.film.opened ? 1000 * this.#filmTime : performance.now();
+      const still = mode === "picture" || (this.film.opened && this.video.paused);
+      const sight = await this.#bridge.look(bitmap, { mode, fresh, still, time });
       if (turn === this.#turn) this.#seen(sight, mode, time);
       else this.#fresh = true;
     } catch (error) {

@@ -44,7 +44,7 @@ export interface Fer {
   readonly framesWithFaces: number;
   /** Live tensors in the worker. */
   readonly tensors: number;
-  readonly source: "none" | "camera" | "picture";
+  readonly source: "none" | "camera" | "picture" | "video";
   /** Size of the picture that `faces` refers to. */
   readonly size: { readonly width: number; readonly height: number };
   readonly error: string | null;

@@ -3,7 +3,7 @@ import type { PublicFace } from "../state";
 import { byId, percent } from "./dom";
 
 /** What the stage shows. */
-export type Showing = "none" | "camera" | "picture";
+export type Showing = "none" | "camera" | "picture" | "video";
 
 /** The sizes of what is drawn, in CSS pixels. */
 const LINE = 3;

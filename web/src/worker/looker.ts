@@ -25,7 +25,7 @@ export class Looker {
     private readonly classifier: Classifier,
   ) {}
 
-  look({ id, bitmap, mode, fresh, time }: Look): Sight {
+  look({ id, bitmap, mode, fresh, still, time }: Look): Sight {
     const start = performance.now();
     const { width, height } = bitmap;
     if (fresh) this.#tracker.reset();
@@ -43,7 +43,7 @@ export class Looker {
       const crop = this.classifier.crop(pixels, face);
       return { face, crop, looks: appearance(crop, grid.height, grid.width) };
     });
-    const tracked = this.#tracker.update(seen, searched, time, mode === "picture");
+    const tracked = this.#tracker.update(seen, searched, time, still);
     const probabilities = this.classifier.classify(tracked.map(({ index }) => seen[index]!.crop));
     const faces = tracked.map(({ index, track }, place): Reading => {
       const { face, crop } = seen[index]!;

@@ -26,6 +26,8 @@ export interface Look {
   readonly bitmap: ImageBitmap;
   readonly mode: Mode;
   readonly fresh: boolean;
+  /** Whether a face counts when it is first seen, since the picture stands still; otherwise it has to be seen again. */
+  readonly still: boolean;
   readonly time: number;
 }
 
