@@ -263,7 +263,7 @@ def test_each_face_has_one_card(webcam: Browser, smiling: Image.Image, tmp_path:
         faces = visit.fer("faces")
         assert len(faces) == 8
         cards = [heading.inner_text().split("\n") for heading in visit.page.query_selector_all("#faces h2")]
-        assert cards == [[face["label"], f"face {face['track']}"] for face in faces]
+        assert cards == [[face["shown"], f"face {face['track']}"] for face in faces]
         assert len(visit.page.query_selector_all("#faces .bar")) == 8 * 8
         visit.page.set_input_files("#file", PORTRAIT)
         visit.until("fer.frames === 2")
