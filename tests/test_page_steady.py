@@ -10,12 +10,12 @@ import base64
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import skimage.data
 from conftest import ROOT
 from pages import FROM_DISK, WEB, Visit, chromium_with
 from PIL import Image, ImageDraw, ImageFilter
@@ -49,6 +49,13 @@ def page(browser: Browser) -> Iterator[Page]:
     page.close()
 
 
+def astronaut() -> np.ndarray:
+    """uint8 [512, 512, 3]: one face, 88 pixels wide."""
+    from skimage.data import astronaut as load
+
+    return np.asarray(load())
+
+
 def rules(page: Page, code: str, **values: Any) -> Any:
     """Run code with `t` for the page's functions, `v` for the values, and what both kinds of tests need."""
     return page.evaluate(
@@ -56,8 +63,8 @@ def rules(page: Page, code: str, **values: Any) -> Any:
           const t = globalThis.ferTesting;
           const box = (x, y = 0, side = 100) => [x, y, x + side, y + side];
           // People look like stripes: of one width for each.
-          const looks = (person) => t.appearance(
-            Float32Array.from({{ length: 48 * 48 }}, (_, at) => 128 + 90 * Math.sin(((at % 48) / 48) * (3 + 4 * person))), 48, 48);
+          const stripes = (person) => (_, at) => 128 + 90 * Math.sin(((at % 48) / 48) * (3 + 4 * person));
+          const looks = (person) => t.appearance(Float32Array.from({{ length: 48 * 48 }}, stripes(person)), 48, 48);
           const seen = (person, x, y, side) =>
             ({{ face: {{ box: box(x, y, side), score: 1, landmarks: null }}, looks: looks(person) }});
           const good = {{ size: 100, light: 200, glare: 0, sharpness: 1, turn: 0, misfit: 0 }};
@@ -191,7 +198,8 @@ def test_a_word_needs_confidence_and_then_stays(page: Page) -> None:
     told = rules(
         page,
         """const word = new t.Word();
-        return [0.6, 0.65, 0.7, 0.6, 0.55, 0.51, 0.49, 0.6, 0.3, 0.68].map((happy) => word.next({ happy, sad: 1 - happy }));""",
+        const shares = [0.6, 0.65, 0.7, 0.6, 0.55, 0.51, 0.49, 0.6, 0.3, 0.68];
+        return shares.map((happy) => word.next({ happy, sad: 1 - happy }));""",
     )
     assert told == [None, None, "happy", "happy", "happy", "happy", None, None, "sad", "happy"]
     assert rules(page, "return [0.6, 0.7, 0.3].map((happy) => t.wordFor({ happy, sad: 1 - happy }));") == [
@@ -262,7 +270,8 @@ def test_announcements_keep_their_distance(browser: Browser) -> None:
         """() => {
           window.said = [];
           const start = performance.now();
-          window.announcer = new ferTesting.Announcer((text) => said.push([text, Math.round(performance.now() - start)]));
+          const passed = () => Math.round(performance.now() - start);
+          window.announcer = new ferTesting.Announcer((text) => said.push([text, passed()]));
         }"""
     )
 
@@ -291,7 +300,7 @@ def test_announcements_keep_their_distance(browser: Browser) -> None:
 
 def test_a_spoiled_face_measures_worse(page: Page) -> None:
     """The crops are Python's, which the page's are equal to."""
-    photo = np.asarray(skimage.data.astronaut())
+    photo = astronaut()
     contract = checkpoint.load(checkpoint.PRETRAINED).contract
     face = detect(photo)[0]
     blurred = np.asarray(Image.fromarray(photo).filter(ImageFilter.GaussianBlur(8)))
@@ -333,7 +342,9 @@ def test_a_turned_head_is_told_by_its_landmarks(page: Page) -> None:
           return told.map(({ turn, misfit }) => [turn, misfit, t.doubtOf({ ...good, turn, misfit }, null)]);
         };
         const [left, right, nose, ...mouth] = v.template;
-        return [v.template, [left, right, [nose[0] + 12, nose[1]], ...mouth], [left, right, nose, ...mouth.reverse()]].map(measure);""",
+        const profile = [left, right, [nose[0] + 12, nose[1]], ...mouth];
+        const inTheAir = [left, right, nose, ...mouth.reverse()];
+        return [v.template, profile, inTheAir].map(measure);""",
         template=TEMPLATE_48,
     )
     for upright, turned, none in told:
@@ -347,7 +358,7 @@ def test_a_turned_head_is_told_by_its_landmarks(page: Page) -> None:
 )
 def test_the_light_of_a_picture_is_named(page: Page, picture: str, light: str | None) -> None:
     """A night with a lamp or a page of a book is neither too dark nor overexposed."""
-    values = {
+    values: dict[str, Callable[[int, int], int]] = {
         "dark": lambda x, y: 20,
         "burnt": lambda x, y: 255 if x < 60 else 90,
         "gray": lambda x, y: 120,
@@ -443,7 +454,7 @@ def filming(browser: Browser, **context: Any) -> Iterator[Film]:
 @pytest.fixture(scope="module")
 def heads() -> dict[str, Image.Image]:
     """The astronaut's head, and the same mirrored and lit from the side: to the tracker another person."""
-    head = Image.fromarray(np.asarray(skimage.data.astronaut())).crop((150, 5, 300, 190)).resize((186, 230))
+    head = Image.fromarray(astronaut()).crop((150, 5, 300, 190)).resize((186, 230))
     shade = np.linspace(0.3, 1, head.width)[None, :, None]
     mirrored = np.asarray(head.transpose(Image.Transpose.FLIP_LEFT_RIGHT))
     return {"one": head, "other": Image.fromarray((mirrored * shade).astype(np.uint8))}
@@ -522,8 +533,8 @@ def test_an_undecided_face_does_not_flicker(browser: Browser, heads: dict[str, I
         told = film.show(*map(Image.fromarray, noisy))
     faces = [face for one in told for face in one["faces"]]
     assert len({face["label"] for face in faces}) > 1, "the labels alone flicker"
-    changes = sum(one["shown"] != other["shown"] for one, other in zip(faces, faces[1:], strict=False))
-    flips = sum(one["label"] != other["label"] for one, other in zip(faces, faces[1:], strict=False))
+    changes = sum(one["shown"] != other["shown"] for one, other in pairwise(faces))
+    flips = sum(one["label"] != other["label"] for one, other in pairwise(faces))
     assert flips >= 4
     assert changes <= 1
 
@@ -554,7 +565,7 @@ def open_picture(browser: Browser, path: Path) -> tuple[list[dict[str, Any]], st
 
 def write(path: Path, change: Callable[[Image.Image], Image.Image]) -> Path:
     """Write the astronaut's portrait, changed."""
-    change(Image.fromarray(np.asarray(skimage.data.astronaut()))).save(path)
+    change(Image.fromarray(astronaut())).save(path)
     return path
 
 
