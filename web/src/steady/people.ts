@@ -70,7 +70,7 @@ export class People {
     const own = byLabel(face, labels);
     const averaged = person.probabilities.add(own, time);
     person.doubt = doubtOf(person.quality.add(face.quality, time), person.doubt);
-    person.verdict = verdict(person.doubt, person.word.next(averaged, time));
+    person.verdict = verdict(person.doubt, person.word.next(averaged));
     return { own: publicFace(face, own, person.verdict), averaged: publicFace(face, averaged, person.verdict) };
   }
 }
