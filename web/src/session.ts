@@ -213,6 +213,7 @@ export class Session {
     // While the bitmap was made another frame may have gone out, or the source may have changed.
     if (this.#bridge.busy || turn !== this.#turn) {
       bitmap.close();
+      this.#missed = true;
       return;
     }
     await this.#look(bitmap, "camera", turn);

@@ -33,6 +33,7 @@ export class VideoFile {
         video.onerror = () => reject(new VideoError(`${file.name} is not a video that the browser can play. Try an MP4 or WebM.`));
         video.src = url;
       });
+      if (!Number.isFinite(video.duration)) await measured(video);
       if (asked === this.#asked && video.videoWidth === 0) throw new VideoError(`${file.name} holds sound and no picture.`);
     } catch (error) {
       if (asked !== this.#asked) return false;
@@ -72,5 +73,15 @@ export class VideoFile {
     video.load();
     URL.revokeObjectURL(this.#url);
     this.#url = null;
+  }
+}
+
+/** Let the browser find out how long a recording is that does not say so: it knows when it was asked for the end. */
+async function measured(video: HTMLVideoElement): Promise<void> {
+  for (const time of [1e9, 0]) {
+    await new Promise((resolve) => {
+      video.addEventListener("seeked", resolve, { once: true });
+      video.currentTime = time;
+    });
   }
 }
