@@ -41,6 +41,14 @@ class Part:
     start: int
     stop: int
 
+    def of(self, logits: Tensor) -> Tensor:
+        """Return the columns of the student's labels: [N, classes of the teacher] to [N, classes of the set]."""
+        # A list as an index would be copied to the device, and a GPU's host would wait for that.
+        first = self.own[0]
+        if self.own == tuple(range(first, first + len(self.own))):
+            return logits[:, first : first + len(self.own)]
+        return torch.stack([logits[:, column] for column in self.own], 1)
+
 
 @dataclass(frozen=True)
 class Teacher:
@@ -132,7 +140,7 @@ def answers(teachers: Sequence[Teacher], pictures: Tensor, *, mirrored: bool = F
             for one in teachers:
                 logits = one.net(_sized(seen, one.size)).float()
                 for part in one.parts:
-                    total[:, part.start : part.stop] += logits[:, list(part.own)].softmax(1)
+                    total[:, part.start : part.stop] += part.of(logits).softmax(1)
                     counts[part.start : part.stop] += 1
     return total / counts.clamp_min(1)
 
