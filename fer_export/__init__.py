@@ -25,7 +25,11 @@ from fer_export.errors import (
 )
 
 if TYPE_CHECKING:
+    from fer_export.convert.detector import export_detector
     from fer_export.convert.exporting import export
+    from fer_export.diagnose.bench.run import bench
+    from fer_export.diagnose.bench.run_convert import bench_convert
+    from fer_export.diagnose.matrix.run import matrix
     from fer_export.faces.cascade import detect
     from fer_export.formats.model import load
     from fer_export.parity.verification import verify
@@ -43,17 +47,25 @@ __all__ = [
     "UnsupportedOperatorError",
     "UsageError",
     "__version__",
+    "bench",
+    "bench_convert",
     "detect",
     "export",
+    "export_detector",
     "load",
+    "matrix",
     "verify",
 ]
 
 _HOMES = {
     "Predictor": "fer_export.predictor",
+    "bench": "fer_export.diagnose.bench.run",
+    "bench_convert": "fer_export.diagnose.bench.run_convert",
     "detect": "fer_export.faces.cascade",
     "export": "fer_export.convert.exporting",
+    "export_detector": "fer_export.convert.detector",
     "load": "fer_export.formats.model",
+    "matrix": "fer_export.diagnose.matrix.run",
     "verify": "fer_export.parity.verification",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,17 +73,18 @@ class Predictor:
         """Return the labels, in the model's order."""
         return self.contract.labels
 
-    def __call__(self, picture: Picture) -> list[Prediction]:
+    def __call__(self, picture: Picture, *, near: Sequence[Box] | None = None) -> list[Prediction]:
         """Return the faces in a picture, the largest first; the list is empty where there is none.
 
         Args:
             picture: a path, a PIL picture, or uint8 RGB [H, W, 3].
+            near: in a video, the boxes of the frame before: those faces are followed, and nothing else is searched.
 
         Raises:
             InvalidInputError: the picture cannot be read, or is not valid.
         """
         photo = as_photo(picture)
-        faces = detect(photo, settings=self._detector)
+        faces = detect(photo, near=near, settings=self._detector)
         if not faces:
             return []
         crops = np.stack([crop(photo, face, self.contract).transpose(1, 2, 0) for face in faces])

@@ -58,7 +58,8 @@ def test_editors_see_all_that_is_offered() -> None:
     seen = {
         (name.name, node.module) for node in guarded.body if isinstance(node, ast.ImportFrom) for name in node.names
     }
-    assert {name for name, _ in seen} == {"load", "export", "verify", "detect", "Predictor"}
+    commands = {"export", "export_detector", "verify", "bench", "bench_convert", "matrix"}
+    assert {name for name, _ in seen} == {"load", "detect", "Predictor", *commands}
     for name, module in seen:
         assert getattr(fer_export, name).__module__ == module
         assert name in fer_export.__all__
@@ -154,7 +155,7 @@ def test_export_goes_by_the_ending_and_refuses_what_is_there(small: Checkpoint, 
     assert all(figure.ok and figure.reference == "torch" for figure in report.figures)
     # The file there is of the same weights, so no force is needed.
     fer_export.export(tmp_path / "best.safetensors", path, save=tmp_path / "kept.pth")
-    assert checkpoint.load(tmp_path / "kept.pth").contract == small.contract
+    assert checkpoint.load_checkpoint(tmp_path / "kept.pth").contract == small.contract
 
 
 @pytest.mark.parametrize(
@@ -194,7 +195,50 @@ def test_export_never_writes_over_what_it_reads(small: Checkpoint, tmp_path: Pat
     assert path.read_bytes() == before
 
 
+#: Command → the functions of the front door that it calls. `browser` and `env` install things and touch no model;
+#: `verify` calls what `fer_export.verify` calls, to print the figures of those that differ as well.
+CALLS = {
+    "bench": {"bench"}, "bench_convert": {"bench_convert"}, "detector": {"export_detector"}, "info": {"load"},
+    "litert": {"export", "load"}, "matrix": {"matrix"}, "onnx": {"export", "load"}, "tf": {"export", "load"},
+    "tfjs": {"export", "load"},
+}  # fmt: skip
+#: What a command may import beside them: what it parses options with, and what it names defaults and choices by.
+BESIDE = {
+    "fer_export.cli", "fer_export.errors", "fer_export.contract", "fer_export.formats.packaged",
+    "fer_export.formats.places", "fer_export.runtimes.registry", "fer_export.runtimes.tfjs", "fer_export.importing",
+    "fer_export.formats.model", "fer_export.convert.exporting", "fer_export.convert.routes", "fer_export.tfgraph",
+    "fer_export.diagnose.bench", "fer_export.diagnose.bench.convert", "fer_export.diagnose.matrix.show",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("command", CALLS)
+def test_a_command_is_a_thin_call_into_the_api(command: str) -> None:
+    tree = ast.parse((ROOT / "fer_export" / "cli" / f"{command}.py").read_text("utf-8"))
+    hidden = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and id(node) not in hidden]
+    called = {name.name for node in imports if node.module == "fer_export" for name in node.names}
+    assert called == CALLS[command]
+    modules = {str(node.module) for node in imports if str(node.module).startswith("fer_export.")}
+    allowed = {name for name in modules if any(name == one or name.startswith(f"{one}.") for one in BESIDE)}
+    assert modules == allowed
+
+
 # ---- detect and Predictor
+
+
+def test_faces_of_the_frame_before_are_followed(group: Path, small_onnx: Path) -> None:
+    first, *others = fer_export.detect(group)
+    assert others, "the photo shows several"
+    (followed,) = fer_export.detect(group, near=[first.box])
+    assert np.abs(np.subtract(followed.box, first.box)).max() < 0.2 * (first.box[2] - first.box[0])
+    predict = fer_export.Predictor(small_onnx)
+    assert [face.box for face in predict(group, near=[first.box])] == [followed.box]
+    assert predict(group, near=[]) == []
 
 
 def test_a_picture_is_a_path_an_image_or_an_array(group: Path) -> None:

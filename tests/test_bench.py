@@ -20,9 +20,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from fer_export import models
-from fer_export.cli import bench as command
 from fer_export.convert import detector
-from fer_export.diagnose.bench import page, timing
+from fer_export.diagnose.bench import page, run, timing
 from fer_export.diagnose.bench.nets import Net, reference, yardstick
 from fer_export.diagnose.bench.time_nets import TimedNets, time_nets
 from fer_export.diagnose.bench.timing import Timing
@@ -107,7 +106,7 @@ def test_attention_is_not_counted_wrongly() -> None:
 
 
 def test_the_cost_of_a_contract() -> None:
-    pretrained = costs.of(checkpoint.load(checkpoint.PRETRAINED).contract)
+    pretrained = costs.of(checkpoint.load_checkpoint(checkpoint.PRETRAINED).contract)
     assert str(pretrained) == "0.71 M parameters, 59.7 M multiply-accumulates"
     assert costs.of(detector.contract_for("rnet")) is None, "no net of the registry"
     contract = yardstick().checkpoint.contract
@@ -286,14 +285,14 @@ def test_a_runtime_that_is_not_there(cli: Call, saved: Path, monkeypatch: pytest
 
 
 def test_a_busy_machine_is_named() -> None:
-    assert command._busy({"load": 0.4, "cores": 2}) == {}
-    assert command._busy({"load": None, "cores": 2}) == {}
-    assert "3.9 on 2 cores" in command._busy({"load": 3.9, "cores": 2})["load"]
+    assert run._busy({"load": 0.4, "cores": 2}) == {}
+    assert run._busy({"load": None, "cores": 2}) == {}
+    assert "3.9 on 2 cores" in run._busy({"load": 3.9, "cores": 2})["load"]
 
 
 def test_an_emulated_gpu_is_named(browser: Browser) -> None:
-    assert "emulated" in command._webgl("ANGLE (Google, Vulkan 1.3.0 (SwiftShader Device), SwiftShader driver)")
-    assert "emulated" not in command._webgl("ANGLE (NVIDIA, NVIDIA GeForce RTX 3060)")
+    assert "emulated" in run._webgl("ANGLE (Google, Vulkan 1.3.0 (SwiftShader Device), SwiftShader driver)")
+    assert "emulated" not in run._webgl("ANGLE (NVIDIA, NVIDIA GeForce RTX 3060)")
     assert isinstance(browser.renderer, str)
 
 

@@ -302,7 +302,7 @@ class TestCutting:
 
 def figures_of(model: Model, wrong: Path) -> list[Figures]:
     contract = load_onnx(wrong)[1]
-    return parity.measure(OnnxRuntime(model.SerializeToString()), OnnxRuntime(wrong), BATCHES, contract)
+    return parity.measure_parity(OnnxRuntime(model.SerializeToString()), OnnxRuntime(wrong), BATCHES, contract)
 
 
 class TestExplain:
@@ -346,7 +346,7 @@ class TestExplain:
         write_tfjs(tfjs.convert(model), contract, tmp_path / "model", "float32")
         loaded = planted.checkpoint()
         with browser.open(tmp_path / "model", "wasm") as runtime:
-            figures = parity.measure(TorchRuntime(loaded.module(), contract), runtime, BATCHES, contract)
+            figures = parity.measure_parity(TorchRuntime(loaded.module(), contract), runtime, BATCHES, contract)
         finding = bisect.explain(
             tmp_path / "net.pth", tmp_path / "model", BATCHES, figures,
             worker=worker, browser=browser, onnx_path=tmp_path / "wrong.onnx", module=loaded.module(),
@@ -363,7 +363,7 @@ class TestExplain:
             (tmp_path / name).mkdir()
             write_tfjs(tfjs.convert(each), contract, tmp_path / name, "float32")
         with browser.open(tmp_path / "bad", "wasm") as first_one, browser.open(tmp_path / "good", "wasm") as second:
-            figures = parity.measure(first_one, second, BATCHES, contract)
+            figures = parity.measure_parity(first_one, second, BATCHES, contract)
         arguments = (tmp_path / "bad", tmp_path / "good", BATCHES, figures)
         unnamed = bisect.explain(*arguments, worker=worker, browser=browser)
         assert unnamed.value is None

@@ -54,7 +54,7 @@ def test_json_round_trip(small: Checkpoint) -> None:
 def test_checkpoint_round_trip(small: Checkpoint, tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"best{ending}"
     checkpoint.save(small, path)
-    again = checkpoint.load(path)
+    again = checkpoint.load_checkpoint(path)
     assert again.contract == small.contract
     assert all(torch.equal(again.state[name], small.state[name]) for name in small.state)
     assert read_contract(path) == small.contract
@@ -373,4 +373,4 @@ def test_checkpoint_with_other_weights_is_refused(small: Checkpoint, tmp_path: P
     state["head.bias"][0] += 1
     checkpoint.save(Checkpoint(small.contract, state), tmp_path / "best.pth")
     with pytest.raises(ContractError, match="not those of its contract"):
-        checkpoint.load(tmp_path / "best.pth")
+        checkpoint.load_checkpoint(tmp_path / "best.pth")

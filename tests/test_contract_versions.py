@@ -156,7 +156,7 @@ def test_a_broken_contract_1_is_refused(change: dict[str, object], says: str) ->
 
 @pytest.mark.parametrize("name", ["tiny.safetensors", "tiny.pth"])
 def test_a_checkpoint_of_contract_1_computes(name: str) -> None:
-    loaded = checkpoint.load(CONTRACT1 / name)
+    loaded = checkpoint.load_checkpoint(CONTRACT1 / name)
     made, net = assemble.rebuild(CONTRACT1 / name, f"{CONTRACT1 / 'tiny.py'}:Tiny", loaded.contract)
     inputs, outputs = expected("tiny")
     with torch.inference_mode():

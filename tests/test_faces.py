@@ -20,7 +20,7 @@ from fer_export.errors import ContractError, InvalidInputError
 from fer_export.faces import photo as photos
 from fer_export.faces.align import TEMPLATE_48, crop, grid_to_photo
 from fer_export.faces.boxes import iou, suppress
-from fer_export.faces.cascade import detect, track
+from fer_export.faces.cascade import detect
 from fer_export.faces.face import Face
 from fer_export.faces.photo import load_photo
 from fer_export.faces.pooling import AreaTable
@@ -78,14 +78,14 @@ def test_following_a_face_without_search_keeps_it(astronaut: Any) -> None:
     found = detect(astronaut)
     followed = found
     for _ in range(10):
-        followed = track(astronaut, [face.box for face in followed])
+        followed = detect(astronaut, near=[face.box for face in followed])
     assert iou(boxes_of(found), boxes_of(followed)).max(axis=1).min() >= 0.8
 
 
 def test_following_nobody_finds_nobody(astronaut: Any) -> None:
-    assert track(astronaut, []) == []
-    assert track(astronaut, [(-500.0, -500.0, -400.0, -400.0), (float("nan"),) * 4]) == []
-    assert track(astronaut, [(400.0, 10.0, 460.0, 70.0)]) == []
+    assert detect(astronaut, near=[]) == []
+    assert detect(astronaut, near=[(-500.0, -500.0, -400.0, -400.0), (float("nan"),) * 4]) == []
+    assert detect(astronaut, near=[(400.0, 10.0, 460.0, 70.0)]) == []
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (5, 400), (39, 39), (60, 60)])

@@ -19,7 +19,7 @@ def test_ferplus_joined_to_fer2013(fer2013_csv: Path) -> None:
     classes = ferplus.majority(votes[public])
     # The number of rows that Microsoft's protocol keeps of PublicTest.
     assert (classes >= 0).sum() == 3199
-    faces = fer2013.read(fer2013_csv, usage="PublicTest")
+    faces = fer2013.read_csv(fer2013_csv, usage="PublicTest")
     # Where both say happy they agree far more often than chance: the rows are joined as they should be.
     happy = classes == ferplus.LABELS.index("happiness")
     assert (faces.emotions[happy] == fer2013.LABELS.index("happy")).mean() > 0.9
@@ -66,7 +66,7 @@ def test_bad_fer2013_names_file_and_row(tmp_path: Path, content: str, says: str)
     path = tmp_path / "fer2013.csv"
     path.write_text(content)
     with pytest.raises(InvalidInputError, match=says) as caught:
-        fer2013.read(path)
+        fer2013.read_csv(path)
     assert str(path) in caught.value.reason
 
 
@@ -74,19 +74,19 @@ def test_a_broken_archive_is_one_clear_error(tmp_path: Path) -> None:
     path = tmp_path / "fer2013.csv.xz"
     path.write_bytes(b"not an archive")
     with pytest.raises(InvalidInputError, match="cannot read"):
-        fer2013.read(path)
+        fer2013.read_csv(path)
 
 
 def test_columns_in_another_order_with_spaces(tmp_path: Path) -> None:
     path = tmp_path / "icml_face_data.csv"
     path.write_text(f"emotion, Usage, pixels\n3, PublicTest, {PIXELS}\n")
-    faces = fer2013.read(path)
+    faces = fer2013.read_csv(path)
     assert faces.usage.tolist() == ["PublicTest"]
     assert faces.emotions.tolist() == [3]
 
 
 def test_the_real_file_has_the_known_counts(fer2013_csv: Path) -> None:
     present("data/fer2013new.csv")
-    faces = fer2013.read(fer2013_csv, usage="PublicTest")
+    faces = fer2013.read_csv(fer2013_csv, usage="PublicTest")
     assert len(faces.pixels) == 3589
     assert np.bincount(faces.emotions).tolist() == [467, 56, 496, 895, 653, 415, 607]

@@ -392,7 +392,7 @@ def test_a_registered_architecture_is_rebuilt_without_arch(tmp_path: Path) -> No
     made = assemble(tmp_path / "x.pth", "face_emotion_cnn", told("1x48x48", labels=LABELS))
     assert made.checkpoint.contract.architecture.arguments == {"num_classes": 3}
     checkpoint.save(made.checkpoint, tmp_path / "x.safetensors")
-    again = checkpoint.load(tmp_path / "x.safetensors")
+    again = checkpoint.load_checkpoint(tmp_path / "x.safetensors")
     pixels = pictures(again.contract)
     with torch.inference_mode():
         torch.testing.assert_close(again.module()(pixels)[0], net(pixels / 255).exp(), atol=1e-6, rtol=0)

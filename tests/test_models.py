@@ -153,7 +153,7 @@ def test_checkpoint_and_onnx(road: Callable[[str], Made], tmp_path: Path, name: 
         wanted = loaded.module()(x)[1]
         assert wanted.std(0).mean() > 0.3, "the logits have to differ between pictures"
         checkpoint.save(loaded, tmp_path / "net.safetensors")
-        assert torch.equal(checkpoint.load(tmp_path / "net.safetensors").module()(x)[1], wanted)
+        assert torch.equal(checkpoint.load_checkpoint(tmp_path / "net.safetensors").module()(x)[1], wanted)
     contract = load_onnx(path)[1]
     assert contract.architecture == loaded.contract.architecture
     assert contract.inputs[0].channels == 1
@@ -168,7 +168,7 @@ def test_tfjs(road: Callable[[str], Made], browser: Browser, tmp_path: Path, nam
     write_tfjs(graph, contract, tmp_path, "float32")
     with browser.open(tmp_path, "wasm") as runtime:
         reference = TorchRuntime(loaded.module(), contract)
-        figures = parity.measure(reference, runtime, samples.samples_for(contract), contract)
+        figures = parity.measure_parity(reference, runtime, samples.samples_for(contract), contract)
     assert max(figure.max_abs for figure in figures) <= TOLERANCE
     parity.gate(figures)
 

@@ -96,7 +96,7 @@ def overlap(face: dict[str, Any], box: tuple[float, float, float, float]) -> flo
 
 def pythons_answer(path: Path) -> tuple[tuple[float, float, float, float], dict[str, float]]:
     """Box and probabilities by label of the largest face, by torch."""
-    loaded = checkpoint.load(checkpoint.PRETRAINED)
+    loaded = checkpoint.load_checkpoint(checkpoint.PRETRAINED)
     photo = load_photo(path)
     face = detect(photo)[0]
     pixels = torch.from_numpy(crop(photo, face, loaded.contract))[None]

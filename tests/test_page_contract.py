@@ -191,7 +191,7 @@ def test_both_sides_hold_to_the_same_limit(page: Page, dtype: WeightsDType, outp
     # The changed value is not that of the top class and moves away from it, since top classes have their own limit.
     answers[output][1, 0] -= np.float32(tolerance.value * scale * share)
     batches = [Batch(("0", "1"), {"pixels": {"pixels": np.zeros((2, 48, 48, 1), np.uint8)}})]
-    figures = measuring.measure(Answering("a", WANTED), Answering("b", answers), batches, contract)
+    figures = measuring.measure_parity(Answering("a", WANTED), Answering("b", answers), batches, contract)
     [test] = replay(page, contract, answers)["models"]
     assert [entry["output"] for entry in test["outputs"]] == [figure.output for figure in figures]
     for theirs, ours in zip(test["outputs"], figures, strict=True):

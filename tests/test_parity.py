@@ -63,7 +63,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Case]:
 @pytest.mark.parametrize("name", ["fernet", "face_emotion_cnn", "resnet18", *mtcnn.STAGES])
 def test_onnxruntime_computes_what_torch_does(case: Callable[[str], Case], name: str) -> None:
     reference, path = case(name)
-    figures = parity.measure(reference, OnnxRuntime(path), batches_of(reference.contract), reference.contract)
+    figures = parity.measure_parity(reference, OnnxRuntime(path), batches_of(reference.contract), reference.contract)
     assert max(figure.max_abs for figure in figures) <= TOLERANCE
     parity.gate(figures)
 
@@ -79,7 +79,7 @@ def test_tfjs_computes_what_torch_does(
     assert graph.operators()["Transpose"] == 0
     write_tfjs(graph, contract, tmp_path, "float32")
     with browser.open(tmp_path, backend) as runtime:
-        figures = parity.measure(reference, runtime, batches_of(contract), contract)
+        figures = parity.measure_parity(reference, runtime, batches_of(contract), contract)
     assert max(figure.max_abs for figure in figures) <= TOLERANCE
     parity.gate(figures)
 
@@ -146,7 +146,9 @@ class Spoiled:
 def test_the_gate_stops(small: checkpoint.Checkpoint, change: Callable[..., dict[str, np.ndarray]], says: str) -> None:
     reference = TorchRuntime(small.module(), small.contract)
     with pytest.raises(ParityError, match=says):
-        parity.gate(parity.measure(reference, Spoiled(reference, change), batches_of(small.contract), small.contract))
+        parity.gate(
+            parity.measure_parity(reference, Spoiled(reference, change), batches_of(small.contract), small.contract)
+        )
 
 
 def answering(*logits: float) -> Runtime:
@@ -183,20 +185,22 @@ def test_the_limit_is_absolute_for_small_values_and_a_share_of_large_ones(
     # Only the smaller value differs, and it is compared with the limit of the whole output.
     for apart, holds in ((0.9 * limit, True), (1.1 * limit, False)):
         reference, other = answering(-largest, 0.0), answering(-largest, apart)
-        (figures,) = parity.measure(reference, other, batches, contract)
+        (figures,) = parity.measure_parity(reference, other, batches, contract)
         assert figures.limit == pytest.approx(limit)
         assert figures.ok is holds
         record = figures.record()
         assert record.tolerance * record.scale == pytest.approx(limit)
     # A tolerance that is asked for is scaled too. The scale comes from the reference, never from the runtime's answer.
-    assert parity.measure(reference, other, batches, contract, 1e-12)[0].ok is False
-    assert parity.measure(reference, answering(-largest, 1e9), batches, contract)[0].limit == pytest.approx(limit)
+    assert parity.measure_parity(reference, other, batches, contract, 1e-12)[0].ok is False
+    assert parity.measure_parity(reference, answering(-largest, 1e9), batches, contract)[0].limit == pytest.approx(
+        limit
+    )
 
 
 def test_an_endless_reference_allows_nothing(small: checkpoint.Checkpoint) -> None:
     contract = small.contract.but(labels=(), outputs=(Output(name="values", shape=(2,), meaning="two"),))
     with pytest.raises(ParityError, match="not finite"):
-        parity.measure(answering(np.inf, 0), answering(5, 0), batches_of(small.contract), contract)
+        parity.measure_parity(answering(np.inf, 0), answering(5, 0), batches_of(small.contract), contract)
 
 
 @pytest.fixture(scope="module")
@@ -231,9 +235,9 @@ def test_one_wrong_weight_is_seen_in_large_logits(loud: checkpoint.Checkpoint, n
     right, planted = TorchRuntime(loud.module(), loud.contract), TorchRuntime(module, loud.contract)
     batches = batches_of(loud.contract)[1:]
     with pytest.raises(ParityError, match="output logits"):
-        parity.gate(parity.measure(right, planted, batches, loud.contract))
+        parity.gate(parity.measure_parity(right, planted, batches, loud.contract))
     # The softmax of such logits is full: it alone would let the weight through.
-    figures = parity.measure(right, planted, batches, loud.contract)
+    figures = parity.measure_parity(right, planted, batches, loud.contract)
     parity.gate([figure for figure in figures if figure.output == "probabilities"])
 
 
@@ -300,7 +304,7 @@ def test_real_faces_on_onnxruntime(small: checkpoint.Checkpoint, small_onnx: Pat
     batches = samples.fer2013_samples(small.contract, csv, "PublicTest", 40)
     assert sum(len(batch.names) for batch in batches) == 40
     reference = TorchRuntime(small.module(), small.contract)
-    parity.gate(parity.measure(reference, OnnxRuntime(small_onnx), batches, small.contract))
+    parity.gate(parity.measure_parity(reference, OnnxRuntime(small_onnx), batches, small.contract))
 
 
 def test_the_figures_name_the_worst_picture(small: checkpoint.Checkpoint) -> None:
@@ -312,7 +316,7 @@ def test_the_figures_name_the_worst_picture(small: checkpoint.Checkpoint) -> Non
         logits[3, 0] += 0.5
         return {**answers, "logits": logits}
 
-    figures = parity.measure(reference, Spoiled(reference, change), [batch], small.contract)
+    figures = parity.measure_parity(reference, Spoiled(reference, change), [batch], small.contract)
     logits = next(figure for figure in figures if figure.output == "logits")
     assert logits.worst == batch.names[3]
     assert logits.max_abs == pytest.approx(0.5, abs=1e-6)
@@ -320,9 +324,11 @@ def test_the_figures_name_the_worst_picture(small: checkpoint.Checkpoint) -> Non
     assert not replace(logits, max_abs=float("nan")).ok
 
 
-def test_the_detector_comes_into_place_as_a_whole(browser: Browser, tmp_path: Path) -> None:
+def test_the_detector_comes_into_place_as_a_whole(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     said: list[str] = []
-    stages = detector.export(tmp_path / "tfjs", tmp_path / "onnx", browser=browser, started=said.append)
+    stages = detector.export_detector(tmp_path / "tfjs", tmp_path / "onnx", started=said.append)
     assert said == [stage.name for stage in stages] == list(mtcnn.STAGES)
     for stage in stages:
         _, contract = load_tfjs(tmp_path / "tfjs" / stage.name)
@@ -346,7 +352,8 @@ def test_the_detector_comes_into_place_as_a_whole(browser: Browser, tmp_path: Pa
 
         tfjs_version = "0"  # type: ignore[assignment]
 
+    monkeypatch.setattr(detector, "Browser", Broken)
     with pytest.raises(ParityError, match="no more"):
-        detector.export(tmp_path / "tfjs", tmp_path / "onnx", browser=Broken())
+        detector.export_detector(tmp_path / "tfjs", tmp_path / "onnx")
     assert sorted(path.name for path in (tmp_path / "tfjs").rglob("*")) == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["onnx", "tfjs"]

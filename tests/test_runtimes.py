@@ -64,7 +64,7 @@ def test_onnxruntime_web_computes_what_torch_does(
         module, contract = loaded.module(), loaded.contract
     onnx.export(module, contract, tmp_path / "x.onnx")
     with onnxruntime_web.model(browser, tmp_path / "x.onnx") as runtime:
-        figures = parity.measure(TorchRuntime(module, contract), runtime, few(contract), contract)
+        figures = parity.measure_parity(TorchRuntime(module, contract), runtime, few(contract), contract)
     assert {figure.runtime for figure in figures} == {"onnxruntime-web"}
     assert max(figure.max_abs for figure in figures) <= TOLERANCE
     parity.gate(figures)
@@ -128,7 +128,7 @@ def test_webgpu_computes_what_torch_does(small: Checkpoint, small_model: Path, b
     reference = TorchRuntime(small.module(), small.contract)
     with browser.open(small_model, "webgpu") as runtime:
         assert runtime.page.evaluate("navigator.gpu.requestAdapter().then(adapter => adapter !== null)") is True
-        figures = parity.measure(reference, runtime, few(small.contract), small.contract)
+        figures = parity.measure_parity(reference, runtime, few(small.contract), small.contract)
     assert {figure.runtime for figure in figures} == {"tfjs-webgpu"}
     assert max(figure.max_abs for figure in figures) <= TOLERANCE
     parity.gate(figures)

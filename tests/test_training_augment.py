@@ -428,8 +428,8 @@ def test_settings_that_do_not_hold(setting: dict[str, object], says: str) -> Non
 
 def test_the_bench_times_both_paths_and_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only that it runs and what it answers: speed is never a test."""
-    tiny = partial(bench.measure, batches=2, steps=1, batch=8, workers=1)
-    monkeypatch.setattr(bench, "measure", tiny)
+    tiny = partial(bench.time_data_paths, batches=2, steps=1, batch=8, workers=1)
+    monkeypatch.setattr(bench, "time_data_paths", tiny)
     monkeypatch.setattr(bench, "_pictures", lambda data: (torch.from_numpy(drawn.faces(24, 0)[0])[:, None], "faces"))
     done = CliRunner().invoke(bench.main, ["--json", "--repetitions", "2"])
     assert done.exit_code == 0, done.output
@@ -461,4 +461,4 @@ def test_the_usual_path_and_ours_feed_the_same_kind_of_batch() -> None:
 
 def test_the_bench_wants_a_whole_batch() -> None:
     with pytest.raises(InvalidInputError, match="3 pictures, and a batch takes 8"):
-        bench.measure(torch.zeros(3, 1, 48, 48, dtype=torch.uint8), batch=8)
+        bench.time_data_paths(torch.zeros(3, 1, 48, 48, dtype=torch.uint8), batch=8)

@@ -79,18 +79,21 @@ def test_the_command_keeps_the_answers_and_says_what_it_found(tmp_path: Path) ->
     assert Path(found["checkpoint"]) == tmp_path / "x-calibrated.safetensors"
     # The folder of a packaged model may not be writable, so its output goes into the current folder.
     assert made_of(checkpoint.PRETRAINED, "calibrated") == Path("ferplus-calibrated.safetensors")
-    warm = checkpoint.load(tmp_path / "x-calibrated.safetensors")
+    warm = checkpoint.load_checkpoint(tmp_path / "x-calibrated.safetensors")
     assert warm.contract.calibration is not None
     assert warm.contract.weights_sha256 == labelled.contract.weights_sha256
     assert warm.contract.calibration.samples == 500
     accuracy, macro_f1 = warm.contract.metrics
     assert (accuracy.name, macro_f1.name, accuracy.samples) == ("accuracy", "macro_f1", 500)
-    measured = evaluation.evaluate(labelled, drawn.read().of("PublicTest"))
+    measured = evaluation.evaluate(labelled, drawn.draw_faces().of("PublicTest"))
     assert accuracy.value == pytest.approx(measured.accuracy, abs=1e-5)
     assert macro_f1.value == pytest.approx(measured.macro_f1, abs=1e-5)
     # Calibrating again replaces the metrics of these rows and does not add them a second time.
     again = CliRunner().invoke(main, ["calibrate", "--ckpt", str(tmp_path / "x-calibrated.safetensors")])
     assert again.exit_code == 0, again.output
-    assert checkpoint.load(tmp_path / "x-calibrated-calibrated.safetensors").contract.metrics == warm.contract.metrics
+    assert (
+        checkpoint.load_checkpoint(tmp_path / "x-calibrated-calibrated.safetensors").contract.metrics
+        == warm.contract.metrics
+    )
     # An untrained net is wrong however sure it is, so the temperature lowers its confidence.
     assert found["ece_after"] < found["ece_before"]

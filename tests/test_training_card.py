@@ -18,7 +18,7 @@ from training.report.card import Shipped
 
 @pytest.fixture(scope="module")
 def every() -> Faces:
-    return drawn.read(train=60, check=40)
+    return drawn.draw_faces(train=60, check=40)
 
 
 @pytest.fixture(scope="module")

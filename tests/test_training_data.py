@@ -41,7 +41,7 @@ def made(pixels: np.ndarray, labels: list[int], split: list[str]) -> Faces:
 @pytest.fixture(scope="module")
 def real() -> Faces:
     """The real FER2013, where it is beside the checkout."""
-    return labelled.read(present("data/fer2013.csv.xz").parent)
+    return labelled.read_faces(present("data/fer2013.csv.xz").parent)
 
 
 @pytest.fixture
@@ -115,11 +115,11 @@ def test_every_form_that_the_file_is_found_in(tmp_path: Path, packed: str, style
             file.write(content)
     else:
         path.write_text(content, newline="")
-    found = fer2013.read(path)
+    found = fer2013.read_csv(path)
     assert np.array_equal(found.pixels, pixels)
     assert found.emotions.tolist() == [0, 1, 2, 3, 4]
     assert found.usage.tolist() == usage
-    assert labelled.read(path.parent).where[1] == f"{path.name}, row 2"
+    assert labelled.read_faces(path.parent).where[1] == f"{path.name}, row 2"
 
 
 def test_a_bad_row_deep_in_the_file_is_named(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_a_bad_row_deep_in_the_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "fer2013.csv"
     path.write_text("emotion,pixels,Usage\n" + "".join(f"0,{text},{TRAINING}\n" for text in texts))
     with pytest.raises(InvalidInputError, match="row 34: 2303 pixels"):
-        fer2013.read(path)
+        fer2013.read_csv(path)
 
 
 def test_bad_rows_are_skipped_where_that_is_asked_for_and_votes_still_fit(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_bad_rows_are_skipped_where_that_is_asked_for_and_votes_still_fit(tmp_pa
         "emotion,pixels,Usage\n" + "".join(f"{9 if i == 3 else i},{t},{TRAINING}\n" for i, t in enumerate(texts))
     )
     with pytest.warns(fer2013.SkippedWarning) as told:
-        faces = labelled.read(path, skip_bad=True)
+        faces = labelled.read_faces(path, skip_bad=True)
     assert ["row 2: 2303 pixels" in str(told[0].message), "row 4: emotion 9" in str(told[1].message)] == [True, True]
     assert faces.where == ("fer2013.csv, row 1", "fer2013.csv, row 3", "fer2013.csv, row 5")
     assert np.array_equal(faces.pixels[1, 0].numpy(), pixels[2])
@@ -160,14 +160,14 @@ def test_a_file_that_is_something_else_is_one_clear_error(tmp_path: Path, conten
     path = tmp_path / "fer2013.csv"
     path.write_bytes(content)
     with pytest.raises(InvalidInputError, match=r"fer2013\.csv"):
-        fer2013.read(path)
+        fer2013.read_csv(path)
 
 
 def test_a_byte_order_mark_does_not_hide_a_column(tmp_path: Path) -> None:
     texts, _ = rows(1)
     path = tmp_path / "fer2013.csv"
     path.write_bytes(codecs.BOM_UTF8 + f"emotion,pixels,Usage\n3,{texts[0]},{PUBLIC}\n".encode())
-    assert fer2013.read(path).emotions.tolist() == [3]
+    assert fer2013.read_csv(path).emotions.tolist() == [3]
 
 
 def test_a_zip_that_leaves_it_open_says_what_it_holds(tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_a_zip_that_leaves_it_open_says_what_it_holds(tmp_path: Path) -> None:
         archive.writestr("one.csv", "")
         archive.writestr("two.csv", "")
     with pytest.raises(InvalidInputError, match=r"one\.csv, two\.csv"):
-        fer2013.read(tmp_path / "a.zip")
+        fer2013.read_csv(tmp_path / "a.zip")
 
 
 def test_the_cache_follows_content_and_is_never_fatal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,21 +183,21 @@ def test_the_cache_follows_content_and_is_never_fatal(tmp_path: Path, monkeypatc
     texts, pixels = rows(1)
     path = tmp_path / "fer2013.csv"
     path.write_text("emotion,pixels,Usage\n" + f"3,{texts[0]},{TRAINING}\n" * 1200)
-    first = fer2013.read(path)
+    first = fer2013.read_csv(path)
     (kept,) = (tmp_path / "cache").iterdir()
     parsed = fer2013.parse
     monkeypatch.setattr(fer2013, "parse", lambda *_, **__: pytest.fail("parsed although it is in the cache"))
-    again = fer2013.read(path)
+    again = fer2013.read_csv(path)
     assert np.array_equal(first.pixels, again.pixels)
-    assert len(fer2013.read(path, limit=7).pixels) == 7
+    assert len(fer2013.read_csv(path, limit=7).pixels) == 7
     monkeypatch.setattr(fer2013, "parse", parsed)
     kept.write_bytes(b"not an archive")
-    assert np.array_equal(fer2013.read(path).pixels[0], pixels[0])
+    assert np.array_equal(fer2013.read_csv(path).pixels[0], pixels[0])
     # Another file, although of the same name.
     path.write_text("emotion,pixels,Usage\n" + f"4,{texts[0]},{TRAINING}\n" * 1200)
-    assert fer2013.read(path).emotions[0] == 4
+    assert fer2013.read_csv(path).emotions[0] == 4
     monkeypatch.setenv("FER_EXPORT_CACHE", os.devnull + "/nowhere")
-    assert fer2013.read(path).emotions[0] == 4
+    assert fer2013.read_csv(path).emotions[0] == 4
 
 
 def test_votes_in_another_order_are_refused(tmp_path: Path) -> None:
@@ -349,7 +349,7 @@ def test_weights_of_rare_classes() -> None:
 
 
 def test_soft_votes_are_trained_on_and_majority_is_checked() -> None:
-    split = sources.load(Data(kind="ferplus", protocol="soft"), {"main": present("data")})
+    split = sources.load_split(Data(kind="ferplus", protocol="soft"), {"main": present("data")})
     assert len(split.check) == 3199
     assert set(split.check.targets.unique().tolist()) == {0.0, 1.0}
     assert len(split.train.targets.unique()) > 10
@@ -358,7 +358,7 @@ def test_soft_votes_are_trained_on_and_majority_is_checked() -> None:
 
 def test_a_recipe_can_drop_leaks_and_merge() -> None:
     data = Data(kind="fer2013", drop_leaks="exact", merge={"angry": ("angry", "disgust")})
-    split = sources.load(data, {"main": present("data")})
+    split = sources.load_split(data, {"main": present("data")})
     assert split.train.labels == split.check.labels == ("angry", "fear", "happy", "sad", "surprise", "neutral")
     assert not copies.copied(split.train, split.check).any()
     assert "left out" in split.notes[0]
@@ -380,7 +380,7 @@ def test_unknown_kinds_and_missing_places() -> None:
     with pytest.raises(UsageError, match="no data of the kind"):
         sources.load_faces("imagenet", Path())
     with pytest.raises(UsageError, match="named wild"):
-        sources.load(Data(kind="folder", source="wild"), {"main": Path()})
+        sources.load_split(Data(kind="folder", source="wild"), {"main": Path()})
 
 
 # The commands

@@ -63,7 +63,7 @@ def points(pixels: Tensor) -> Tensor:
 
 @pytest.fixture(scope="module")
 def net() -> checkpoints.Checkpoint:
-    return checkpoints.load(checkpoints.PRETRAINED)
+    return checkpoints.load_checkpoint(checkpoints.PRETRAINED)
 
 
 @pytest.fixture(scope="module")
@@ -303,7 +303,7 @@ def call(faces: Faces, monkeypatch: pytest.MonkeyPatch) -> Call:
     split = faces.split.astype("<U12")
     split[0] = TRAINING
     made = replace(faces, split=split)
-    monkeypatch.setattr(drawn, "read", lambda: made)
+    monkeypatch.setattr(drawn, "draw_faces", lambda: made)
 
     def run(*arguments: object) -> tuple[int, str, str]:
         given = [str(one) for one in ("--kind", "drawn", *arguments)]

@@ -75,7 +75,7 @@ def test_the_default_model_is_measured_on_all_pictures_of_a_folder(flat: Path) -
 
 def _by_hand() -> float:
     """Share of right answers of the default model, by its own label names, which are those of drawn faces."""
-    loaded = checkpoint.load(checkpoint.PRETRAINED)
+    loaded = checkpoint.load_checkpoint(checkpoint.PRETRAINED)
     pixels, labels = drawn.faces(90, 5)
     with torch.inference_mode():
         said = loaded.module()(torch.from_numpy(pixels)[:, None].float())[0].argmax(1).tolist()
@@ -92,9 +92,9 @@ def test_it_says_that_other_pictures_chose_the_epoch(flat: Path) -> None:
 
 def test_the_pictures_that_a_run_set_aside_are_found_again(flat: Path, run: Path) -> None:
     found = measured("--ckpt", run / "best.safetensors", "--data", flat, "--kind", "folder")
-    aside = sources.load(Data(kind="folder", share=0.25), {"main": flat}, seed=3)
+    aside = sources.load_split(Data(kind="folder", share=0.25), {"main": flat}, seed=3)
     assert (found["split"], found["samples"]) == (PUBLIC, len(aside.check))
-    loaded = checkpoint.load(run / "best.safetensors")
+    loaded = checkpoint.load_checkpoint(run / "best.safetensors")
     assert found["single_view"]["accuracy"] == evaluate(loaded, aside.check).accuracy
     assert loaded.contract.metrics[0].value == pytest.approx(found["single_view"]["accuracy"], abs=1e-5)
 
@@ -130,14 +130,14 @@ def test_a_class_that_the_net_does_not_know_is_named(tmp_path: Path) -> None:
 def test_a_temperature_is_fitted_on_a_folder(flat: Path, tmp_path: Path) -> None:
     done = invoke("calibrate", "--data", flat, "--kind", "folder", "-o", tmp_path / "warm.safetensors")
     assert done.exit_code == 0, done.output
-    found = checkpoint.load(tmp_path / "warm.safetensors").contract.calibration
+    found = checkpoint.load_checkpoint(tmp_path / "warm.safetensors").contract.calibration
     assert found is not None
     assert (found.split, found.samples) == ("all", 90)
 
 
 def test_a_temperature_is_not_fitted_on_what_may_have_been_trained_on(flat: Path, run: Path, tmp_path: Path) -> None:
     lost = tmp_path / "lost.safetensors"
-    checkpoint.save(checkpoint.load(run / "best.safetensors"), lost)
+    checkpoint.save(checkpoint.load_checkpoint(run / "best.safetensors"), lost)
     done = invoke("calibrate", "--ckpt", lost, "--data", flat, "--kind", "folder")
     assert done.exit_code == 2
     assert "nothing tells which of these pictures were not" in json.loads(done.stdout)["error"]
@@ -149,7 +149,7 @@ def test_parts_that_a_folder_has_are_not_shuffled_away(tmp_path: Path) -> None:
     """A recipe that pools and shuffles FER2013 leaves a folder's own parts as they are, and says so."""
     for part, count, seed in (("train", 60, 1), ("test", 24, 2)):
         fill(tmp_path / "parts" / part, count, seed)
-    split = sources.load(Data(kind="folder", split="shuffled"), {"main": tmp_path / "parts"})
+    split = sources.load_split(Data(kind="folder", split="shuffled"), {"main": tmp_path / "parts"})
     assert (len(split.train), len(split.check), split.name) == (60, 24, PUBLIC)
     assert "shuffled" not in split.name
     assert all(where.startswith("test/") for where in split.check.where)

@@ -21,7 +21,7 @@ NETS = ("fernet", "plain_cnn", "simple_cnn", "emotion_cnn", "face_emotion_cnn", 
 
 
 def split(labels: tuple[str, ...]) -> Split:
-    faces = drawn.read(train=16, check=8)
+    faces = drawn.draw_faces(train=16, check=8)
     relabelled = Faces(
         name="faces",
         protocol="p",

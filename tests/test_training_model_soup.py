@@ -52,7 +52,7 @@ def test_batch_statistics_are_those_of_the_pictures(small: Checkpoint) -> None:
 
 
 def test_figures_of_one_are_not_those_of_the_mean() -> None:
-    shipped = checkpoint.load(checkpoint.PRETRAINED)
+    shipped = checkpoint.load_checkpoint(checkpoint.PRETRAINED)
     made = average([shipped, _moved(shipped, 1e-4)], _pictures(20)).contract
     assert shipped.contract.metrics and not made.metrics and made.calibration is None
     assert made.training and made.training.note.startswith("mean of 2 nets (")
@@ -78,7 +78,7 @@ def test_the_command(small: Checkpoint, tmp_path: Path) -> None:
     asked = ["average", "--kind", "drawn", "--limit", "64", "-o", str(tmp_path / "mean.safetensors"), "--json"]
     called = CliRunner().invoke(main, [*asked, *(part for path in paths for part in ("--ckpt", str(path)))])
     assert called.exit_code == 0, called.output
-    made = checkpoint.load(tmp_path / "mean.safetensors")
+    made = checkpoint.load_checkpoint(tmp_path / "mean.safetensors")
     assert json.loads(called.stdout)["weights_sha256"] == made.contract.weights_sha256
     answers = made.module()(torch.from_numpy(samples_for(made.contract)[0].single).permute(0, 3, 1, 2).float())
     assert torch.isfinite(answers[0]).all()

@@ -60,7 +60,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def split(folder: Path) -> sources.Split:
-    return sources.load(recipe.read_recipe("two_heads").data, {"main": folder})
+    return sources.load_split(recipe.read_recipe("two_heads").data, {"main": folder})
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def test_each_set_of_labels_gets_a_checkpoint_that_answers_as_the_whole_net(run:
             (run, ferplus.LABELS, slice(0, 8)),
             (run / "fer2013", fer2013.LABELS, slice(8, 15)),
         ):
-            loaded = checkpoint.load(place / "last.safetensors")
+            loaded = checkpoint.load_checkpoint(place / "last.safetensors")
             assert loaded.contract.labels == labels
             torch.testing.assert_close(loaded.module()(pixels)[1], wide[:, some], atol=1e-5, rtol=1e-5)
 
@@ -114,7 +114,7 @@ def test_each_set_of_labels_gets_a_checkpoint_that_answers_as_the_whole_net(run:
 def test_the_figures_are_each_sets_own(run: Path, split: sources.Split) -> None:
     assert split.check.other is not None
     for place, faces in ((run, split.check), (run / "fer2013", split.check.by_other())):
-        loaded = checkpoint.load(place / "best.safetensors")
+        loaded = checkpoint.load_checkpoint(place / "best.safetensors")
         rows = faces.labelled() if faces.other is None else faces.rows((faces.classes >= 0).numpy())
         if rows.other is not None:
             rows = sources.replace(rows, other=None)
@@ -126,7 +126,7 @@ def test_the_figures_are_each_sets_own(run: Path, split: sources.Split) -> None:
             history = [float(row["accuracy"]) for row in csv.DictReader(text)]
         assert max(history) == pytest.approx(named["accuracy"].value, abs=1e-4)
         assert (place / "report.html").stat().st_size > 1000
-    assert "beside fer2013" in checkpoint.load(run / "best.safetensors").contract.training.protocol  # type: ignore[union-attr]
+    assert "beside fer2013" in checkpoint.load_checkpoint(run / "best.safetensors").contract.training.protocol  # type: ignore[union-attr]
 
 
 def test_a_resumed_run_of_two_heads_equals_an_unbroken_one(run: Path, folder: Path, tmp_path: Path) -> None:
@@ -146,13 +146,13 @@ def test_a_resumed_run_of_two_heads_equals_an_unbroken_one(run: Path, folder: Pa
         fit(asked, Run(place, {"main": folder}, progress=False, callbacks=[Killed(tmp_path / "x")]))
     fit(asked, Run(place, {"main": folder}, progress=False, resume=True))
     for name in ("last.safetensors", "fer2013/last.safetensors"):
-        one, other = checkpoint.load(run / name), checkpoint.load(place / name)
+        one, other = checkpoint.load_checkpoint(run / name), checkpoint.load_checkpoint(place / name)
         assert one.contract.weights_sha256 == other.contract.weights_sha256
 
 
 @pytest.mark.parametrize(("place", "which"), [("", "first"), ("fer2013", "second")])
 def test_a_net_of_one_head_starts_one_of_two(run: Path, split: sources.Split, place: str, which: str) -> None:
-    single = checkpoint.load(run / place / "best.safetensors")
+    single = checkpoint.load_checkpoint(run / place / "best.safetensors")
     arguments = {**single.contract.architecture.arguments, "num_classes": targets(split.train).shape[1]}
     wide = models.build("fernet", **arguments).eval()
     before = wide.head.weight.detach().clone()
@@ -167,16 +167,16 @@ def test_a_net_of_one_head_starts_one_of_two(run: Path, split: sources.Split, pl
 
 
 def test_a_run_of_two_heads_goes_on_from_one(run: Path, folder: Path, tmp_path: Path) -> None:
-    first = checkpoint.load(run / "best.safetensors")
+    first = checkpoint.load_checkpoint(run / "best.safetensors")
     again = recipe.read_recipe("two_heads", epochs=1, changes=TRAINED)
     made = fit(again, Run(tmp_path / "run", {"main": folder}, init=[first], limit=64, progress=False))
-    training = checkpoint.load(made).contract.training
+    training = checkpoint.load_checkpoint(made).contract.training
     assert training is not None
     assert "as the first head" in training.note
 
 
 def test_a_cut_net_goes_to_onnx(run: Path, tmp_path: Path) -> None:
-    loaded = checkpoint.load(run / "fer2013" / "best.safetensors")
+    loaded = checkpoint.load_checkpoint(run / "fer2013" / "best.safetensors")
     exported = onnx.export(loaded.module(), loaded.contract, tmp_path / "fer.onnx")
     assert exported
 
@@ -209,7 +209,7 @@ def test_votes_in_the_words_of_the_other_set() -> None:
 
 def test_translated_targets_are_for_training_alone(folder: Path, split: sources.Split) -> None:
     asked = recipe.read_recipe("two_heads", changes=("data.other.translated=0.4",)).data
-    found = sources.load(asked, {"main": folder})
+    found = sources.load_split(asked, {"main": folder})
     assert found.train.other is not None and found.check.other is not None
     assert split.check.other is not None
     assert torch.equal(found.check.other.targets, split.check.other.targets)
@@ -232,7 +232,7 @@ def views(run: Path, split: sources.Split, tmp_path_factory: pytest.TempPathFact
 
 
 def test_views_hold_what_the_teachers_say_of_the_very_picture(run: Path, split: sources.Split, views: Path) -> None:
-    pixels, wanted, count = stored_views.load(views, split.train, 1.0)
+    pixels, wanted, count = stored_views.load_views(views, split.train, 1.0)
     assert (count, len(pixels)) == (3, 3 * len(split.train))
     alone = load_teacher(run, split.train, "last")
     said = answers([load_teacher(run, split.train, "best"), alone], pixels[:32].float())
@@ -255,8 +255,8 @@ def test_teachers_answer_for_the_mirror_too(run: Path, split: sources.Split, tmp
 
 
 def test_targets_of_views_mix_labels_in_where_there_are_any(split: sources.Split, views: Path) -> None:
-    _, said, _ = stored_views.load(views, split.train, 1.0)
-    _, mixed, _ = stored_views.load(views, split.train, 0.25)
+    _, said, _ = stored_views.load_views(views, split.train, 1.0)
+    _, mixed, _ = stored_views.load_views(views, split.train, 0.25)
     labels = targets(split.train)
     row = int((split.train.targets.sum(1) == 0).nonzero()[0])
     torch.testing.assert_close(mixed[row, :8], said[row, :8])
@@ -267,14 +267,14 @@ def test_targets_of_views_mix_labels_in_where_there_are_any(split: sources.Split
 def test_a_student_trains_on_views(folder: Path, views: Path, tmp_path: Path) -> None:
     asked = recipe.read_recipe("student", epochs=2, changes=TRAINED)
     best = fit(asked, Run(tmp_path / "student", {"main": folder, "views": views}, progress=False))
-    assert checkpoint.load(best).contract.labels == ferplus.LABELS
+    assert checkpoint.load_checkpoint(best).contract.labels == ferplus.LABELS
 
 
 def test_views_of_other_pictures_or_none_are_refused(folder: Path, views: Path, split: sources.Split) -> None:
     with pytest.raises(InvalidInputError, match="other pictures"):
-        stored_views.load(views, split.check, 1.0)
+        stored_views.load_views(views, split.check, 1.0)
     with pytest.raises(InvalidInputError, match="no views"):
-        stored_views.load(folder, split.train, 1.0)
+        stored_views.load_views(folder, split.train, 1.0)
     with pytest.raises(UsageError, match="views named views"):
         fit(recipe.read_recipe("student", changes=TRAINED), Run(folder / "x", {"main": folder}, progress=False))
     with pytest.raises(InvalidInputError, match="views of other"):
@@ -292,12 +292,12 @@ def test_a_packaged_model_teaches_the_labels_that_it_knows(folder: Path, split: 
         f"-o {tmp_path / 'views'} --device cpu --json",
     )
     assert done.exit_code == 0, done.output
-    pixels, wanted, _ = stored_views.load(tmp_path / "views", split.train, 0.75)
+    pixels, wanted, _ = stored_views.load_views(tmp_path / "views", split.train, 0.75)
     labels = targets(split.train)
     # The seven labels of FER2013 are unknown to this teacher: they stay what they were.
     assert torch.equal(wanted[:, 8:], labels[:, 8:])
     with torch.inference_mode():
-        packaged = checkpoint.load(checkpoint.named("ferplus")).module()
+        packaged = checkpoint.load_checkpoint(checkpoint.named("ferplus")).module()
         plain = [packaged(seen)[1].softmax(1) for seen in (pixels[:16].float(), pixels[:16].flip(3).float())]
     said, mass = sum(plain) / 2, labels[:16, :8].sum(1, keepdim=True)
     # Half precision, where the machine computes in it, moves the answers.

@@ -16,7 +16,7 @@ from fer_export.formats import checkpoint
 from fer_export.formats.checkpoint import Checkpoint
 from fer_export.formats.packaged import named
 from training.__main__ import main
-from training.data.drawn import read as drawn
+from training.data.drawn import draw_faces as drawn
 from training.data.faces import Faces, Labelling
 from training.data.sources import Split
 from training.fit.initial_net import initial_net
@@ -61,7 +61,7 @@ def _two_labels(faces: Faces) -> Faces:
 
 
 def load_labels(name: str) -> tuple[str, ...]:
-    return checkpoint.load(named(name)).contract.labels
+    return checkpoint.load_checkpoint(named(name)).contract.labels
 
 
 def test_the_two_packaged_models_are_run_as_one_teacher() -> None:
@@ -85,7 +85,7 @@ def test_nets_of_different_trainings_stay_two() -> None:
 
 
 def test_shortened_net_has_the_weights_of_the_first_blocks() -> None:
-    whole = checkpoint.load(named("ferplus"))
+    whole = checkpoint.load_checkpoint(named("ferplus"))
     short = shorten(whole, (1, 2, 1))
     assert short.contract.architecture.arguments["blocks"] == (1, 2, 1)
     assert short.contract.training is not None and "shortened to 1, 2, 1 blocks" in short.contract.training.note
@@ -100,7 +100,7 @@ def test_shortened_net_has_the_weights_of_the_first_blocks() -> None:
 @pytest.mark.parametrize("blocks", [(1, 1), (0, 1, 1), (1, 1, 3)])
 def test_blocks_that_are_not_there_are_refused(blocks: tuple[int, ...]) -> None:
     with pytest.raises(InvalidInputError, match="blocks"):
-        shorten(checkpoint.load(named("ferplus")), blocks)
+        shorten(checkpoint.load_checkpoint(named("ferplus")), blocks)
 
 
 def test_a_net_without_blocks_is_refused() -> None:
@@ -143,14 +143,14 @@ def test_a_run_learns_from_its_teachers_answers_to_what_it_sees(
     for pictures, labels, told in asked:
         assert ((labels > 0) & (labels < 1)).any(), "the labels were mixed"
         torch.testing.assert_close(told, answers([one], pictures, mirrored=True), atol=1e-5, rtol=0)
-    training = checkpoint.load(tmp_path / "run" / "best.safetensors").contract.training
+    training = checkpoint.load_checkpoint(tmp_path / "run" / "best.safetensors").contract.training
     assert training is not None and "taught in every step by drawn (seed 0)" in training.note
 
 
 def test_a_resumed_run_keeps_its_teachers(teacher: Path, tmp_path: Path) -> None:
     folder, online = tmp_path / "run", ["--set", "stages.0.online=plain"]
     _fit(folder, *online, "--teacher", str(teacher))
-    other = checkpoint.load(teacher / "best.safetensors")
+    other = checkpoint.load_checkpoint(teacher / "best.safetensors")
     moved = {**other.state, "head.bias": other.state["head.bias"] + 1}
     checkpoint.save(
         Checkpoint(other.contract.but(weights_sha256=checkpoint.weights_sha256(moved)), moved),
@@ -170,7 +170,7 @@ def test_teachers_and_recipe_have_to_agree(teacher: Path, tmp_path: Path) -> Non
 
 def test_a_net_with_two_heads_starts_from_both(tmp_path: Path) -> None:
     faces = _two_labels(drawn(8, 8))
-    shorts = [shorten(checkpoint.load(named(name)), (1, 1, 1)) for name in ("ferplus", "fer2013")]
+    shorts = [shorten(checkpoint.load_checkpoint(named(name)), (1, 1, 1)) for name in ("ferplus", "fer2013")]
     recipe, split = read_recipe("short"), Split(faces, faces, "drawn")
     net, note = initial_net(recipe, split, 15, init=shorts)
     state = net.state_dict()

@@ -113,7 +113,7 @@ def test_the_record_leads_back_to_the_photo(photos: Path, tmp_path: Path) -> Non
 def test_the_crops_are_an_image_folder(photos: Path, tmp_path: Path) -> None:
     shutil.copy(PORTRAIT, photos / "sad" / "y.png")
     prepare.prepare(photos, tmp_path / "crops")
-    faces = folder.read(tmp_path / "crops")
+    faces = folder.read_faces(tmp_path / "crops")
     assert faces.where == ("happy/x-0.png", "sad/y-0.png")
     assert faces.labels == ("happy", "sad")
     np.testing.assert_array_equal(faces.pixels[0, 0], np.asarray(Image.open(tmp_path / "crops" / "happy" / "x-0.png")))

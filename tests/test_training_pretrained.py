@@ -77,7 +77,7 @@ def test_a_resnet18_file_fills_the_trunk_and_leaves_the_head(
 ) -> None:
     net = models.build(architecture, num_classes=7)
     before = copied(net)
-    pretrained.load(net, architecture, "imagenet", saved(resnet18, tmp_path / "resnet18.pth"))
+    pretrained.load_pretrained(net, architecture, "imagenet", saved(resnet18, tmp_path / "resnet18.pth"))
     assert_loaded(net, before, resnet18, "fc.")
 
 
@@ -87,7 +87,7 @@ def test_a_resnet50_file_fills_the_trunk_and_leaves_the_head(
 ) -> None:
     net = models.build(architecture, num_classes=7)
     before = copied(net)
-    pretrained.load(net, architecture, "imagenet", saved(resnet50, tmp_path / "resnet50.pth"))
+    pretrained.load_pretrained(net, architecture, "imagenet", saved(resnet50, tmp_path / "resnet50.pth"))
     assert_loaded(net, before, resnet50, "fc.")
 
 
@@ -95,7 +95,7 @@ def test_a_vggface2_file_fills_the_trunk_and_leaves_the_head(tmp_path: Path) -> 
     source = vary(InceptionResnetV1(pretrained=None, classify=True, num_classes=8631))
     net = models.build("face_pretrained", num_classes=7)
     before = copied(net)
-    pretrained.load(net, "face_pretrained", "vggface2", saved(source, tmp_path / "vggface2.pt"))
+    pretrained.load_pretrained(net, "face_pretrained", "vggface2", saved(source, tmp_path / "vggface2.pt"))
     assert_loaded(net, before, source, "logits.")
 
 
@@ -118,7 +118,7 @@ def test_any_torchvision_file(name: str, head: str, tmp_path: Path) -> None:
         assert old_names.keys() != source.keys()
     net = models.build(f"torchvision:{name}", num_classes=7)
     before = copied(net)
-    pretrained.load(net, f"torchvision:{name}", "imagenet", saved(dict(old_names), tmp_path / "net.pth"))
+    pretrained.load_pretrained(net, f"torchvision:{name}", "imagenet", saved(dict(old_names), tmp_path / "net.pth"))
     assert_loaded(net, before, source, head)
 
 
@@ -140,7 +140,7 @@ def test_forms_of_a_local_file(form: str, resnet18: State, tmp_path: Path) -> No
             saved({key: value for key, value in resnet18.items() if "num_batches" not in key}, path)
     net = models.build("resnet18_gray", num_classes=7)
     before = copied(net)
-    pretrained.load(net, "resnet18_gray", "imagenet", path)
+    pretrained.load_pretrained(net, "resnet18_gray", "imagenet", path)
     assert_loaded(net, before, resnet18, "fc.")
 
 
@@ -149,7 +149,7 @@ def refused(path: Path, architecture: str = "resnet18_gray") -> InvalidInputErro
     net = models.build(architecture, num_classes=7)
     before = copied(net)
     with pytest.raises(InvalidInputError) as caught:
-        pretrained.load(net, architecture, "imagenet", path)
+        pretrained.load_pretrained(net, architecture, "imagenet", path)
     assert same(before, net.state_dict())
     assert "\n" not in caught.value.reason
     return caught.value
@@ -245,7 +245,7 @@ def test_weights_that_cannot_be_had_stop_the_run(
     net = models.build(architecture, num_classes=7)
     before = copied(net)
     with pytest.raises(MissingDependencyError) as caught:
-        pretrained.load(net, architecture, source)
+        pretrained.load_pretrained(net, architecture, source)
     error = caught.value
     assert error.exit_code == 3
     assert f"could not be had from {address}" in error.reason
@@ -275,7 +275,7 @@ def test_the_packages_own_loader_reads_what_it_keeps(resnet18: State, torch_home
     cached(torch_home, "imagenet", resnet18)
     net = models.build("resnet18_gray", num_classes=7)
     before = copied(net)
-    pretrained.load(net, "resnet18_gray", "imagenet")
+    pretrained.load_pretrained(net, "resnet18_gray", "imagenet")
     assert_loaded(net, before, resnet18, "fc.")
 
 
@@ -284,7 +284,7 @@ def test_facenets_own_loader_reads_what_it_keeps(torch_home: Path) -> None:
     cached(torch_home, "vggface2", source)
     net = models.build("face_pretrained", num_classes=7)
     before = copied(net)
-    pretrained.load(net, "face_pretrained", "vggface2")
+    pretrained.load_pretrained(net, "face_pretrained", "vggface2")
     assert_loaded(net, before, source, "logits.")
 
 
@@ -292,7 +292,7 @@ def test_facenets_own_loader_reads_what_it_keeps(torch_home: Path) -> None:
 def test_a_damaged_copy_in_the_cache_is_named(architecture: str, source: pretrained.Source, torch_home: Path) -> None:
     path = cached(torch_home, source, b"half a download")
     with pytest.raises(MissingDependencyError, match="damaged") as caught:
-        pretrained.load(models.build(architecture, num_classes=7), architecture, source)
+        pretrained.load_pretrained(models.build(architecture, num_classes=7), architecture, source)
     assert caught.value.hint is not None
     assert f"delete {path}" in caught.value.hint
 
@@ -308,7 +308,7 @@ def test_a_damaged_copy_in_the_cache_is_named(architecture: str, source: pretrai
 )
 def test_weights_that_do_not_exist(architecture: str, source: pretrained.Source, says: str) -> None:
     with pytest.raises(InvalidInputError, match=says):
-        pretrained.load(models.build(architecture, num_classes=7), architecture, source)
+        pretrained.load_pretrained(models.build(architecture, num_classes=7), architecture, source)
 
 
 def test_the_teacher_is_the_rgb_net_and_stays_frozen(resnet50: State, tmp_path: Path) -> None:
@@ -320,7 +320,7 @@ def test_the_teacher_is_the_rgb_net_and_stays_frozen(resnet50: State, tmp_path: 
     assert not any(parameter.requires_grad for parameter in teacher.parameters())
 
     gray = models.build("gray_resnet50", num_classes=7).eval()
-    pretrained.load(gray, "gray_resnet50", "imagenet", path)
+    pretrained.load_pretrained(gray, "gray_resnet50", "imagenet", path)
     x = torch.rand(2, 1, 64, 64)
     with torch.no_grad():
         wanted = teacher(x.repeat(1, 3, 1, 1))

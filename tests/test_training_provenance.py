@@ -43,7 +43,7 @@ def test_a_later_stage_on_pictures_ends_it() -> None:
 
 @pytest.mark.parametrize("synthetic", [True, False])
 def test_a_few_pictures_are_for_trying_out_whatever_they_show(synthetic: bool) -> None:
-    few = sources.limited(sources.load(asked("drawn").data, {}), 16)
+    few = sources.limited(sources.load_split(asked("drawn").data, {}), 16)
     training = contract_for(asked("drawn"), few, synthetic=synthetic).training
     assert training is not None
     assert training.synthetic == synthetic
@@ -54,6 +54,6 @@ def test_a_few_pictures_are_for_trying_out_whatever_they_show(synthetic: bool) -
 @pytest.mark.parametrize(("others", "synthetic"), [((True, True), True), ((True, False), False)])
 def test_a_mean_is_synthetic_when_all_its_nets_are(others: tuple[bool, bool], synthetic: bool) -> None:
     nets = [trained(synthetic=one) for one in others]
-    training = average(nets, drawn.read(train=16, check=8).pixels.float()).contract.training
+    training = average(nets, drawn.draw_faces(train=16, check=8).pixels.float()).contract.training
     assert training is not None
     assert training.synthetic == synthetic

@@ -157,7 +157,7 @@ def test_statistics_of_frozen_layers_rest_or_follow(tmp_path: Path) -> None:
         stage = "{epochs: 1, batch: 16, train: [head], optimizer: {name: sgd, learning_rate: 0.01}, statistics: "
         read = recipe.read_recipe("drawn", changes=[f"stages=[{stage}{statistics}}}]"])
         best = fit(read, Run(tmp_path / statistics, limit=32, progress=False))
-        mean = checkpoint.load(best).state["stem.0.1.running_mean"]
+        mean = checkpoint.load_checkpoint(best).state["stem.0.1.running_mean"]
         assert bool(mean.any()) == moved
 
 

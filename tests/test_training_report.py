@@ -47,7 +47,7 @@ def net() -> Checkpoint:
         labels=drawn.LABELS,
         outputs=tuple(one.model_copy(update={"shape": (len(drawn.LABELS),)}) for one in made.contract.outputs),
         training=Training(
-            data=drawn.read(30, 60).name, protocol="drawn labels", recipe="drawn", seed=3, epochs=2, note=HOSTILE
+            data=drawn.draw_faces(30, 60).name, protocol="drawn labels", recipe="drawn", seed=3, epochs=2, note=HOSTILE
         ),
         metrics=(Metric(name="accuracy", value=0.2, split=PUBLIC, protocol="drawn labels", samples=60),),
     )
@@ -57,7 +57,7 @@ def net() -> Checkpoint:
 @pytest.fixture(scope="module")
 def faces() -> Faces:
     """Drawn faces of two splits; one PublicTest row has no label."""
-    read = drawn.read(30, 60)
+    read = drawn.draw_faces(30, 60)
     targets = read.targets.clone()
     targets[30] = 0
     return replace(read, targets=targets)
@@ -489,7 +489,7 @@ def test_colour_pictures_and_votes_reach_the_sheet(tmp_path: Path) -> None:
 
 def test_stages_are_counted_on(tmp_path: Path) -> None:
     (tmp_path / "metrics.csv").write_text(METRICS)
-    read = history.read(tmp_path / "metrics.csv")
+    read = history.read_history(tmp_path / "metrics.csv")
     assert read.columns["loss"] == [(1, 1.9), (2, 1.5), (3, 1.2)]
     # A blank is no value.
     assert read.columns["val_loss"] == [(1, 1.8), (3, 1.3)]
@@ -498,7 +498,7 @@ def test_stages_are_counted_on(tmp_path: Path) -> None:
 
 def test_columns_may_be_missing(tmp_path: Path) -> None:
     (tmp_path / "metrics.csv").write_text("epoch,loss\n0,2.0\n1,1.0\n")
-    assert history.read(tmp_path / "metrics.csv").columns == {"loss": [(1, 2.0), (2, 1.0)]}
+    assert history.read_history(tmp_path / "metrics.csv").columns == {"loss": [(1, 2.0), (2, 1.0)]}
     history.draw(tmp_path / "metrics.csv", tmp_path / "history.png", "Training of x", "y")
     with Image.open(tmp_path / "history.png") as picture:
         assert picture.format == "PNG"
@@ -535,7 +535,7 @@ def call(
     # One PublicTest picture is in Training too.
     pixels = faces.pixels.clone()
     pixels[31] = pixels[3]
-    monkeypatch.setattr(drawn, "read", lambda: replace(faces, split=split, pixels=pixels))
+    monkeypatch.setattr(drawn, "draw_faces", lambda: replace(faces, split=split, pixels=pixels))
     checkpoints.save(net, tmp_path / "run" / "best.safetensors")
 
     def run(*arguments: object) -> tuple[int, str, str]:

@@ -47,7 +47,7 @@ def net() -> Checkpoint:
 
 @pytest.fixture(scope="module")
 def faces() -> Faces:
-    return drawn.read(30, 60).of(PUBLIC)
+    return drawn.draw_faces(30, 60).of(PUBLIC)
 
 
 # The changes
@@ -182,7 +182,7 @@ def test_points_lost_by_hand() -> None:
 
 
 def test_what_changes_nothing_costs_nothing_and_changes_are_averaged(faces: Faces) -> None:
-    net = checkpoints.load(checkpoints.PRETRAINED)
+    net = checkpoints.load_checkpoint(checkpoints.PRETRAINED)
     answers = predict(net, torch.cat([faces.pixels, faces.pixels[:1] * 0])).argmax(1)
     # Rows are labelled with the net's own answers. On black pictures, all are lost except those with black's answer.
     targets = torch.eye(len(net.contract.labels))[answers[:-1]]
@@ -242,8 +242,8 @@ Call = Callable[..., tuple[int, str, str]]
 @pytest.fixture
 def call(net: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
     """`python -m training robustness` on drawn faces: exit code, stdout, stderr."""
-    made = drawn.read(30, 60)
-    monkeypatch.setattr(drawn, "read", lambda: made)
+    made = drawn.draw_faces(30, 60)
+    monkeypatch.setattr(drawn, "draw_faces", lambda: made)
     checkpoints.save(net, tmp_path / "best.safetensors")
 
     def run(*arguments: object) -> tuple[int, str, str]:

@@ -81,7 +81,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(("name", "synthetic"), [("drawn", True), ("fernet", False)])
 def test_only_drawn_faces_are_synthetic_data(name: str, synthetic: bool) -> None:
     """And not a few real pictures, for trying out: the page warns of the one and not of the other."""
-    faces = drawn.read(24, 12)
+    faces = drawn.draw_faces(24, 12)
     split = sources.limited(sources.Split(faces.of(TRAINING), faces.of(PUBLIC), PUBLIC), 6)
     asked = recipe.read_recipe(name)
     training = contract_for(asked, split, synthetic=only_drawn(asked, 0, [])).training
@@ -93,7 +93,7 @@ def test_only_drawn_faces_are_synthetic_data(name: str, synthetic: bool) -> None
 def test_a_run_leaves_best_and_last_in_both_formats(run: Path) -> None:
     for name in ("best", "last"):
         for ending in (".safetensors", ".pth"):
-            loaded = checkpoint.load(run / f"{name}{ending}")
+            loaded = checkpoint.load_checkpoint(run / f"{name}{ending}")
             assert loaded.contract.labels == drawn.LABELS
             assert loaded.contract.training is not None
             assert loaded.contract.training.synthetic
@@ -124,8 +124,8 @@ def test_a_folder_with_a_run_is_not_overwritten(run: Path) -> None:
 
 
 def test_the_figure_in_the_contract_is_the_checkpoints_own(run: Path) -> None:
-    loaded = checkpoint.load(run / "best.safetensors")
-    split = sources.limited(sources.load(recipe.read_recipe("drawn").data, {}), 128)
+    loaded = checkpoint.load_checkpoint(run / "best.safetensors")
+    split = sources.limited(sources.load_split(recipe.read_recipe("drawn").data, {}), 128)
     result = evaluation.evaluate(loaded, split.check)
     named = {metric.name: metric for metric in loaded.contract.metrics}
     # Lightning checks in float32 too; one row may still fall on the other side.
@@ -135,7 +135,7 @@ def test_the_figure_in_the_contract_is_the_checkpoints_own(run: Path) -> None:
 
 
 def test_the_pretrained_model_keeps_its_promise(fer2013_csv: Path) -> None:
-    loaded = checkpoint.load(checkpoint.PRETRAINED)
+    loaded = checkpoint.load_checkpoint(checkpoint.PRETRAINED)
     faces = sources.load_faces("ferplus", fer2013_csv, protocol="majority").of("PublicTest")
     result = evaluation.evaluate(loaded, faces)
     assert result.samples == 3199
@@ -164,7 +164,7 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(run: Path, tmp_path: Path
     fit(two, Run(unbroken, limit=64, progress=False))
     fit(recipe.read_recipe("drawn", epochs=1, changes=constant), Run(broken, limit=64, progress=False))
     fit(two, Run(broken, limit=64, progress=False, resume=True))
-    first, second = (checkpoint.load(folder / "last.safetensors") for folder in (unbroken, broken))
+    first, second = (checkpoint.load_checkpoint(folder / "last.safetensors") for folder in (unbroken, broken))
     for name, tensor in first.state.items():
         torch.testing.assert_close(second.state[name], tensor, atol=1e-6, rtol=1e-5, msg=name)
     assert [row["epoch"] for row in history(broken)] == ["1", "2"]
@@ -202,10 +202,10 @@ def test_a_run_is_not_resumed_with_other_settings(run: Path) -> None:
 
 
 def test_a_second_run_starts_from_the_first_and_says_so(run: Path, tmp_path: Path) -> None:
-    first = checkpoint.load(run / "last.safetensors")
+    first = checkpoint.load_checkpoint(run / "last.safetensors")
     slow = recipe.read_recipe("drawn", epochs=1, changes=[*SMALL, "stages.0.optimizer.learning_rate=1e-6"])
     best = fit(slow, Run(tmp_path / "run", init=[first], limit=64, progress=False))
-    second = checkpoint.load(best)
+    second = checkpoint.load_checkpoint(best)
     assert second.contract.training is not None
     assert "started from recipe drawn, seed 0" in second.contract.training.note
     for name in first.state:
@@ -229,8 +229,8 @@ def test_stages_follow_each_other_and_resume_between_them(tmp_path: Path) -> Non
     folder = tmp_path / "run"
     fit(two, Run(folder, limit=64, progress=False))
     assert [row["stage"] for row in history(folder)] == ["first", "second", "second"]
-    before = checkpoint.load(folder / "stages" / "0-first" / "last.safetensors")
-    after = checkpoint.load(folder / "last.safetensors")
+    before = checkpoint.load_checkpoint(folder / "stages" / "0-first" / "last.safetensors")
+    after = checkpoint.load_checkpoint(folder / "last.safetensors")
     stem = "stem.0.0.weight"
     assert torch.equal(before.state[stem], after.state[stem])
     assert not torch.equal(before.state["head.weight"], after.state["head.weight"])
@@ -253,7 +253,7 @@ def test_an_embedding_is_learnt_from_colours_and_classes_from_gray(weights: Path
     assert [row["stage"] for row in history(run.folder)] == ["gray", "fer", "wild"]
     assert not history(run.folder)[0]["accuracy"]
     # All that the first stage may move is the one-channel filter.
-    first = checkpoint.load(run.folder / "stages" / "0-gray" / "best.safetensors").state
+    first = checkpoint.load_checkpoint(run.folder / "stages" / "0-gray" / "best.safetensors").state
     given = torch.load(weights / "resnet50.pth", weights_only=True)
     assert torch.equal(first["layer1.0.conv1.weight"], given["layer1.0.conv1.weight"])
     assert first["conv1.weight"].shape[1] == 1
@@ -263,7 +263,7 @@ def test_an_embedding_is_learnt_from_colours_and_classes_from_gray(weights: Path
 def test_classes_can_be_merged_weighed_and_balanced(tmp_path: Path) -> None:
     changes = [*SMALL, "data.merge={upset: [sadness, anger]}", "data.balance=true", "stages.0.loss.weighted=true"]
     best = fit(recipe.read_recipe("drawn", epochs=1, changes=changes), Run(tmp_path / "run", limit=64, progress=False))
-    contract = checkpoint.load(best).contract
+    contract = checkpoint.load_checkpoint(best).contract
     assert "upset" in contract.labels
     assert "anger" not in contract.labels
     assert contract.training is not None
@@ -277,7 +277,7 @@ def test_leaks_are_dropped_by_one_option(fer2013_csv: Path, tmp_path: Path) -> N
     common = ["fit", "--recipe", "simple_cnn", "--data", fer2013_csv, "--limit", 64, "--epochs", 1, "--json"]
     done = invoke(*common, "--drop-leaks", "-o", tmp_path / "run")
     assert done.exit_code == 0, done.stderr
-    contract = checkpoint.load(tmp_path / "run" / "best.safetensors").contract
+    contract = checkpoint.load_checkpoint(tmp_path / "run" / "best.safetensors").contract
     assert contract.training is not None
     assert "351 training pictures that copy a checked one (exact) were left out" in contract.training.note
 
@@ -302,7 +302,7 @@ def test_two_processes_compute_what_one_does(tmp_path: Path) -> None:
         done = call("fit", *common, "-o", tmp_path / str(processes), "--devices", processes, OMP_NUM_THREADS="1")
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["ok"]
-    one, two = (checkpoint.load(tmp_path / name / "last.safetensors") for name in ("1", "2"))
+    one, two = (checkpoint.load_checkpoint(tmp_path / name / "last.safetensors") for name in ("1", "2"))
     for name, tensor in one.state.items():
         torch.testing.assert_close(two.state[name], tensor, atol=1e-5, rtol=1e-3, msg=name)
     for first, second in zip(history(tmp_path / "1"), history(tmp_path / "2"), strict=True):
@@ -379,7 +379,7 @@ def test_every_recipe_learns_and_goes_down_the_road(name: str, weights: Path, tm
     for stage in read.stages:
         losses = [float(row["loss"]) for row in history(run.folder) if row["stage"] == stage.name]
         assert min(losses[1:]) < losses[0], stage.name
-    trained = checkpoint.load(best)
+    trained = checkpoint.load_checkpoint(best)
     onnx.export(trained.module(), trained.contract, tmp_path / "fer.onnx")
     model, contract = load_onnx(tmp_path / "fer.onnx")
     tfjs.export(model, contract, tmp_path / "web", browser=browser)
@@ -390,7 +390,7 @@ def taught(folder: Path, read: recipe.Recipe) -> Path:
     if any(stage.views for stage in read.stages):
         first = recipe.read_recipe("two_heads", epochs=1, changes=("stages.0.batch=16", "stages.0.schedule.warmup=0"))
         fit(first, Run(folder / "teacher", data=DATA, limit=48, progress=False))
-        faces = sources.limited(sources.load(read.data, DATA), 48).train
+        faces = sources.limited(sources.load_split(read.data, DATA), 48).train
         teacher = load_teacher(folder / "teacher", faces)
         distil.make_views(folder / "views", faces, [teacher], first.stages[0].augmentation, size=48, views=2)
     return folder / "views"

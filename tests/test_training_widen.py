@@ -49,7 +49,7 @@ def test_noise_makes_the_copies_differ_and_a_seed_the_same_again(small: Checkpoi
 
 
 def test_nothing_that_was_measured_is_said_of_it(small: Checkpoint) -> None:
-    shipped = checkpoint.load(checkpoint.PRETRAINED)
+    shipped = checkpoint.load_checkpoint(checkpoint.PRETRAINED)
     assert shipped.contract.metrics and shipped.contract.calibration and shipped.contract.training
     wide = widen(shipped, noise=0.1).contract
     assert not wide.metrics and wide.calibration is None and not wide.parity
@@ -73,5 +73,5 @@ def test_the_command_writes_what_fit_takes(small: Checkpoint, tmp_path: Path) ->
     called = CliRunner().invoke(main, ["widen", "--ckpt", str(tmp_path / "small.safetensors")])
     assert called.exit_code == 0, called.output
     assert re.search(r"fernet, widths 16, 32, 48, 0\.\d\d M values", called.stdout)
-    made = checkpoint.load(tmp_path / "small-wide.safetensors")
+    made = checkpoint.load_checkpoint(tmp_path / "small-wide.safetensors")
     assert made.contract.architecture.arguments["widths"] == (16, 32, 48)

@@ -270,7 +270,9 @@ def test_whole_numbers_on_the_other_backends(code: Path, tmp_path: Path, cli: Ca
     contract = written.contract
     with onnxruntime_web.model(browser, tmp_path / "x.onnx") as runtime:
         reference = OnnxRuntime(tmp_path / "x.onnx")
-        assert all(figure.ok for figure in parity.measure(reference, runtime, samples.samples_for(contract), contract))
+        assert all(
+            figure.ok for figure in parity.measure_parity(reference, runtime, samples.samples_for(contract), contract)
+        )
 
 
 def test_pixels_settings_are_refused_where_there_are_no_pixels(code: Path, tmp_path: Path, cli: Call) -> None:

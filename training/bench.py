@@ -60,7 +60,7 @@ class Pictures(Dataset[tuple[Tensor, int]]):
         return USUAL(Image.fromarray(np.asarray(self.pixels[row]))), 0
 
 
-def measure(
+def time_data_paths(
     pixels: Tensor, *, repetitions: int = 5, batches: int = 64, steps: int = 8, batch: int = 128, workers: int = 2
 ) -> dict[str, Any]:
     """Time both data paths and a training step, in turn, on the CPU.
@@ -228,7 +228,7 @@ def _pictures(data: Path | None) -> tuple[Tensor, str]:
     from training.data import fer2013
     from training.data.faces import TRAINING
 
-    faces = fer2013.read(data).of(TRAINING)
+    faces = fer2013.read_faces(data).of(TRAINING)
     return faces.pixels, f"{len(faces):,} Training pictures of FER2013"
 
 
@@ -249,7 +249,7 @@ def main(output: Output, data: Path | None, repetitions: int) -> None:
         pixels, what = _pictures(data)
     computer = machine()
     with output.working("timing, about a minute"):
-        figures = measure(pixels, repetitions=repetitions)
+        figures = time_data_paths(pixels, repetitions=repetitions)
     output.add(machine=computer, data=what, **figures)
     show(output, figures, computer, what)
 

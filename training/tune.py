@@ -108,7 +108,9 @@ def tune(search: Search) -> optuna.Study:
             callbacks=(Pruning(trial),),
         )
         best = fit(changed, run)
-        return next(metric.value for metric in checkpoint.load(best).contract.metrics if metric.name == "accuracy")
+        return next(
+            metric.value for metric in checkpoint.load_checkpoint(best).contract.metrics if metric.name == "accuracy"
+        )
 
     try:
         while _left(study, search):

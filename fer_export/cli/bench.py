@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,7 +11,11 @@ from fer_export.cli import options
 from fer_export.cli.output import Output, command
 from fer_export.diagnose.bench import RUNTIMES
 from fer_export.errors import UsageError
+from fer_export.formats.packaged import PRETRAINED
 from fer_export.runtimes.tfjs import BACKENDS
+
+if TYPE_CHECKING:
+    from fer_export.diagnose.bench.run import Bench
 
 PAGE = Path("web/index.html")
 
@@ -57,86 +60,19 @@ def main(
     if options.written(["backends"]) and runtimes and "tfjs" not in runtimes:
         raise UsageError("--backend is of TF.js, and --runtime leaves that out", hint="--runtime tfjs")
     with output.working("loading torch") as say:
-        from fer_export.diagnose.bench.machine import machine
-        from fer_export.diagnose.bench.nets import Net, reference
-        from fer_export.diagnose.bench.time_nets import time_nets
-        from fer_export.formats import checkpoint
-        from fer_export.runtimes.tfjs import Browser
+        from fer_export import bench
 
-        computer = machine()
-        # The page comes first, so that a missing one is reported before minutes of timing.
-        seen = _page(say) if page else None
-        source = ckpt or checkpoint.PRETRAINED
-        loaded = checkpoint.load(source)
-        other = reference(against)
-        nets = [Net(loaded.contract.architecture.name, loaded), *([other] if other else [])]
-        notes = _busy(computer)
-        with Browser() as browser:
-            used = list(dict.fromkeys(runtimes)) or _present(browser, notes)
-            measured = time_nets(
-                nets, used, browser=browser, backends=list(dict.fromkeys(backends)), batches=sorted({1, *batches}),
-                rounds=rounds, started=say,
-            )  # fmt: skip
-            if "tfjs" in used:
-                computer["tfjs"] = browser.tfjs_version
-                if "webgl" in backends:
-                    notes["webgl"] = _webgl(browser.renderer)
-    records = [timing.record() for timing in measured.timings]
-    sides = _sides(nets, measured.weights, (str(source), against))
-    output.add(machine=computer, nets=sides, rounds=rounds, timings=records, notes=notes)
-    if seen:
-        output.add(page=seen)
-    _show(output, computer, sides, records, notes, seen)
+        found = bench(
+            ckpt or PRETRAINED, against=against, runtimes=runtimes, backends=backends, batches=batches, rounds=rounds,
+            index=PAGE if page else None, started=say,
+        )  # fmt: skip
+    output.add(**found.record())
+    _show(output, found)
 
 
-def _busy(computer: dict[str, Any]) -> dict[str, str]:
-    load, cores = computer["load"], computer["cores"] or 1
-    if load is None or load < cores / 2:
-        return {}
-    # With a training running beside it, the measured ratio of calls of 1 and 2 ms went from 2.3 to 12.
-    return {"load": f"{load} on {cores} cores before the first call: the longer net is interrupted more, run it again"}
-
-
-def _present(browser: Any, notes: dict[str, str]) -> list[str]:
-    from fer_export.diagnose.bench.time_nets import missing
-
-    reasons = {name: missing(name, browser) for name in RUNTIMES}
-    notes.update({name: f"left out: {reason.reason}" for name, reason in reasons.items() if reason})
-    return [name for name, reason in reasons.items() if not reason]
-
-
-def _webgl(renderer: str) -> str:
-    software = any(name in renderer.lower() for name in ("swiftshader", "llvmpipe", "basic render"))
-    where = renderer or "an unknown renderer"
-    return f"emulated by software here ({where}): its times say nothing" if software else f"drawn by {where}"
-
-
-def _page(say: Callable[[str], object]) -> dict[str, Any]:
-    from fer_export.diagnose.bench import page
-
-    say("watching the page")
-    return page.time_page(PAGE)
-
-
-def _sides(nets: Any, weights: list[dict[str, int]], paths: tuple[str, str]) -> dict[str, dict[str, Any]]:
-    from fer_export.models import cost as costs
-
-    sides = {}
-    for side, net, path, files in zip(("model", "reference"), nets, paths, weights, strict=False):
-        cost = costs.of(net.checkpoint.contract)
-        figures = {"parameters": cost.parameters, "macs": cost.macs} if cost else {}
-        sides[side] = {"name": net.name, "path": path, "cost": str(cost or ""), **figures, "weights_bytes": files}
-    return sides
-
-
-def _show(
-    output: Output,
-    computer: dict[str, Any],
-    sides: dict[str, dict[str, Any]],
-    records: list[dict[str, Any]],
-    notes: dict[str, str],
-    page: dict[str, Any] | None,
-) -> None:
+def _show(output: Output, found: Bench) -> None:
+    computer, sides, notes = found.machine, found.sides, found.notes
+    records = [timing.record() for timing in found.timings]
     versions = ", ".join(f"{name} {computer[name]}" for name in ("python", "torch", "tfjs") if computer.get(name))
     output.text(f"{computer['processor']}, {computer['cores']} cores; load before: {computer['load']}")
     output.text(versions)
@@ -168,8 +104,8 @@ def _show(
             output.text(f"Their MACs have the ratio {macs[0] / macs[1]:.2f}.")
     for name, note in notes.items():
         output.text(f"{name}: {note}")
-    if page:
-        _show_page(output, page)
+    if found.page:
+        _show_page(output, found.page)
 
 
 def _show_page(output: Output, page: dict[str, Any]) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from fer_export.cli.output import Output, command
-from fer_export.errors import ParityError
 
 _ROWS = ("s", "convert", "CPU s", "MB RAM", "nodes", "MB", "difference")
 #: Key of a ratio → its name, in the order of the rows.
@@ -35,28 +34,16 @@ def main(output: Output, names: tuple[str, ...], turns: int) -> None:
       fer-export bench-convert --model torchvision:squeezenet1_1@64 --json
     """
     with output.working("loading torch") as say:
-        from fer_export.diagnose.bench import convert, convert_process, convert_sides
-        from fer_export.diagnose.bench.machine import machine
-        from fer_export.diagnose.matrix import nets
-        from fer_export.runtimes.tfjs import Browser
+        from fer_export import bench_convert
+        from fer_export.diagnose.bench.convert import MODELS
 
-        loaded = {name: nets.named(name) for name in names or convert.MODELS}
-        computer = machine()
-        found = []
-        with Browser() as browser:
-            say("importing once what is not to be read from disk when it is timed")
-            for route in ("direct", "official"):
-                convert_process.warm_up(route)
-            for name, one in loaded.items():
-                found.append(convert.compare(name, one, turns=turns, browser=browser, started=say))
-                _show_model(output, found[-1].record(), nets.described(one))
-    records = [compared.record() for compared in found]
-    summary = convert_sides.summary(found)
-    output.add(machine=computer, turns=turns, models=records, summary=summary)
-    _show_summary(output, summary, computer, turns)
-    faults = [fault for compared in found for fault in compared.faults]
-    if faults:
-        raise ParityError("; ".join(faults))
+        found = bench_convert(
+            names or MODELS, turns=turns, started=say,
+            finished=lambda compared, size: _show_model(output, compared.record(), size),
+        )  # fmt: skip
+    output.add(**found.record())
+    _show_summary(output, found.summary, found.machine, turns)
+    found.check()
 
 
 def _show_model(output: Output, record: dict[str, Any], size: str) -> None:

@@ -31,18 +31,11 @@ def main(output: Output, path: Path, onnx_path: Path, backends: tuple[str, ...],
       fer-export detector -o site/model/detector --backend wasm --backend webgl
     """
     with output.working("loading torch") as say:
-        from fer_export.convert import detector
-        from fer_export.runtimes.tfjs import Browser
+        from fer_export import export_detector
 
-        with Browser() as browser:
-            stages = detector.export(
-                path,
-                onnx_path,
-                browser=browser,
-                backends=backends,
-                force=force,
-                started=lambda name: say(f"exporting {name}"),
-            )
+        stages = export_detector(
+            path, onnx_path, backends=backends, force=force, started=lambda name: say(f"exporting {name}")
+        )
     output.text(f"facenet-pytorch -> {path}/{{pnet,rnet,onet}}")
     for stage in stages:
         figures = [*stage.onnx.figures, *stage.tfjs.figures]

@@ -30,18 +30,18 @@ def main(output: Output, path: Path | None) -> None:
       fer-export info build/fer.onnx
       fer-export info web/model --json
     """
-    from fer_export.formats.artefact import read_contract
-    from fer_export.formats.checkpoint import PRETRAINED
-    from fer_export.models import cost
+    from fer_export import load
+    from fer_export.formats.packaged import PRETRAINED
 
     path = path or PRETRAINED
-    contract = read_contract(path)
+    model = load(path)
+    contract = model.contract
     output.add(path=str(path), contract=contract.to_object())
     training, calibration = contract.training, contract.calibration
     lines = {
         "file": str(path),
         "architecture": contract.architecture.name,
-        "cost": str(cost.of(contract) or ""),
+        "cost": str(model.cost or ""),
         "labels": ", ".join(contract.labels) or "none",
         "input": "; ".join(_input(each) for each in contract.inputs),
         "outputs": ", ".join(entry.name for entry in contract.outputs),

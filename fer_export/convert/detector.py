@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from os import PathLike, fspath
 from pathlib import Path
 
 from fer_export.contract import Architecture, Cascade, Contract, Output, PictureInput
-from fer_export.convert import onnx, tfjs
+from fer_export.convert import onnx as to_onnx
+from fer_export.convert import tfjs
 from fer_export.files import replacing_directory
 from fer_export.formats.checkpoint import weights_sha256
 from fer_export.formats.onnx import load_onnx
 from fer_export.formats.overwrite import check_detector, check_file
+from fer_export.formats.places import DETECTOR_FOLDER, DETECTOR_ONNX_FOLDER
 from fer_export.models import mtcnn
 from fer_export.runtimes.tfjs import Browser
 
@@ -23,7 +26,7 @@ class Stage:
     """Describe one written net of the cascade."""
 
     name: str
-    onnx: onnx.Exported
+    onnx: to_onnx.Exported
     tfjs: tfjs.Written
 
 
@@ -48,11 +51,10 @@ def contract_for(name: str) -> Contract:
     )
 
 
-def export(
-    directory: Path,
-    onnx_directory: Path,
+def export_detector(
+    path: str | PathLike[str] = DETECTOR_FOLDER,
+    onnx: str | PathLike[str] = DETECTOR_ONNX_FOLDER,
     *,
-    browser: Browser,
     backends: Sequence[str] = ("wasm",),
     force: bool = False,
     started: Callable[[str], object] = lambda name: None,
@@ -60,26 +62,29 @@ def export(
     """Write all three as ONNX files and TF.js models, each with parity, in float32, which they need.
 
     Args:
-        directory: the folder for `pnet/`, `rnet/` and `onet/` in TF.js's format. All three are put in place
+        path: the folder for `pnet/`, `rnet/` and `onet/` in TF.js's format. All three are put in place
             together; if one fails, the earlier files stay.
-        onnx_directory: the folder for `pnet.onnx` and so on.
+        onnx: the folder for `pnet.onnx` and so on.
+        backends: the backends of TF.js to check on.
         force: replace what is at these places, whatever it is; files of other names stay.
         started: called with the name of each net before its turn.
 
     Raises:
         UsageError: something else than an earlier export is at one of the places.
         ParityError, InvalidInputError: the same as for the writers.
+        MissingDependencyError: onnxruntime or a browser is missing.
     """
+    directory, onnx_directory = Path(fspath(path)), Path(fspath(onnx))
     contracts = {name: contract_for(name) for name in mtcnn.STAGES}
     weights = {name: contract.weights_sha256 for name, contract in contracts.items()}
     own = check_detector(directory, weights, force=force)
     for name in contracts:
         check_file(onnx_directory / f"{name}.onnx", "onnx", weights[name], force=force, option="--onnx")
     stages = []
-    with replacing_directory(directory, own=own) as temporary:
+    with Browser() as browser, replacing_directory(directory, own=own) as temporary:
         for name, bare in contracts.items():
             started(name)
-            exported = onnx.export(mtcnn.stage(name), bare, onnx_directory / f"{name}.onnx", force=force)
+            exported = to_onnx.export(mtcnn.stage(name), bare, onnx_directory / f"{name}.onnx", force=force)
             model, contract = load_onnx(exported.path)
             written = tfjs.export(model, contract, temporary / name, browser=browser, backends=backends)
             stages.append(Stage(name, exported, written))

@@ -64,7 +64,7 @@ def export(source: Path, path: Path, *, worker: Worker, force: bool = False) -> 
     with replacing(path) as temporary:
         version = convert(source, temporary, worker=worker)
         with tensorflow.saved_model(worker, source) as reference, litert.model(worker, temporary) as runtime:
-            figures = parity.measure(reference, runtime, batches, contract)
+            figures = parity.measure_parity(reference, runtime, batches, contract)
         parity.gate(figures, hint="please report the model: this is a bug of the converter")
         model = temporary.read_bytes()
         contract = contract.but(

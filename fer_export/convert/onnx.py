@@ -72,7 +72,7 @@ def export(
     model = to_onnx(module, contract, opset=opset, batch=batch)
     reference = TorchRuntime(module, contract)
     batches = samples_for(contract, batch=batch)
-    figures = parity.measure(reference, onnxruntime.OnnxRuntime(model.SerializeToString()), batches, contract)
+    figures = parity.measure_parity(reference, onnxruntime.OnnxRuntime(model.SerializeToString()), batches, contract)
     parity.gate(figures, hint="please report the architecture: this is a bug of the exporter")
     versions = {"onnx": onnx.__version__, "onnxruntime": onnxruntime.version(), "fer-export": __version__}
     contract = with_golden(contract, reference, batches).but(

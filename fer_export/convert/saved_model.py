@@ -89,11 +89,11 @@ def export(
         job = replace(Job.prepared(model, contract, batch, scratch, worker), saved=saved)
         tools = CONVERT[converter](job, opset15)
         with tensorflow.saved_model(worker, saved) as runtime:
-            figures = parity.measure(reference, runtime, batches, contract)
+            figures = parity.measure_parity(reference, runtime, batches, contract)
         if frozen:
             graph = freeze(job, worker)
             with tensorflow.frozen(worker, graph, contract) as runtime:
-                figures += parity.measure(reference, runtime, batches, contract)
+                figures += parity.measure_parity(reference, runtime, batches, contract)
         parity.gate(figures, hint=None if converter == "direct" else "--converter direct")
         tools = {**contract.tools, "tensorflow": worker.call("saved_model.version"), **tools}
         contract = contract.but(tools=tools, parity=tuple(figure.record() for figure in figures))

@@ -78,7 +78,7 @@ def export(
         with tensorflow.saved_model(worker, source) as reference:
             for backend in backends:
                 with browser.open(temporary, backend) as runtime:
-                    figures += parity.measure(reference, runtime, batches, contract)
+                    figures += parity.measure_parity(reference, runtime, batches, contract)
         parity.gate(figures, hint="fer-export tfjs --via direct" if weights == "float32" else "--weights float32")
         contract = contract.but(parity=tuple(figure.record() for figure in figures))
         embed(document, contract, temporary)

@@ -79,7 +79,7 @@ def export(
         figures = []
         for backend in backends:
             with browser.open(temporary, backend) as runtime:
-                figures += parity.measure(reference, runtime, batches, contract)
+                figures += parity.measure_parity(reference, runtime, batches, contract)
         parity.gate(figures, hint="please report the model: this is a bug of the converter" if weights == "float32" else
                     "--weights float16 or float32 keeps closer")  # fmt: skip
         contract = contract.but(

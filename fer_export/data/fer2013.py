@@ -76,7 +76,7 @@ class SkippedWarning(UserWarning):
     """Warn that an invalid row or file was left out, as the caller asked: "place: reason"."""
 
 
-def read(path: Path, *, usage: str | None = None, limit: int | None = None, skip_bad: bool = False) -> Fer2013:
+def read_csv(path: Path, *, usage: str | None = None, limit: int | None = None, skip_bad: bool = False) -> Fer2013:
     """Read a FER2013 CSV, plain or packed with xz, gz, bz2 or zip; a whole file is parsed only once.
 
     The parsed rows are kept in `cache_folder()` under the SHA-256 of the file's bytes.
@@ -110,7 +110,7 @@ def read(path: Path, *, usage: str | None = None, limit: int | None = None, skip
 
 
 def parse(path: Path, *, usage: str | None = None, limit: int | None = None, skip_bad: bool = False) -> Fer2013:
-    """Read as `read` does, without the cache."""
+    """Read as `read_csv` does, without the cache."""
     try:
         return _joined(_fast(path), path, usage, limit)
     except _Unusual:

@@ -1,7 +1,7 @@
 """This module runs MTCNN's cascade as facenet-pytorch does.
 
 P-Net slides over a pyramid of the photo and proposes boxes; R-Net rejects most; O-Net decides and
-finds five landmarks. `track` skips P-Net and follows faces whose place is roughly known.
+finds five landmarks. P-Net is skipped for faces whose place is roughly known, as in the next frame of a video.
 `web/src/vision/cascade.ts` is the same in TypeScript.
 Source: Zhang et al. 2016, https://arxiv.org/abs/1604.02878.
 """
@@ -18,7 +18,7 @@ from fer_export.contract import Cascade
 from fer_export.faces.boxes import Boxes, Scores, regress, squares, suppress, windows
 from fer_export.faces.face import Box, Face, Landmarks
 from fer_export.faces.nets import Array, Net, Nets, torch_nets
-from fer_export.faces.photo import Photo, Picture, as_photo, check_photo
+from fer_export.faces.photo import Picture, as_photo
 from fer_export.faces.pooling import AreaTable
 
 #: Properties of the nets and of their authors' suppression of boxes; they are not for tuning.
@@ -31,11 +31,19 @@ PORTION = 256
 DEFAULT = Cascade(stage="pnet")
 
 
-def detect(picture: Picture, *, settings: Cascade = DEFAULT, nets: Nets | None = None) -> list[Face]:
+def detect(
+    picture: Picture,
+    *,
+    near: Sequence[Box] | None = None,
+    settings: Cascade = DEFAULT,
+    nets: Nets | None = None,
+) -> list[Face]:
     """Find all faces in a picture, the largest first.
 
     Args:
         picture: a path, a PIL picture, or uint8 RGB [H, W, 3].
+        near: where the faces were in the frame before, in pixels; only these places are looked at, several times
+            faster. A place without a face gives none. None searches the whole picture.
         settings: the smallest face in pixels, the pyramid factor, the three thresholds.
         nets: the nets of another runtime; None takes torch's.
 
@@ -48,18 +56,10 @@ def detect(picture: Picture, *, settings: Cascade = DEFAULT, nets: Nets | None =
     photo = as_photo(picture)
     nets = nets or torch_nets()
     table = AreaTable(photo)
-    return _refine(table, _propose(table, settings, nets.pnet), settings, nets)
-
-
-def track(photo: Photo, boxes: Sequence[Box], *, settings: Cascade = DEFAULT, nets: Nets | None = None) -> list[Face]:
-    """Return the faces near `boxes`, where they were in the frame before, with R- and O-Net only.
-
-    The arguments and errors are those of `detect`; the photo is uint8 RGB [H, W, 3]. A box without a face gives none.
-    """
-    check_photo(photo)
-    near = np.asarray(boxes, np.float64).reshape(-1, 4)
-    near = near[np.isfinite(near).all(axis=1)]
-    return _refine(AreaTable(photo), squares(near), settings, nets or torch_nets())
+    if near is None:
+        return _refine(table, _propose(table, settings, nets.pnet), settings, nets)
+    places = np.asarray(near, np.float64).reshape(-1, 4)
+    return _refine(table, squares(places[np.isfinite(places).all(axis=1)]), settings, nets)
 
 
 def scales(height: int, width: int, settings: Cascade) -> list[float]:

@@ -57,7 +57,7 @@ def read_contract(path: Path, expected: Kind | None = None) -> Contract:
 def _torch(path: Path) -> Contract:
     from fer_export.formats import checkpoint
 
-    return checkpoint.load(path).contract
+    return checkpoint.load_checkpoint(path).contract
 
 
 def _onnx(path: Path) -> Contract:

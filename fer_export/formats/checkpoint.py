@@ -33,10 +33,10 @@ __all__ = [
     "DAMAGED",
     "PRETRAINED",
     "Checkpoint",
-    "load",
+    "load_checkpoint",
     "named",
     "packaged",
-    "read",
+    "read_state",
     "save",
     "weights_sha256",
 ]
@@ -106,14 +106,14 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
             torch.save({"state_dict": state, "contract": text}, temporary)
 
 
-def load(path: Path) -> Checkpoint:
+def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint and check its weights against the contract.
 
     Raises:
         InvalidInputError: the file is missing, damaged or unsafe.
         ContractError: there is no contract, or it does not belong to these weights.
     """
-    text, loaded = read(path)
+    text, loaded = read_state(path)
     if text is None:
         raise ContractError(f"{path} carries no contract", hint=guess_architecture.command(path, loaded))
     state = loaded if path.suffix == ".safetensors" else loaded.get("state_dict")
@@ -129,7 +129,7 @@ def load(path: Path) -> Checkpoint:
     return Checkpoint(contract, state)
 
 
-def read(path: Path) -> tuple[str | None, Any]:
+def read_state(path: Path) -> tuple[str | None, Any]:
     """Return the text of a file's contract, or None, and the object that it holds; no code in it is run.
 
     Raises:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from fer_export.formats.checkpoint import Checkpoint
+    from fer_export.models.cost import Cost
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,13 @@ class Model:
     def labels(self) -> tuple[str, ...]:
         """Return the labels of the classes, in the order of the outputs; empty where the net is no classifier."""
         return self.contract.labels
+
+    @property
+    def cost(self) -> Cost | None:
+        """Return parameters and multiply-accumulates of one picture; None where the architecture is not known."""
+        from fer_export.models import cost
+
+        return cost.of(self.contract)
 
     @cached_property
     def module(self) -> nn.Module:
@@ -79,7 +87,7 @@ def load(path: str | PathLike[str], kind: Kind | None = None) -> Model:
         return Model(found, which, read_contract(found, which))
     from fer_export.formats import checkpoint
 
-    loaded = checkpoint.load(found)
+    loaded = checkpoint.load_checkpoint(found)
     return Model(found, which, loaded.contract, loaded)
 
 

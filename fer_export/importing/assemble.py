@@ -89,7 +89,7 @@ def assemble(
         InvalidInputError: the file or the code is not usable, the two do not fit, or the net does not run.
         UsageError: the specification contradicts itself or the net.
     """
-    found = state_dict.find(checkpoint.read(path)[1], str(path), entry=entry)
+    found = state_dict.find(checkpoint.read_state(path)[1], str(path), entry=entry)
     net, architecture = resolve(
         arch, arguments or {}, state=found.state, classes=len(spec.labels) or None, channels=spec.inputs[0].channels
     )
@@ -115,9 +115,9 @@ def assemble(
 def load_with_code(path: Path, arch: str | None, contract: Contract) -> tuple[Checkpoint, nn.Module | None]:
     """Load a checkpoint and, where `arch` names code outside this project, its net.
 
-    Arguments and errors are those of `rebuild`; without `arch`, the errors are those of `checkpoint.load`.
+    Arguments and errors are those of `rebuild`; without `arch`, the errors are those of `checkpoint.load_checkpoint`.
     """
-    return rebuild(path, arch, contract) if arch else (checkpoint.load(path), None)
+    return rebuild(path, arch, contract) if arch else (checkpoint.load_checkpoint(path), None)
 
 
 def rebuild(path: Path, arch: str, contract: Contract) -> tuple[Checkpoint, nn.Module]:
@@ -132,7 +132,7 @@ def rebuild(path: Path, arch: str, contract: Contract) -> tuple[Checkpoint, nn.M
         InvalidInputError: the file or the code is not usable, or the two do not fit.
         ContractError: the weights are not those of the contract.
     """
-    state = state_dict.find(checkpoint.read(path)[1], str(path)).state
+    state = state_dict.find(checkpoint.read_state(path)[1], str(path)).state
     arguments = contract.architecture.arguments
     net, _ = resolve(arch, arguments, state=state, classes=None, channels=contract.inputs[0].channels)
     load_matching(net, state, where=str(path), name=arch)
@@ -217,13 +217,13 @@ def contract_of(path: Path) -> Contract | None:
     Raises:
         InvalidInputError: the file is missing, damaged or unsafe.
     """
-    text, _ = checkpoint.read(path)
+    text, _ = checkpoint.read_state(path)
     return None if text is None else Contract.from_json(text, where=str(path))
 
 
 def no_input(path: Path, entry: str | None) -> UsageError:
     """Return the error for a missing --input; it states the channels, where the weights show them."""
-    count = guess_architecture.channels(state_dict.find(checkpoint.read(path)[1], str(path), entry=entry).state)
+    count = guess_architecture.channels(state_dict.find(checkpoint.read_state(path)[1], str(path), entry=entry).state)
     known = f"the first convolution takes {count} channel(s): --input {count}x48x48, if that is the size"
     usual = "--input 1x48x48, or 3x?x? where height and width are free"
     return UsageError("--arch wants --input too: which pictures does the net take?",

@@ -17,7 +17,7 @@ from fer_export.models.registry import register
 
 @register
 def face_pretrained(num_classes: int, dropout: float = 0.6) -> nn.Module:
-    """Build Inception-ResNet-v1 with fresh weights; `training.fit.pretrained.load` puts in VGGFace2's.
+    """Build Inception-ResNet-v1 with fresh weights; `load_pretrained` puts in VGGFace2's.
 
     Args:
         num_classes: the number of outputs of `logits`.

@@ -14,7 +14,7 @@ from fer_export.models.registry import register
 
 @register
 def resnet18_gray(num_classes: int, dropout: float = 0.5) -> nn.Module:
-    """Build ResNet-18 for gray pictures with fresh weights; `training.fit.pretrained.load` puts in ImageNet's.
+    """Build ResNet-18 for gray pictures with fresh weights; `load_pretrained` puts in ImageNet's.
 
     Args:
         num_classes: the number of outputs of `fc`.

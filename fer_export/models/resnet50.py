@@ -16,7 +16,7 @@ from fer_export.models.registry import register
 
 @register
 def resnet50(num_classes: int, dropout: float = 0.5) -> nn.Module:
-    """Build ResNet-50 with fresh weights; `training.fit.pretrained.load` puts in ImageNet's.
+    """Build ResNet-50 with fresh weights; `load_pretrained` puts in ImageNet's.
 
     Args:
         num_classes: the number of outputs of `fc`.

@@ -5,7 +5,7 @@ from fer_export.parity.measuring import (
     Refused,
     gate,
     going_on,
-    measure,
+    measure_parity,
 )
 
-__all__ = ["Figures", "Refused", "gate", "going_on", "measure"]
+__all__ = ["Figures", "Refused", "gate", "going_on", "measure_parity"]

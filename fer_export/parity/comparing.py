@@ -174,7 +174,7 @@ def compare(
                 reference.open(turn, resources) as first,
                 open_runtime(turn.path, resources, turn.runtime, title=turn.title) as second,
             ):
-                figures += parity.measure(first, second, batches, loosest, tolerance)
+                figures += parity.measure_parity(first, second, batches, loosest, tolerance)
     return figures
 
 

@@ -97,7 +97,7 @@ def going_on(runtime: str, refused: Refused | None) -> Iterator[None]:
         refused(runtime, error)
 
 
-def measure(
+def measure_parity(
     reference: Runtime, runtime: Runtime, batches: Sequence[Batch], contract: Contract, tolerance: float | None = None
 ) -> list[Figures]:
     """Run both over all batches and compare every output of the contract.

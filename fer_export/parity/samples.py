@@ -118,7 +118,7 @@ def fer2013_samples(contract: Contract, path: Path, split: str, limit: int | Non
     spec = contract.inputs[0]
     if spec.kind != "picture" or spec.axes != (1, fer2013.SIZE, fer2013.SIZE):
         raise InvalidInputError("FER2013's pictures are 48×48 gray, and this model takes others")
-    faces = fer2013.read(path, usage=split, limit=limit)
+    faces = fer2013.read_csv(path, usage=split, limit=limit)
     names = tuple(f"{split} {index}" for index in range(len(faces.pixels)))
     return _split(Batch(names, single(contract, faces.pixels[..., None])), size)
 

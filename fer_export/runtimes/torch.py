@@ -41,5 +41,5 @@ def open_checkpoint(path: Path, resources: Resources) -> Iterator[Runtime]:
     """Open a checkpoint whose architecture belongs to this project."""
     from fer_export.formats import checkpoint
 
-    loaded = checkpoint.load(path)
+    loaded = checkpoint.load_checkpoint(path)
     yield TorchRuntime(loaded.module(), loaded.contract)

@@ -99,7 +99,7 @@ class Builder:
         kind = {"DT_INT32": np.int32, "DT_BOOL": np.bool_}.get(dtype.name, np.float32)
         return self._once(("scalar", repr(value), dtype), "scalar", np.array(value, kind))
 
-    def read(self, value: Value, permutation: Permutation | None = None, rank: int | None = None) -> str:
+    def in_layout(self, value: Value, permutation: Permutation | None = None, rank: int | None = None) -> str:
         """Return the tensor that holds a value in a layout.
 
         Args:
@@ -145,7 +145,7 @@ class Builder:
         source = value.flattened
         if value.columns is None or source is None:
             return value
-        tensor = self.read(source, identity(source.rank))
+        tensor = self.in_layout(source, identity(source.rank))
         key = ("flatten", tensor, value.shape)
         if key not in self._written:
             self._written[key] = self.reshape(f"{tensor}/flatten", tensor, value.shape)

@@ -116,7 +116,7 @@ def _placeholder(builder: Builder, name: str, prepared: Prepared) -> Value:
 def _outputs(builder: Builder, values: Mapping[str, Value]) -> None:
     """Give each output's tensor the output's own name, by renaming its node where no other node is needed."""
     graph = builder.graph
-    tensors = {name: builder.read(value, channels_last(value.rank)) for name, value in values.items()}
+    tensors = {name: builder.in_layout(value, channels_last(value.rank)) for name, value in values.items()}
     by_name = {node.name: node for node in graph.nodes}
     renamed: dict[str, str] = {}
     for name, tensor in tensors.items():

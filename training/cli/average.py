@@ -39,7 +39,7 @@ def main(output: Output, ckpts: tuple[Path, ...], data: Path | None, kind: str |
     from training.data.faces import TRAINING
     from training.weights.model_soup import average
 
-    loaded = [checkpoint.load(each) for each in ckpts]
+    loaded = [checkpoint.load_checkpoint(each) for each in ckpts]
     faces = rows.choose(loaded[0].contract, data, kind, TRAINING, limit=limit)
     with rows.bar(output, len(faces)) as progress:
         made = average(loaded, faces.pixels, progress=progress)

@@ -59,7 +59,7 @@ def main(
     from training.weights.calibrate import calibrate
 
     source = ckpt or checkpoint.PRETRAINED
-    loaded = checkpoint.load(source)
+    loaded = checkpoint.load_checkpoint(source)
     faces = rows.choose(loaded.contract, data, kind, split, run=source.resolve().parent, protocol=protocol)
     trained = loaded.contract.training
     if split is None and ALL in faces.split and trained is not None and trained.data == faces.name:

@@ -38,10 +38,10 @@ def main(output: Output, paths: tuple[Path, ...], data: Path, runs: tuple[Path, 
 
     models = []
     for source in paths:
-        loaded = checkpoint.load(source)
+        loaded = checkpoint.load_checkpoint(source)
         kind = rows.kind_of(loaded.contract, data)
         seeds = [
-            checkpoint.load(place / "last.safetensors").contract
+            checkpoint.load_checkpoint(place / "last.safetensors").contract
             for run in runs
             for place in (run, run / kind)
             if (place / "last.safetensors").is_file()
@@ -49,7 +49,7 @@ def main(output: Output, paths: tuple[Path, ...], data: Path, runs: tuple[Path, 
         same = [contract for contract in seeds if contract.labels == loaded.contract.labels]
         with output.working(f"measuring {source}"):
             models.append(Shipped.measured(source.stem, loaded, load_faces(kind, data), same))
-    cost = costs.of(checkpoint.load(paths[0]).contract)
+    cost = costs.of(checkpoint.load_checkpoint(paths[0]).contract)
     if cost is None or cost.macs is None:
         raise InvalidInputError(f"{paths[0]}: its multiply-accumulates cannot be counted")
     spelt = "python -m training card " + " ".join(

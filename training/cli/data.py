@@ -76,7 +76,7 @@ def parse_time(output: Output, path: Path) -> None:
     from training.data import parse_time as timing
 
     with output.working("reading the file four times"):
-        found = timing.measure(path)
+        found = timing.time_parsing(path)
     output.add(**found.record())
     for line in found.lines():
         output.text(line)

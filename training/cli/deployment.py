@@ -68,7 +68,7 @@ def main(
     from training.report import deployment_sheet
 
     path = ckpt or checkpoints.PRETRAINED
-    loaded = checkpoints.load(path)
+    loaded = checkpoints.load_checkpoint(path)
     with output.working("reading the pictures"):
         faces = rows.choose(loaded.contract, data, kind, split, run=path.resolve().parent, limit=limit)
     if fill:

@@ -61,14 +61,14 @@ def main(
       python -m training fit --recipe student --data ../shared/data \\
           --data views=build/views
     """
-    from training.data.sources import limited, load
+    from training.data.sources import limited, load_split
     from training.fit.teachers import load_teachers
     from training.recipe import read_recipe
     from training.weights import distil
 
     recipe = read_recipe(name, changes=changes, seed=seed)
     folder = folder or Path("build") / "views"
-    split = load(recipe.data, data, size=recipe.size, seed=recipe.seed)
+    split = load_split(recipe.data, data, size=recipe.size, seed=recipe.seed)
     faces = (limited(split, limit) if limit else split).train
     teachers = load_teachers(sources, faces, which)
     with rows.bar(output, views * len(faces), "views") as advance:

@@ -73,7 +73,7 @@ def main(
     from training.report import statements, text
 
     path = ckpt or checkpoints.PRETRAINED
-    loaded = checkpoints.load(path)
+    loaded = checkpoints.load_checkpoint(path)
     run = path.resolve().parent
     test_set_ledger.past_looks(run)
     with output.working("reading the pictures"):

@@ -107,7 +107,7 @@ def main(
         folder=folder or Path("runs") / recipe.name,
         data=data,
         resume=resume,
-        init=[checkpoint.load(one) for one in init],
+        init=[checkpoint.load_checkpoint(one) for one in init],
         weights=weights,
         teachers=teachers,
         which=which,
@@ -120,7 +120,7 @@ def main(
     if not is_first():
         sys.exit(0)
     both = [best, *([run.folder / recipe.second / best.name] if recipe.second else [])]
-    figures = [metric for path in both for metric in checkpoint.load(path).contract.metrics]
+    figures = [metric for path in both for metric in checkpoint.load_checkpoint(path).contract.metrics]
     output.add(best=str(best), report=str(run.folder / "report.html"), metrics=[m.model_dump() for m in figures])
     for metric in figures:
         output.text(f"{metric.name:<9} {metric.value:.4f}  {metric.split}, n = {metric.samples}: {metric.protocol}")

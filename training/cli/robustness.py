@@ -56,7 +56,7 @@ def main(
     from training.report import robustness_chart
 
     path = ckpt or checkpoints.PRETRAINED
-    loaded = checkpoints.load(path)
+    loaded = checkpoints.load_checkpoint(path)
     with output.working("reading the pictures"):
         faces = rows.choose(loaded.contract, data, kind, split, run=path.resolve().parent, limit=limit)
     with rows.bar(output, len(faces.labelled()) * passes()) as progress:

@@ -46,7 +46,7 @@ def main(output: Output, ckpt: Path | None, text: str, path: Path | None) -> Non
     except ValueError:
         raise UsageError(f"--blocks {text}: it is a number for each stage, such as 1,1,1") from None
     source = ckpt or checkpoint.PRETRAINED
-    made = shorten(checkpoint.load(source), blocks)
+    made = shorten(checkpoint.load_checkpoint(source), blocks)
     path = path or made_of(source, "short")
     checkpoint.save(made, path)
     output.add(checkpoint=str(path), blocks=blocks)

@@ -43,7 +43,7 @@ def main(output: Output, ckpt: Path | None, factor: int, noise: float, seed: int
     from training.weights.widen import widen
 
     source = ckpt or checkpoint.PRETRAINED
-    made = widen(checkpoint.load(source), factor, noise=noise, seed=seed)
+    made = widen(checkpoint.load_checkpoint(source), factor, noise=noise, seed=seed)
     path = path or made_of(source, "wide")
     checkpoint.save(made, path)
     arguments, weights = made.contract.architecture.arguments, sum(value.numel() for value in made.state.values())

@@ -58,7 +58,7 @@ def faces(count: int, seed: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.
 
 
 @cache
-def read(train: int = 4000, check: int = 500) -> Faces:
+def draw_faces(train: int = 4000, check: int = 500) -> Faces:
     """Return drawn faces as a data set: `train` rows of Training, `check` rows of PublicTest from another seed."""
     parts = [faces(train, seed=0), faces(check, seed=1)]
     classes = np.concatenate([labels for _, labels in parts])

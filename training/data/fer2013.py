@@ -30,7 +30,7 @@ def find(path: Path) -> Path:
     raise InvalidInputError(f"{path} holds no fer2013.csv", hint=HINT)
 
 
-def read(path: Path, *, skip_bad: bool = False) -> Faces:
+def read_faces(path: Path, *, skip_bad: bool = False) -> Faces:
     """Read FER2013.
 
     Args:
@@ -45,7 +45,7 @@ def read(path: Path, *, skip_bad: bool = False) -> Faces:
         InvalidInputError: no such file, or a row is invalid; the error names file and row.
     """
     path = find(path)
-    rows = fer2013.read(path, skip_bad=skip_bad)
+    rows = fer2013.read_csv(path, skip_bad=skip_bad)
     faces = Faces(
         name="FER2013",
         protocol="the labels of FER2013",

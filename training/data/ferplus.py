@@ -49,7 +49,7 @@ def faces(path: Path, protocol: str, votes: Path | None = None, *, skip_bad: boo
     if protocol not in PROTOCOLS:
         raise InvalidInputError(f"FER+ has no protocol {protocol!r}", hint=f"there is: {', '.join(PROTOCOLS)}")
     path = find(path)
-    rows = fer2013.read(path, skip_bad=skip_bad)
+    rows = fer2013.read_csv(path, skip_bad=skip_bad)
     votes = votes or path.parent / "fer2013new.csv"
     cast = read_votes(votes)
     if len(cast) < len(rows.pixels):

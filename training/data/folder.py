@@ -29,7 +29,7 @@ class _File:
     split: str
 
 
-def read(
+def read_faces(
     folder: Path,
     *,
     size: int = 48,

@@ -63,21 +63,21 @@ def load_faces(
         InvalidInputError: the data is invalid.
     """
     if kind == "drawn":
-        return drawn.read()
+        return drawn.draw_faces()
     if path is None:
         raise UsageError(f"data of the kind {kind} has to be somewhere", hint="--data FOLDER")
     if kind == "fer2013":
-        return fer2013.read(path, skip_bad=skip_bad)
+        return fer2013.read_faces(path, skip_bad=skip_bad)
     if kind == "ferplus":
         return ferplus.faces(path, protocol, skip_bad=skip_bad)
     if kind == "folder":
-        return folder.read(path, size=size, channels=channels, share=share, seed=seed, skip_bad=skip_bad)
+        return folder.read_faces(path, size=size, channels=channels, share=share, seed=seed, skip_bad=skip_bad)
     if kind == "voc":
-        return voc.read(path, size=size, channels=channels, crop=crop, share=share, seed=seed, skip_bad=skip_bad)
+        return voc.read_faces(path, size=size, channels=channels, crop=crop, share=share, seed=seed, skip_bad=skip_bad)
     raise UsageError(f"no data of the kind {kind}", hint="fer2013, ferplus, folder, voc or drawn")
 
 
-def load(data: Data, folders: Mapping[str, Path], *, size: int = 48, channels: int = 1, seed: int = 0) -> Split:
+def load_split(data: Data, folders: Mapping[str, Path], *, size: int = 48, channels: int = 1, seed: int = 0) -> Split:
     """Load the rows to train on and the rows to check.
 
     Args:

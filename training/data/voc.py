@@ -65,7 +65,7 @@ class Annotation:
 Refuse = Callable[[InvalidInputError], None]
 
 
-def read(
+def read_faces(
     folder: Path,
     *,
     size: int = 48,
@@ -83,7 +83,7 @@ def read(
 
     `ImageSets/Main/train.txt` and `val.txt` decide the split where both are there (and `test.txt`
     then is PrivateTest); photos in no list are left out with a warning. Otherwise top folders named
-    train, val, test decide as in `folder.read`; otherwise a share is held out by the photos' content,
+    train, val, test decide as in `folder.read_faces`; otherwise a share is held out by the photos' content,
     so that all faces of a photo and of its copies stay on one side.
 
     Photos are turned upright by their EXIF orientation; boxes are taken to be about the upright photo.

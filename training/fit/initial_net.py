@@ -57,7 +57,7 @@ def initial_net(
     if recipe.pretrained is None:
         return net, ""
     if not resumed:
-        pretrained.load(net, recipe.architecture, recipe.pretrained, weights)
+        pretrained.load_pretrained(net, recipe.architecture, recipe.pretrained, weights)
     return net, f"started from {recipe.pretrained} weights{f' in {weights.name}' if weights else ''}; "
 
 

@@ -38,7 +38,7 @@ _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 _LOCAL = "give a local file: --weights FILE"
 
 
-def load(net: nn.Module, architecture: str, source: Source, file: Path | None = None) -> None:
+def load_pretrained(net: nn.Module, architecture: str, source: Source, file: Path | None = None) -> None:
     """Put pretrained weights into a freshly built net; its head stays fresh.
 
     The head is `fc` of the ResNets, `logits` of face_pretrained, and the last layer with weights of
@@ -89,12 +89,12 @@ class EmbeddingTeacher(nn.Module):
 def embedding_teacher(source: Source = "imagenet", file: Path | None = None) -> EmbeddingTeacher:
     """Return the net that stage 0 of gray_resnet50 learns from: torchvision's pretrained ResNet-50 for RGB pictures.
 
-    Arguments and errors are those of `load`.
+    Arguments and errors are those of `load_pretrained`.
     """
     from torchvision.models import resnet50
 
     net = resnet50(weights=None)
-    load(net, "resnet50", source, file)
+    load_pretrained(net, "resnet50", source, file)
     net.fc = nn.Identity()
     return EmbeddingTeacher(net)
 

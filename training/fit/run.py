@@ -128,7 +128,7 @@ def fit(recipe: Recipe, run: Run) -> Path:
                 finished.write_text(str(stage.epochs), "utf-8")
         if index + 1 < len(recipe.stages):
             written, start = _written(recipe, index, run.folder), recipe.stages[index + 1].start
-            before = checkpoints.load(written / f"{start}.safetensors")
+            before = checkpoints.load_checkpoint(written / f"{start}.safetensors")
             note = started_from(before)
             whole = written / f"{WHOLE}{start}.safetensors"
             if split.train.other is None:
@@ -158,7 +158,7 @@ def _fit_stage(recipe: Recipe, stage: Stage, net: nn.Module, split: Split, run: 
                 f"stage {stage.name} trains on views named {stage.views}",
                 hint=f"make them with `python -m training distil`, then --data {stage.views}=FOLDER",
             )
-        pixels, wanted, views = stored_views.load(run.data[stage.views], train, stage.taught)
+        pixels, wanted, views = stored_views.load_views(run.data[stage.views], train, stage.taught)
     device = own_device(run.device)
     lies = home([pixels, wanted, check.pixels], device)
     rows = Rows(
@@ -299,7 +299,7 @@ def _wanted(recipe: Recipe, stage: Stage) -> tuple[Data, int]:
 
 def _load(recipe: Recipe, stage: Stage, run: Run) -> Split:
     data, channels = _wanted(recipe, stage)
-    split = sources.load(data, run.data, size=recipe.size, channels=channels, seed=recipe.seed)
+    split = sources.load_split(data, run.data, size=recipe.size, channels=channels, seed=recipe.seed)
     return sources.limited(split, run.limit) if run.limit else split
 
 

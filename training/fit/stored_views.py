@@ -22,7 +22,7 @@ from training.fit.teachers import blend
 ABOUT = "views.json"
 
 
-def load(folder: Path, faces: Faces, share: float) -> tuple[Tensor, Tensor, int]:
+def load_views(folder: Path, faces: Faces, share: float) -> tuple[Tensor, Tensor, int]:
     """Load the views of some training rows.
 
     Args:

@@ -206,7 +206,7 @@ def _of_two_heads(run: Path, faces: Faces, which: str) -> Teacher:
 
 
 def _of_checkpoint(path: Path, faces: Faces) -> Teacher:
-    loaded = checkpoints.load(path)
+    loaded = checkpoints.load_checkpoint(path)
     contract = loaded.contract
     spec = contract.picture
     if spec.color != "gray":

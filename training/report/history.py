@@ -32,7 +32,7 @@ class History:
     stages: list[tuple[int, str]]
 
 
-def read(path: Path) -> History:
+def read_history(path: Path) -> History:
     """Read metrics.csv: `epoch` and any of stage, loss, val_loss, accuracy, macro_f1, learning_rate.
 
     Epochs are counted through where a new stage starts again at its first one.
@@ -78,9 +78,9 @@ def draw(path: Path, target: Path, what: str, about: str) -> None:
         what, about: its title, and the data, protocol and number of rows of the validation.
 
     Raises:
-        InvalidInputError: as for `read`; or the file holds none of them.
+        InvalidInputError: as for `read_history`; or the file holds none of them.
     """
-    history = read(path)
+    history = read_history(path)
     there = [part for names, part in _PANELS if any(name in history.columns for name in names)]
     if not there:
         raise InvalidInputError(f"{path} holds no loss, accuracy or learning_rate")

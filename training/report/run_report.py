@@ -29,6 +29,6 @@ def write_run_report(recipe: Recipe, folder: Path, split: Split) -> None:
     if split.check.other is not None:
         checked[folder / recipe.second] = split.check.by_other()
     for place, faces in checked.items():
-        trained, rows = checkpoints.load(place / "best.safetensors"), faces.labelled()
+        trained, rows = checkpoints.load_checkpoint(place / "best.safetensors"), faces.labelled()
         measured = evaluate(trained, rows)
         write(place, trained, measured, rows, history=place / "metrics.csv", run=folder, notes=split.notes)

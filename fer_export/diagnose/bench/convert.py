@@ -105,7 +105,7 @@ def _hold(
                 if route == "official":
                     _made_fit(folder / route, tensors)
                 with browser.open(folder / route, "wasm") as runtime:
-                    figures = parity.measure(reference, runtime, batches, contract)
+                    figures = parity.measure_parity(reference, runtime, batches, contract)
                 side.difference = max(figure.max_abs for figure in figures)
 
 

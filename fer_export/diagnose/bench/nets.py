@@ -88,7 +88,7 @@ def reference(against: str) -> Net | None:
         raise InvalidInputError(
             f"nothing to time against: no file {against}", hint=f"--against {YARDSTICK}, none, or a checkpoint's path"
         )
-    loaded = checkpoint.load(Path(against))
+    loaded = checkpoint.load_checkpoint(Path(against))
     return Net(loaded.contract.architecture.name, loaded)
 
 

@@ -69,7 +69,7 @@ def explain(
     contract = read_contract(artefact)
     named_by = _same_model(onnx_path, contract)
     if kind(reference) == "torch":
-        module = checkpoint.load(reference).module() if module is None else module
+        module = checkpoint.load_checkpoint(reference).module() if module is None else module
         return run.from_torch(module, artefact, contract, named_by)
     if kind(reference) == "onnx" and not run.in_browser(worst.reference):
         return run.against(references.from_onnx(reference, limits), artefact, worst.runtime)

@@ -63,7 +63,7 @@ def fill_cells(
                 exports.end_workers()
                 return _refused(cell, error)
             try:
-                figures = parity.measure(
+                figures = parity.measure_parity(
                     _Replay("torch", expected), _Replay(cell.runtime, answers), batches, read_contract(path)
                 )
             except ParityError as error:

@@ -46,7 +46,7 @@ def named(spec: str, *, small: bool = False) -> Checkpoint:
     """
     path = checkpoint.named(spec)
     if path.is_file():
-        return checkpoint.load(path)
+        return checkpoint.load_checkpoint(path)
     if path.suffix in (".safetensors", ".pth", ".pt"):
         raise InvalidInputError(f"no checkpoint {path}")
     name, _, size = spec.partition("@")

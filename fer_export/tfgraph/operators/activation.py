@@ -67,13 +67,13 @@ def prelu(context: NodeContext) -> Value:
         below = context.tf("Mul", context.tf("Minimum", tensor, 0.0), factor)
         return context.emit("AddV2", (context.tf("Relu", tensor), below), layout)
     weights = known.reshape(-1)
-    tensor = context.builder.read(x, x.permutation)
+    tensor = context.builder.in_layout(x, x.permutation)
     if weights.size > 1:
         # ONNX broadcasts from the right: [C, 1, 1] against [N, C, H, W], [C] against [N, C].
         axis = x.rank - slope.rank + int(np.argmax(known.shape))
         if x.axis(axis) != x.rank - 1:
             last = (*(a for a in range(x.rank) if a != axis), axis)
-            tensor, x = context.builder.read(x, last), Value(x.shape, last)
+            tensor, x = context.builder.in_layout(x, last), Value(x.shape, last)
     name = context.builder.constant(context.node.input[1], weights)
     return context.emit("Prelu", (tensor, name), x.permutation)
 
@@ -88,10 +88,10 @@ def clip(context: NodeContext) -> Value:
     x = context.raw(0)
     if len(known) < 2 or x.dtype != FLOAT:
         x = context.value(0)
-        tensor = context.builder.read(x)
+        tensor = context.builder.in_layout(x)
         for bound, op in zip(bounds, ("Maximum", "Minimum"), strict=True):
             if bound is not None:
-                tensor = context.tf(op, tensor, context.builder.read(bound))
+                tensor = context.tf(op, tensor, context.builder.in_layout(bound))
         return context.result(tensor, x.permutation)
     low, high = (default if np.isnan(value) else value for value, default in zip(known, (-np.inf, np.inf), strict=True))
     if (low, high) in ((0.0, 6.0), (0.0, np.inf)):
@@ -157,7 +157,7 @@ def softmax(context: NodeContext) -> Value:
     layout = x.permutation
     if layout[-1:] != (axis,):
         layout = (*(a for a in identity(x.rank) if a != axis), axis)
-    return context.emit(context.node.op_type, (context.builder.read(x, layout),), layout)
+    return context.emit(context.node.op_type, (context.builder.in_layout(x, layout),), layout)
 
 
 @operator("Hardmax", attributes=("axis",), since=13)
@@ -166,7 +166,7 @@ def hardmax(context: NodeContext) -> Value:
     x = context.value(0)
     axis = context.axis(x, -1)
     layout = (*(a for a in identity(x.rank) if a != axis), axis)
-    tensor = context.builder.read(x, layout)
+    tensor = context.builder.in_layout(x, layout)
     first = context.tf("ArgMax", tensor, context.builder.scalar(x.rank - 1, INT32), dtype=INT32)
     depth = context.builder.scalar(_size(context, x, axis), INT32)
     one, zero = context.builder.scalar(1, INT32), context.builder.scalar(0, INT32)
@@ -177,7 +177,7 @@ def hardmax(context: NodeContext) -> Value:
 def _coerced(context: NodeContext, x: Value, axis: int) -> Value:
     sizes = [_size(context, x, a) for a in range(axis, x.rank)]
     rows = context.builder.reshape(
-        f"{context.name}/rows", context.builder.read(x, identity(x.rank)), (None, int(np.prod(sizes)))
+        f"{context.name}/rows", context.builder.in_layout(x, identity(x.rank)), (None, int(np.prod(sizes)))
     )
     tensor = context.tf(context.node.op_type, rows)
     return context.result(context.builder.reshape(context.name, tensor, x.shape))

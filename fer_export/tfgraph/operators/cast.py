@@ -59,4 +59,4 @@ def _keep(context: NodeContext, x: Value, dtype: DType) -> Value:
     if x.dtype == dtype:
         return x
     x = context.builder.unflatten(x)
-    return context.result(cast(context, context.builder.read(x), dtype), x.permutation, shape=x.shape)
+    return context.result(cast(context, context.builder.in_layout(x), dtype), x.permutation, shape=x.shape)

@@ -51,9 +51,9 @@ def conv(context: NodeContext) -> Value:
     layout = channels_last(x.rank)
     if group > 1 and group == channels and per_group == 1 and x.rank == 4:  # rule 2
         weights = _depthwise_filter(context, filters, group)
-        tensor = _convolve(context, "DepthwiseConv2dNative", context.builder.read(x, layout), weights, window)
+        tensor = _convolve(context, "DepthwiseConv2dNative", context.builder.in_layout(x, layout), weights, window)
     elif group == 1:
-        tensor = _convolve(context, _op(x), context.builder.read(x, layout), _filter(context, filters), window)
+        tensor = _convolve(context, _op(x), context.builder.in_layout(x, layout), _filter(context, filters), window)
     else:  # rule 3
         tensor = _grouped(context, x, filters, window, group)
     shape = (
@@ -67,7 +67,7 @@ def add_bias(context: NodeContext, value: Value, bias: Value | None) -> Value:
     """Add a bias along the last TensorFlow axis with BiasAdd, if there is a bias."""
     if bias is None:
         return value
-    tensor = context.builder.read(bias, identity(1))
+    tensor = context.builder.in_layout(bias, identity(1))
     name = context.builder.emit(f"{context.name}/bias", "BiasAdd", (value.tensor, tensor), {"data_format": "NHWC"})
     return Value(value.shape, value.permutation, name, dtype=value.dtype)
 
@@ -77,7 +77,7 @@ def raised(context: NodeContext, x: Value) -> Value:
     if x.rank != 3:
         return x
     n, c, length = x.shape
-    tensor = context.builder.read(x, channels_last(3))
+    tensor = context.builder.in_layout(x, channels_last(3))
     if n is None and length is None:
         tensor = context.tf("ExpandDims", tensor, context.builder.scalar(1, INT32))
     else:
@@ -133,7 +133,7 @@ def _raised(context: NodeContext, x: Value, filters: Value, window: Window) -> t
         wide = constant(filters.constant[:, :, None], filters.tensor)
     else:
         tensor = context.builder.reshape(
-            f"{context.name}/filter", context.builder.read(filters, identity(3)), (outputs, inputs, 1, length)
+            f"{context.name}/filter", context.builder.in_layout(filters, identity(3)), (outputs, inputs, 1, length)
         )
         wide = Value((outputs, inputs, 1, length), identity(4), tensor)
     pads = [(0, 0), *window.pads]
@@ -143,14 +143,14 @@ def _raised(context: NodeContext, x: Value, filters: Value, window: Window) -> t
 def _filter(context: NodeContext, filters: Value) -> str:
     order = (*range(2, filters.rank), 1, 0)
     if filters.constant is None:
-        return context.builder.read(filters, order)
+        return context.builder.in_layout(filters, order)
     return context.builder.constant(filters.tensor or context.node.input[1], filters.constant.transpose(order))
 
 
 def _depthwise_filter(context: NodeContext, filters: Value, group: int) -> str:
     outputs, _, height, width = filters.shape
     if filters.constant is None:
-        tensor = context.builder.read(filters, (2, 3, 0, 1))
+        tensor = context.builder.in_layout(filters, (2, 3, 0, 1))
         return context.builder.reshape(
             f"{context.name}/filter", tensor, (height, width, group, (outputs or 0) // group)
         )
@@ -161,11 +161,13 @@ def _depthwise_filter(context: NodeContext, filters: Value, group: int) -> str:
 def _grouped(context: NodeContext, x: Value, filters: Value, window: Window, group: int) -> str:
     """Convolve each group's share of the channels on its own."""
     layout = channels_last(x.rank)
-    x = Value(x.shape, layout, context.builder.read(x, layout))
+    x = Value(x.shape, layout, context.builder.in_layout(x, layout))
     parts = pieces(context, x, 1, [(x.shape[1] or 0) // group] * group)
     count = (filters.shape[0] or 0) // group
     if filters.constant is None:
-        filters = Value(filters.shape, identity(filters.rank), context.builder.read(filters, identity(filters.rank)))
+        filters = Value(
+            filters.shape, identity(filters.rank), context.builder.in_layout(filters, identity(filters.rank))
+        )
     filter_parts = (
         [constant(part) for part in np.split(filters.constant, group)]
         if filters.constant is not None

@@ -32,14 +32,14 @@ def filled(context: NodeContext) -> Value:
         numpy_helper.to_array(context.attributes["value"]) if "value" in context.attributes else np.zeros(1, np.float32)
     )
     number = context.builder.constant(f"{context.name}/value", value.reshape(()))
-    return context.emit("Fill", (context.builder.read(context.value(0)), number), identity(len(context.shapes[0])),
+    return context.emit("Fill", (context.builder.in_layout(context.value(0)), number), identity(len(context.shapes[0])),
                      dtype=context.builder.dtype(number))  # fmt: skip
 
 
 @operator("Range", since=11)
 def ranged(context: NodeContext) -> Value:
     """Count from start to limit in steps."""
-    tensors = [context.builder.read(context.value(index)) for index in range(3)]
+    tensors = [context.builder.in_layout(context.value(index)) for index in range(3)]
     dtype = context.builder.dtype(tensors[0])
     return context.emit("Range", tensors, (0,), dtype=dtype, Tidx=dtype)
 
@@ -66,9 +66,9 @@ def triangle(context: NodeContext) -> Value:
     upper = bool(context.attribute("upper", 1))
     mask = (np.triu if upper else np.tril)(np.ones((rows, columns), bool), k)
     # SelectV2 rather than a product, since masked values may be infinite.
-    keep = context.builder.read(constant(mask), identity(2))
+    keep = context.builder.in_layout(constant(mask), identity(2))
     zero = context.builder.scalar(0, x.dtype)
-    tensor = context.builder.read(x, identity(x.rank))
+    tensor = context.builder.in_layout(x, identity(x.rank))
     return context.result(context.tf("SelectV2", keep, tensor, zero, dtype=x.dtype))
 
 
@@ -76,5 +76,5 @@ def triangle(context: NodeContext) -> Value:
 def non_zero(context: NodeContext) -> Value:
     """List the indices of values that are not zero; TensorFlow's tuples are ONNX's rows transposed."""
     x = context.value(0)
-    found = context.tf("Where", cast(context, context.builder.read(x, identity(x.rank)), BOOL), dtype=INT32)
+    found = context.tf("Where", cast(context, context.builder.in_layout(x, identity(x.rank)), BOOL), dtype=INT32)
     return context.result(found, (1, 0))

@@ -53,7 +53,7 @@ def conv_transpose(context: NodeContext) -> Value:
         target = (*target[:2], 1, *target[2:])
     layout = channels_last(4)
     shape = [target[axis] or 0 for axis in layout]
-    tensor = context.builder.read(x, layout)
+    tensor = context.builder.in_layout(x, layout)
     x = Value(x.shape, layout, tensor)
     if group > 1:  # rule 3
         shape[3] //= group
@@ -61,7 +61,7 @@ def conv_transpose(context: NodeContext) -> Value:
         if filters.constant is not None:
             own = [constant(part) for part in np.split(filters.constant, group)]
         else:
-            filters = Value(filters.shape, identity(4), context.builder.read(filters, identity(4)))
+            filters = Value(filters.shape, identity(4), context.builder.in_layout(filters, identity(4)))
             own = list(pieces(context, filters, 0, [(filters.shape[0] or 0) // group] * group))
         tensors = [_one(context, part, one, shape, strides, pads) for part, one in zip(parts, own, strict=True)]
         tensor = context.tf("ConcatV2", *tensors, context.builder.scalar(3, INT32), N=group, Tidx=INT32)
@@ -74,7 +74,7 @@ def conv_transpose(context: NodeContext) -> Value:
 def _one(
     context: NodeContext, x: Value, filters: Value, shape: list[int], strides: list[int], pads: list[tuple[int, int]]
 ) -> str:
-    weights = context.builder.read(filters, (2, 3, 1, 0))
+    weights = context.builder.in_layout(filters, (2, 3, 1, 0))
     if x.shape[0] is None:
         batch = context.tf("GatherV2", context.tf("Shape", x.tensor, dtype=INT32), context.builder.ints("axes", [0]),
                         context.builder.scalar(0, INT32))  # fmt: skip
@@ -95,7 +95,7 @@ def _by_zeros(context: NodeContext, x: Value, filters: Value, strides: list[int]
         context.fail("groups on three axes")
     n, c = x.shape[:2]
     sizes = [size or 0 for size in x.shape[2:]]
-    tensor = context.builder.read(x, channels_last(5))
+    tensor = context.builder.in_layout(x, channels_last(5))
     table = []
     for axis, (stride, (before, _)) in enumerate(zip(strides, pads, strict=True)):
         if stride > 1:
@@ -118,7 +118,7 @@ def _by_zeros(context: NodeContext, x: Value, filters: Value, strides: list[int]
         f"{context.name}/pads", np.array([(0, 0), *[(a, max(b, 0)) for a, b in table], (0, 0)], np.int32)
     )
     tensor = context.tf("PadV2", tensor, name, 0.0, Tpaddings=INT32)
-    weights = context.builder.read(filters, (2, 3, 4, 0, 1))
+    weights = context.builder.in_layout(filters, (2, 3, 4, 0, 1))
     turned = context.tf("ReverseV2", weights, context.builder.ints("axes", [0, 1, 2]), Tidx=INT32)
     tensor = context.tf("Conv3D", tensor, turned, strides=(1,) * 5, dilations=(1,) * 5, padding="VALID",
                      data_format="NDHWC")  # fmt: skip
@@ -129,7 +129,7 @@ def _wide(context: NodeContext, filters: Value) -> Value:
     if filters.constant is not None:
         return constant(filters.constant[:, :, None], filters.tensor)
     shape = (*filters.shape[:2], 1, filters.shape[2])
-    tensor = context.builder.reshape(f"{context.name}/filter", context.builder.read(filters, identity(3)), shape)
+    tensor = context.builder.reshape(f"{context.name}/filter", context.builder.in_layout(filters, identity(3)), shape)
     return Value(shape, identity(4), tensor)
 
 

@@ -66,7 +66,7 @@ def _diagonal(context: NodeContext, x: Value, term: str) -> tuple[Value, str]:
                 context.fail(f"the diagonal of an axis with a free size ({letter})")
             others = [axis for axis in range(x.rank) if axis not in (first, second)]
             shape = tuple(x.shape[axis] for axis in others)
-            tensor = context.builder.read(x, (*others, first, second))
+            tensor = context.builder.in_layout(x, (*others, first, second))
             flat = context.builder.reshape(f"{context.name}/flat", tensor, (*shape, size * size))
             picks = context.builder.constant(f"{context.name}/diagonal", np.arange(size, dtype=np.int32) * (size + 1))
             tensor = context.tf("GatherV2", flat, picks, context.builder.scalar(len(others), INT32))
@@ -78,10 +78,10 @@ def _diagonal(context: NodeContext, x: Value, term: str) -> tuple[Value, str]:
 def _summed(context: NodeContext, x: Value, term: str, needed: str) -> tuple[Value, str]:
     gone = [axis for axis, letter in enumerate(term) if letter not in needed]
     if not gone:
-        return Value(x.shape, x.permutation, context.builder.read(x), dtype=x.dtype), term
+        return Value(x.shape, x.permutation, context.builder.in_layout(x), dtype=x.dtype), term
     left = [axis for axis in range(x.rank) if axis not in gone]
     axes = context.builder.ints("axes", sorted(x.axis(axis) for axis in gone))
-    tensor = context.tf("Sum", context.builder.read(x), axes, keep_dims=False, Tidx=INT32)
+    tensor = context.tf("Sum", context.builder.in_layout(x), axes, keep_dims=False, Tidx=INT32)
     layout = tuple(left.index(axis) for axis in x.permutation if axis in left)
     shape = tuple(x.shape[axis] for axis in left)
     return Value(shape, layout, tensor, dtype=x.dtype), "".join(term[axis] for axis in left)
@@ -113,7 +113,7 @@ def _pair(context: NodeContext, one: tuple[Value, str], two: tuple[Value, str], 
 def _matrix(context: NodeContext, x: Value, term: str, stack: list[str], first: list[str], second: list[str]) -> Value:
     """Return the tensor as [*stack, first, second], with each of the last two groups merged into one axis."""
     order = tuple(term.index(letter) for letter in (*stack, *first, *second))
-    tensor = context.builder.read(x, order)
+    tensor = context.builder.in_layout(x, order)
     shape = [x.shape[axis] for axis in order]
     front, middle, last = (
         shape[: len(stack)],

@@ -70,7 +70,7 @@ def power(context: NodeContext) -> Value:
     if known is not None and known.size == 1 and base.dtype == FLOAT and exponent.rank <= base.rank:
         single = {2.0: "Square", 0.5: "Sqrt", -0.5: "Rsqrt", -1.0: "Reciprocal"}.get(float(known.reshape(())))
         if single is not None:
-            return context.emit(single, (context.builder.read(base),), base.permutation)
+            return context.emit(single, (context.builder.in_layout(base),), base.permutation)
     (left, right), layout = aligned(context, [base, exponent])
     tensor = context.tf("Pow", cast(context, left, FLOAT), cast(context, right, FLOAT))
     return context.result(cast(context, tensor, base.dtype), layout)
@@ -142,7 +142,7 @@ def identity(context: NodeContext) -> Value | tuple[Value, ...]:
             # Dropout drops nothing in inference, so its mask is true everywhere.
             kept = context.tf(
                 "LogicalNot",
-                context.tf("Less", context.tf("ZerosLike", context.builder.read(x)), 0, dtype=BOOL),
+                context.tf("Less", context.tf("ZerosLike", context.builder.in_layout(x)), 0, dtype=BOOL),
                 dtype=BOOL,
             )
             return x, context.result(kept, x.permutation, index=1)
@@ -152,7 +152,7 @@ def identity(context: NodeContext) -> Value | tuple[Value, ...]:
 def pointwise(context: NodeContext, build: Callable[[str], str]) -> Value:
     """Apply `build` to the tensor of input 0; a flattened input stays flattened."""
     x = context.raw(0)
-    tensor = build(context.builder.read(x))
+    tensor = build(context.builder.in_layout(x))
     result = context.result(tensor, x.permutation, shape=x.shape)
     if x.columns is None or x.flattened is None:
         return result
@@ -181,8 +181,8 @@ def aligned(context: NodeContext, values: Sequence[Value]) -> tuple[list[str], P
 
 def _read(context: NodeContext, value: Value, layout: Permutation, rank: int) -> str:
     if value.constant is not None and value.constant.size == 1 and value.rank <= 1:
-        return context.builder.read(value)
-    return context.builder.read(value, layout, rank)
+        return context.builder.in_layout(value)
+    return context.builder.in_layout(value, layout, rank)
 
 
 def _sign(context: NodeContext, tensor: str) -> str:

@@ -15,7 +15,7 @@ def global_pool(context: NodeContext) -> Value:
     layout = channels_last(x.rank)
     axes = context.builder.ints("axes", range(1, x.rank - 1))
     op = "Mean" if context.node.op_type == "GlobalAveragePool" else "Max"
-    return context.emit(op, (context.builder.read(x, layout), axes), layout, keep_dims=True, Tidx=INT32)
+    return context.emit(op, (context.builder.in_layout(x, layout), axes), layout, keep_dims=True, Tidx=INT32)
 
 
 @operator("GlobalLpPool", attributes=("p",), since=2)
@@ -24,6 +24,6 @@ def global_lp_pool(context: NodeContext) -> Value:
     x, p = context.value(0), float(context.attribute("p", 2))
     layout = channels_last(x.rank)
     axes = context.builder.ints("axes", range(1, x.rank - 1))
-    powers = context.tf("Pow", context.tf("Abs", context.builder.read(x, layout)), p)
+    powers = context.tf("Pow", context.tf("Abs", context.builder.in_layout(x, layout)), p)
     total = context.tf("Sum", powers, axes, keep_dims=True, Tidx=INT32)
     return context.result(context.tf("Pow", total, 1 / p), layout)

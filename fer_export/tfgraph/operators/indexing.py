@@ -18,7 +18,7 @@ def gather(context: NodeContext) -> Value:
     axis = context.axis(x)
     place = x.axis(axis)
     picks = _positive(context, indices, x.shape[axis])
-    inputs = (context.builder.read(x), picks, context.builder.scalar(place, INT32))
+    inputs = (context.builder.in_layout(x), picks, context.builder.scalar(place, INT32))
     extra = indices.rank - 1
     before = [a if a < axis else a + extra for a in x.permutation]
     layout = (*before[:place], *(axis + i for i in indices.permutation), *before[place + 1 :])
@@ -31,7 +31,7 @@ def gather_elements(context: NodeContext) -> Value:
     x, indices = context.value(0), context.value(1)
     full = full_indices(context, x, indices)
     return context.emit(
-        "GatherNd", (context.builder.read(x, identity(x.rank)), full), identity(indices.rank), Tindices=INT32
+        "GatherNd", (context.builder.in_layout(x, identity(x.rank)), full), identity(indices.rank), Tindices=INT32
     )
 
 
@@ -49,7 +49,7 @@ def gather_nd(context: NodeContext) -> Value:
         axis = context.builder.scalar(len(shape) - 1, INT32)
         tensor = context.tf("ConcatV2", front, tensor, axis, N=2, Tidx=INT32)
     return context.emit(
-        "GatherNd", (context.builder.read(x, identity(x.rank)), tensor), identity(len(context.shapes[0]))
+        "GatherNd", (context.builder.in_layout(x, identity(x.rank)), tensor), identity(len(context.shapes[0]))
     )
 
 
@@ -60,11 +60,11 @@ def compress(context: NodeContext) -> Value:
     places = np.flatnonzero(context.constant(1)).astype(np.int32)
     name = context.builder.constant(f"{context.name}/indices", places)
     if "axis" not in context.attributes:
-        flat = context.builder.reshape(f"{context.name}/flat", context.builder.read(x, identity(x.rank)), (None,))
+        flat = context.builder.reshape(f"{context.name}/flat", context.builder.in_layout(x, identity(x.rank)), (None,))
         return context.emit("GatherV2", (flat, name, context.builder.scalar(0, INT32)), (0,), batch_dims=0)
     axis = context.axis(x)
     shape = (*x.shape[:axis], len(places), *x.shape[axis + 1 :])
-    inputs = (context.builder.read(x), name, context.builder.scalar(x.axis(axis), INT32))
+    inputs = (context.builder.in_layout(x), name, context.builder.scalar(x.axis(axis), INT32))
     return context.emit("GatherV2", inputs, x.permutation, shape=shape, batch_dims=0)
 
 
@@ -74,10 +74,10 @@ def one_hot(context: NodeContext) -> Value:
     indices = context.value(0)
     depth = int(context.constant(1).reshape(-1)[0])
     values = context.value(2)
-    tensor = _modulo(context, cast(context, context.builder.read(indices), INT32), depth)
+    tensor = _modulo(context, cast(context, context.builder.in_layout(indices), INT32), depth)
     hot = context.tf("OneHot", tensor, context.builder.scalar(depth, INT32), context.builder.scalar(1, INT32),
                   context.builder.scalar(0, INT32), dtype=INT32, axis=-1, TI=INT32)  # fmt: skip
-    off, on = (context.tf("GatherV2", context.builder.read(values), context.builder.scalar(i, INT32),
+    off, on = (context.tf("GatherV2", context.builder.in_layout(values), context.builder.scalar(i, INT32),
                        context.builder.scalar(0, INT32)) for i in (0, 1))  # fmt: skip
     chosen = context.tf("SelectV2", cast(context, hot, BOOL), on, off, dtype=values.dtype)
     axis = context.attribute("axis", -1) % (indices.rank + 1)
@@ -92,7 +92,7 @@ def top_k(context: NodeContext) -> tuple[Value, ...]:
     axis = context.axis(x, -1)
     count = int(context.constant(1).reshape(-1)[0])
     layout = (*(a for a in identity(x.rank) if a != axis), axis)
-    tensor = context.builder.read(x, layout)
+    tensor = context.builder.in_layout(x, layout)
     largest = context.attribute("largest", 1)
     if not largest:
         tensor = context.tf("Neg", tensor)
@@ -108,7 +108,7 @@ def arg_extreme(context: NodeContext) -> Value:
     x = context.value(0)
     axis = context.axis(x)
     place = x.axis(axis)
-    tensor = context.builder.read(x)
+    tensor = context.builder.in_layout(x)
     last = context.attribute("select_last_index", 0)
     size = x.shape[axis]
     if last:
@@ -132,12 +132,12 @@ def _positive(context: NodeContext, indices: Value, size: int | None) -> str:
     """Return indices counted from the front, since TF.js's gather takes no others."""
     if indices.constant is not None:
         if (indices.constant >= 0).all():
-            return context.builder.read(indices)
+            return context.builder.in_layout(indices)
         if size is None:
             context.fail("indices from the end of an axis with a free size")
         return context.builder.constant(f"{context.name}/indices", np.where(
             indices.constant < 0, indices.constant + size, indices.constant).astype(np.int32))  # fmt: skip
-    tensor = context.builder.read(indices)
+    tensor = context.builder.in_layout(indices)
     return tensor if size is None else _modulo(context, tensor, size)
 
 
@@ -149,7 +149,7 @@ def _modulo(context: NodeContext, tensor: str, size: int) -> str:
 
 def positive_tuples(context: NodeContext, indices: Value, sizes: tuple[int | None, ...]) -> str:
     """Return tuples [.., axes] in ONNX's order, counted from the front where the sizes of those axes are known."""
-    tensor = context.builder.read(indices, identity(indices.rank))
+    tensor = context.builder.in_layout(indices, identity(indices.rank))
     count = indices.shape[-1] or 0
     if indices.constant is not None and (indices.constant >= 0).all():
         return tensor
@@ -165,7 +165,7 @@ def full_indices(context: NodeContext, x: Value, indices: Value) -> str:
     """Return [*shape, rank]: for each place of `indices`, the full position in `x` that it refers to."""
     shape = known(context, indices)
     axis = context.axis(x)
-    tensor = _modulo(context, context.builder.read(indices, identity(indices.rank)), known(context, x)[axis])
+    tensor = _modulo(context, context.builder.in_layout(indices, identity(indices.rank)), known(context, x)[axis])
     parts = []
     for index, grid in enumerate(np.indices(shape)):
         parts.append(

@@ -20,7 +20,7 @@ def concat(context: NodeContext) -> Value:
         return values[0]
     leader = next((value for value in values if value.constant is None), None)
     layout = identity(values[0].rank) if leader is None else leader.permutation
-    tensors = [context.builder.read(value, layout) for value in values]
+    tensors = [context.builder.in_layout(value, layout) for value in values]
     axis = layout.index(context.axis(values[0]))
     name = context.builder.scalar(axis, INT32)
     return context.emit("ConcatV2", (*tensors, name), layout, N=len(tensors), Tidx=INT32)
@@ -49,7 +49,7 @@ def pieces(context: NodeContext, x: Value, axis: int, sizes: list[int]) -> tuple
     shapes = [(*x.shape[:axis], size, *x.shape[axis + 1 :]) for size in sizes]
     if len(sizes) == 1:
         return (x,)
-    tensor = context.builder.read(x)
+    tensor = context.builder.in_layout(x)
     place = context.builder.scalar(x.axis(axis), INT32)
     if len(set(sizes)) == 1:
         name = context.tf("Split", place, tensor, dtype=x.dtype, num_split=len(sizes))

@@ -83,7 +83,7 @@ def _plain(context: NodeContext, alpha: float, beta: float) -> Value:
 def _plus(context: NodeContext, product: Value, bias: Value, beta: float) -> Value:
     bias = context.builder.unflatten(bias)
     if beta != 1.0:
-        bias = Value(bias.shape, bias.permutation, context.tf("Mul", context.builder.read(bias), beta))
+        bias = Value(bias.shape, bias.permutation, context.tf("Mul", context.builder.in_layout(bias), beta))
     tensors, layout = aligned(context, [product, bias])
     return context.result(context.tf("AddV2", *tensors), layout)
 
@@ -93,9 +93,9 @@ def _by_constant(context: NodeContext, x: Value, weights: Array) -> Value:
     name = context.node.input[1]
     if x.columns is not None:
         # The flatten left the columns in TensorFlow's order, so the weights' rows take that order.
-        tensor, weights = context.builder.read(x), weights[x.columns]
+        tensor, weights = context.builder.in_layout(x), weights[x.columns]
     elif x.rank == 2:
-        tensor = context.builder.read(x, (0, 1))
+        tensor = context.builder.in_layout(x, (0, 1))
     else:
         return _rows(context, x, weights)
     return context.emit("MatMul", (tensor, context.builder.constant(name, weights)), (0, 1),
@@ -106,7 +106,7 @@ def _rows(context: NodeContext, x: Value, weights: Array) -> Value:
     """Merge the axes before the last in any order; the result is split again in the same order."""
     last = x.rank - 1
     layout = (*(axis for axis in x.permutation if axis != last), last)
-    tensor = context.builder.read(x, layout)
+    tensor = context.builder.in_layout(x, layout)
     shape = [x.shape[axis] for axis in layout]
     if shape.count(None) > 1:
         return stacked(context, x, constant(weights, context.node.input[1]), context.shapes[0])
@@ -120,8 +120,8 @@ def _operand(context: NodeContext, x: Value) -> tuple[str, bool]:
     straight = identity(x.rank)
     turned = (*straight[:-2], straight[-1], straight[-2])
     if x.constant is None and x.permutation == turned:
-        return context.builder.read(x), True
-    return context.builder.read(x, straight), False
+        return context.builder.in_layout(x), True
+    return context.builder.in_layout(x, straight), False
 
 
 def _same_stacks(context: NodeContext, left: Value, right: Value) -> tuple[Value, Value]:
@@ -139,7 +139,7 @@ def _repeated(context: NodeContext, x: Value, stack: tuple[int, ...]) -> Value:
         return x
     if x.constant is not None:
         return constant(np.broadcast_to(x.constant, [size or 0 for size in shape]))
-    tensor = context.builder.read(x, identity(x.rank))
+    tensor = context.builder.in_layout(x, identity(x.rank))
     tensor = context.tf("BroadcastTo", tensor, context.builder.ints("shape", [size or 0 for size in shape]), Tidx=INT32)
     return Value(shape, identity(len(shape)), tensor, dtype=x.dtype)
 
@@ -149,7 +149,10 @@ def _with_axis(context: NodeContext, x: Value, axis: int) -> Value:
     if x.constant is not None:
         return constant(np.expand_dims(x.constant, axis))
     return Value(
-        shape, (0, 1), context.builder.reshape(f"{context.name}/matrix", context.builder.read(x), shape), dtype=x.dtype
+        shape,
+        (0, 1),
+        context.builder.reshape(f"{context.name}/matrix", context.builder.in_layout(x), shape),
+        dtype=x.dtype,
     )
 
 

@@ -20,7 +20,7 @@ def batch_normalization(context: NodeContext) -> Value | tuple[Value, ...]:
     """Write one multiplication and one addition, with constants computed here where all parameters are known."""
     x = context.value(0)
     layout = channels_last(x.rank)
-    tensor = context.builder.read(x, layout)
+    tensor = context.builder.in_layout(x, layout)
     epsilon = float(context.attribute("epsilon", 1e-5))
     if context.attribute("training_mode", 0):
         return _by_batch(context, x, tensor, epsilon)
@@ -32,7 +32,7 @@ def batch_normalization(context: NodeContext) -> Value | tuple[Value, ...]:
         factors = [context.builder.constant(f"{context.name}/{n}", a.astype(np.float32)) for n, a in
                    (("scale", factor), ("offset", bias - mean * factor))]  # fmt: skip
     else:
-        names = [context.builder.read(part) for part in parts]
+        names = [context.builder.in_layout(part) for part in parts]
         root = context.tf("Rsqrt", context.tf("AddV2", names[3], epsilon))
         scaled = context.tf("Mul", names[0], root)
         factors = [scaled, context.tf("Sub", names[1], context.tf("Mul", names[2], scaled))]
@@ -44,13 +44,13 @@ def layer_normalization(context: NodeContext) -> Value | tuple[Value, ...]:
     """Normalize over the axes from `axis` on (https://arxiv.org/abs/1607.06450)."""
     x = context.value(0)
     first = context.axis(x, -1)
-    tensor = context.builder.read(x)
+    tensor = context.builder.in_layout(x)
     axes = sorted(x.axis(axis) for axis in range(first, x.rank))
     result, mean, root = _normalized(context, tensor, axes, float(context.attribute("epsilon", 1e-5)))
     for index, op in ((1, "Mul"), (2, "AddV2")):
         part = context.optional(index)
         if part is not None:
-            result = context.tf(op, result, context.builder.read(part, x.permutation, x.rank))
+            result = context.tf(op, result, context.builder.in_layout(part, x.permutation, x.rank))
     shape = (*x.shape[:first], *[1] * (x.rank - first))
     others = [Value(shape, x.permutation, name) for name in (mean, root)]
     return (context.result(result, x.permutation), *others)
@@ -61,11 +61,11 @@ def rms_normalization(context: NodeContext) -> Value:
     """Divide by the root of the mean square, without subtracting the mean (https://arxiv.org/abs/1910.07467)."""
     x = context.value(0)
     first = context.axis(x, -1)
-    tensor = context.builder.read(x)
+    tensor = context.builder.in_layout(x)
     axes = context.builder.ints("axes", sorted(x.axis(axis) for axis in range(first, x.rank)))
     square = context.tf("Mean", context.tf("Square", tensor), axes, keep_dims=True, Tidx=INT32)
     root = context.tf("Rsqrt", context.tf("AddV2", square, float(context.attribute("epsilon", 1e-5))))
-    scale = context.builder.read(context.value(1), x.permutation, x.rank)
+    scale = context.builder.in_layout(context.value(1), x.permutation, x.rank)
     return context.result(context.tf("Mul", context.tf("Mul", tensor, root), scale), x.permutation)
 
 
@@ -74,7 +74,7 @@ def instance_normalization(context: NodeContext) -> Value:
     """Normalize over the spatial axes of each channel of each picture (https://arxiv.org/abs/1607.08022)."""
     x = context.value(0)
     layout = channels_last(x.rank)
-    tensor = context.builder.read(x, layout)
+    tensor = context.builder.in_layout(x, layout)
     result, _, _ = _normalized(context, tensor, list(range(1, x.rank - 1)), float(context.attribute("epsilon", 1e-5)))
     return _scaled(context, result, layout)
 
@@ -94,17 +94,19 @@ def group_normalization(context: NodeContext) -> Value:
     parts = (x.shape[0], group, channels // group, *x.shape[2:])
     split = reshaped(context, x, parts)
     axes = sorted(split.axis(axis) for axis in range(2, split.rank))
-    result, _, _ = _normalized(context, context.builder.read(split), axes, float(context.attribute("epsilon", 1e-5)))
+    result, _, _ = _normalized(
+        context, context.builder.in_layout(split), axes, float(context.attribute("epsilon", 1e-5))
+    )
     if scale.shape != (channels,):
         # Before opset 21 there is one scale and one bias for each group.
         for index, op in ((1, "Mul"), (2, "AddV2")):
             part = context.value(index)
             wide = constant(context.constant(index).reshape(group, *[1] * (split.rank - 2)), part.tensor)
-            result = context.tf(op, result, context.builder.read(wide, split.permutation, split.rank))
+            result = context.tf(op, result, context.builder.in_layout(wide, split.permutation, split.rank))
         return reshaped(context, Value(parts, split.permutation, result), x.shape)
     whole = reshaped(context, Value(parts, split.permutation, result), x.shape)
     layout = channels_last(x.rank)
-    return _scaled(context, context.builder.read(whole, layout), layout)
+    return _scaled(context, context.builder.in_layout(whole, layout), layout)
 
 
 def _by_group(context: NodeContext, x: Value, group: int, channels: int) -> Value:
@@ -113,7 +115,7 @@ def _by_group(context: NodeContext, x: Value, group: int, channels: int) -> Valu
     This serves a free height and width, with which a Reshape cannot split the channels into groups.
     """
     layout = channels_last(x.rank)
-    tensor = context.builder.read(x, layout)
+    tensor = context.builder.in_layout(x, layout)
     pixels = context.builder.ints("axes", list(range(1, x.rank - 1)))
     wide = context.builder.constant(f"{context.name}/wide", np.ones((1, 1, channels // group), np.float32))
 
@@ -137,7 +139,7 @@ def local_response(context: NodeContext) -> Value:
     if x.rank != 4 or size % 2 == 0:
         context.fail(f"size {size} and rank {x.rank} (only odd sizes and rank 4)")
     layout = channels_last(4)
-    return context.emit("LRN", (context.builder.read(x, layout),), layout, depth_radius=size // 2,
+    return context.emit("LRN", (context.builder.in_layout(x, layout),), layout, depth_radius=size // 2,
                      bias=float(context.attribute("bias", 1.0)), alpha=float(context.attribute("alpha", 1e-4)) / size,
                      beta=float(context.attribute("beta", 0.75)))  # fmt: skip
 
@@ -160,7 +162,7 @@ def _by_batch(context: NodeContext, x: Value, tensor: str, epsilon: float) -> tu
     momentum = float(context.attribute("momentum", 0.9))
     outputs = [_scaled(context, result, layout)]
     for index, now in ((3, mean), (4, variance)):
-        old = context.tf("Mul", context.builder.read(context.value(index)), momentum)
+        old = context.tf("Mul", context.builder.in_layout(context.value(index)), momentum)
         share = context.tf("Mul", context.builder.reshape(f"{context.name}/flat", now, (None,)), 1 - momentum)
         outputs.append(Value(context.value(index).shape, (0,), context.tf("AddV2", old, share)))
     return tuple(outputs)
@@ -169,5 +171,5 @@ def _by_batch(context: NodeContext, x: Value, tensor: str, epsilon: float) -> tu
 def _scaled(context: NodeContext, tensor: str, layout: Permutation) -> Value:
     """Apply a scale and a bias for each channel, on the last axis."""
     for index, op in ((1, "Mul"), (2, "AddV2")):
-        tensor = context.tf(op, tensor, context.builder.read(context.value(index)))
+        tensor = context.tf(op, tensor, context.builder.in_layout(context.value(index)))
     return context.result(tensor, layout)

@@ -39,7 +39,7 @@ def pad(context: NodeContext) -> Value:
         indices = np.pad(np.arange(size), (max(before, 0), max(after, 0)), mode=mode)
         indices = indices[max(-before, 0) : len(indices) - max(-after, 0)]
         name = context.builder.constant(f"{context.name}/indices", indices.astype(np.int32))
-        inputs = (context.builder.read(x), name, context.builder.scalar(x.axis(axis), INT32))
+        inputs = (context.builder.in_layout(x), name, context.builder.scalar(x.axis(axis), INT32))
         tensor = context.builder.emit(context.name, "GatherV2", inputs, {"batch_dims": 0})
         shape = (*x.shape[:axis], len(indices), *x.shape[axis + 1 :])
         x = Value(shape, x.permutation, tensor, dtype=x.dtype)
@@ -61,7 +61,7 @@ def _by_number(context: NodeContext, x: Value, pads: dict[int, tuple[int, int]])
         # TF.js reads the number as JSON, which has nothing infinite.
         number = float(np.clip(number, np.finfo(np.float32).min, np.finfo(np.float32).max))
     name = context.builder.constant(f"{context.name}/pads", np.array(table, np.int32))
-    inputs = (context.builder.read(x), name, context.builder.scalar(number, x.dtype))
+    inputs = (context.builder.in_layout(x), name, context.builder.scalar(number, x.dtype))
     tensor = context.builder.emit(context.name, "PadV2", inputs, {"Tpaddings": INT32})
     return context.result(tensor, x.permutation)
 
@@ -70,7 +70,7 @@ def _mirrored(context: NodeContext, x: Value, axis: int, pads: tuple[int, int]) 
     table = np.zeros((x.rank, 2), np.int32)
     table[x.axis(axis)] = pads
     name = context.builder.constant(f"{context.name}/pads", table)
-    tensor = context.builder.emit(context.name, "MirrorPad", (context.builder.read(x), name),
+    tensor = context.builder.emit(context.name, "MirrorPad", (context.builder.in_layout(x), name),
                                {"Tpaddings": INT32, "mode": "REFLECT"})  # fmt: skip
     size = x.shape[axis]
     shape = (*x.shape[:axis], None if size is None else size + sum(pads), *x.shape[axis + 1 :])

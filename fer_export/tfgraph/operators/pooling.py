@@ -76,7 +76,7 @@ def lp_pool(context: NodeContext) -> Value:
     """Compute the p-th root of the sum of p-th powers: the mean times the number of values."""
     x, window = _window(context)
     p = float(context.attribute("p", 2))
-    tensor = context.tf("Pow", context.tf("Abs", context.builder.read(x, channels_last(x.rank))), p)
+    tensor = context.tf("Pow", context.tf("Abs", context.builder.in_layout(x, channels_last(x.rank))), p)
     powered = Value(x.shape, channels_last(x.rank), tensor)
     if max(window.dilations) > 1:
         mean = _corrected_mean(context, powered, window, include=True, correct=False)
@@ -118,7 +118,7 @@ def _window(context: NodeContext) -> tuple[Value, _Window]:
 
 def _pool(context: NodeContext, op: str, x: Value, window: _Window, filling: float) -> Value:
     layout = channels_last(x.rank)
-    tensor = context.builder.read(x, layout)
+    tensor = context.builder.in_layout(x, layout)
     if window.padding is None:
         tensor = _padded(context, tensor, window, filling)
     attributes: dict[str, Attribute] = {
@@ -185,7 +185,7 @@ def _over_volume(context: NodeContext, x: Value, window: _Window, filling: float
     depth, *_ = sizes = [(size or 0) + sum(pad) for size, pad in zip(x.shape[2:], window.pads, strict=True)]
     if None in x.shape[1:]:
         context.fail(f"a free size in {list(x.shape)}")
-    tensor = context.builder.read(x, channels_last(5))
+    tensor = context.builder.in_layout(x, channels_last(5))
     if window.padding is None:
         tensor = _padded(context, tensor, window, filling)
     target = [size or 0 for size in context.shapes[0][2:]]
@@ -214,7 +214,7 @@ def _by_slices(context: NodeContext, x: Value, window: _Window, filling: float, 
     """Pool two dilated axes: take the largest, or the sum, of slices that start at each place of the kernel."""
     if None in window.sizes:
         context.fail(f"dilations {window.dilations} of a free size")
-    tensor = context.builder.read(x, channels_last(4))
+    tensor = context.builder.in_layout(x, channels_last(4))
     if window.padding is None:
         tensor = _padded(context, tensor, window, filling)
     shape = _shape(context, x)
@@ -244,7 +244,7 @@ def _with_indices(context: NodeContext, x: Value, window: _Window) -> tuple[Valu
     if x.rank != 4 or len(context.shapes[0]) != 4 or window.padding is None or max(window.dilations) > 1:
         context.fail("its output Indices with these pads, dilations or axes")
     layout = channels_last(4)
-    pooled = context.tf("MaxPoolWithArgmax", context.builder.read(x, layout), ksize=(1, *window.kernel, 1),
+    pooled = context.tf("MaxPoolWithArgmax", context.builder.in_layout(x, layout), ksize=(1, *window.kernel, 1),
                      strides=(1, *window.strides, 1), padding=window.padding, include_batch_in_index=True,
                      Targmax=INT32)  # fmt: skip
     # For each place, ONNX's index of it, in the order in which TensorFlow counts places.
@@ -254,7 +254,7 @@ def _with_indices(context: NodeContext, x: Value, window: _Window) -> tuple[Valu
         table = table[:, :, :1, :1] + maps
     lookup = constant(np.ascontiguousarray(table.transpose(layout)).reshape(-1))
     indices = context.tf(
-        "GatherV2", context.builder.read(lookup), f"{pooled}:1", context.builder.scalar(0, INT32), dtype=INT32
+        "GatherV2", context.builder.in_layout(lookup), f"{pooled}:1", context.builder.scalar(0, INT32), dtype=INT32
     )
     return (
         Value(context.shapes[0], layout, pooled),

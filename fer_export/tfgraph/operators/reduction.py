@@ -44,7 +44,7 @@ def reduce(context: NodeContext) -> Value:
     layout = x.permutation if keep else tuple(left.index(axis) for axis in x.permutation if axis in left)
     if any(x.shape[axis] == 0 for axis in axes) and None not in context.shapes[0]:
         return _of_nothing(context)
-    tensor = _reduced(context, context.builder.read(x), sorted(x.axis(axis) for axis in axes), keep)
+    tensor = _reduced(context, context.builder.in_layout(x), sorted(x.axis(axis) for axis in axes), keep)
     if name in _AFTER:
         tensor = context.tf(_AFTER[name], tensor)
     return context.result(tensor, layout)
@@ -58,14 +58,14 @@ def cumulate(context: NodeContext) -> Value:
     flags = {name: bool(context.attribute(name, 0)) for name in ("exclusive", "reverse")}
     op = "Cumsum" if context.node.op_type == "CumSum" else "Cumprod"
     place = context.builder.scalar(x.axis(axis), INT32)
-    return context.emit(op, (context.builder.read(x), place), x.permutation, attributes=flags, Tidx=INT32)
+    return context.emit(op, (context.builder.in_layout(x), place), x.permutation, attributes=flags, Tidx=INT32)
 
 
 @operator("LpNormalization", attributes=("axis", "p"), since=1)
 def lp_normalization(context: NodeContext) -> Value:
     """Divide by the norm along one axis; a norm of 0 gives 0."""
     x = context.value(0)
-    tensor = context.builder.read(x)
+    tensor = context.builder.in_layout(x)
     axes = context.builder.ints("axes", [x.axis(context.axis(x, -1))])
     if context.attribute("p", 2) == 1:
         norm = context.tf("Sum", context.tf("Abs", tensor), axes, keep_dims=True, Tidx=INT32)

@@ -53,7 +53,9 @@ def resize(context: NodeContext) -> Value:
         for index, axis in found.items():
             picks = nearest(axis, way, rounding)
             name = context.builder.constant(f"{context.name}/indices", picks)
-            tensor = context.tf("GatherV2", context.builder.read(x), name, context.builder.scalar(x.axis(index), INT32))
+            tensor = context.tf(
+                "GatherV2", context.builder.in_layout(x), name, context.builder.scalar(x.axis(index), INT32)
+            )
             x = Value(_with(x, index, axis.target), x.permutation, tensor, dtype=x.dtype)
         return x
     return _by_matrices(context, x, found, "linear" if mode in ("linear", "bilinear") else "cubic", way)  # rule 3
@@ -137,7 +139,7 @@ def _native(context: NodeContext, x: Value, found: dict[int, Axis], mode: str, w
 
 def _kernel(context: NodeContext, x: Value, op: str, size: str, flags: tuple[bool, bool]) -> Value:
     layout = channels_last(4)
-    return context.emit(op, (context.builder.read(x, layout), size), layout,
+    return context.emit(op, (context.builder.in_layout(x, layout), size), layout,
                      align_corners=flags[0], half_pixel_centers=flags[1])  # fmt: skip
 
 
@@ -175,7 +177,7 @@ def _by_matrices(context: NodeContext, x: Value, found: dict[int, Axis], kernel:
     if outside.any() and number:
         filling = context.builder.constant(f"{context.name}/outside", (outside * number).astype(np.float32).reshape(
             [1] * (x.rank - outside.ndim) + list(outside.shape)).transpose(x.permutation))  # fmt: skip
-        x = Value(x.shape, x.permutation, context.tf("AddV2", context.builder.read(x), filling))
+        x = Value(x.shape, x.permutation, context.tf("AddV2", context.builder.in_layout(x), filling))
     return x
 
 
@@ -183,7 +185,7 @@ def _times(context: NodeContext, x: Value, index: int, matrix: Array) -> Value:
     """Multiply [.., size] · [size, target] on one axis, which is brought to the end."""
     layout = (*(axis for axis in x.permutation if axis != index), index)
     target, size = matrix.shape
-    tensor = context.builder.read(x, layout)
+    tensor = context.builder.in_layout(x, layout)
     rows = context.builder.reshape(f"{context.name}/rows", tensor, (None, size))
     name = context.builder.constant(f"{context.name}/weights", matrix.T.astype(np.float32))
     product = context.tf("MatMul", rows, name, transpose_a=False, transpose_b=False)
@@ -199,7 +201,7 @@ def _free(context: NodeContext, x: Value, mode: str, way: str) -> Value:
     linear = mode in ("linear", "bilinear")
     if not whole or way not in _FLAGS or (way == "align_corners" and not linear) or mode == "cubic":
         context.fail(f"a free size with mode {mode}, {way} and scales {factors}")
-    sizes = context.tf("Shape", context.builder.read(x, channels_last(4)), dtype=INT32)
+    sizes = context.tf("Shape", context.builder.in_layout(x, channels_last(4)), dtype=INT32)
     picked = context.tf("GatherV2", sizes, context.builder.ints("axes", [1, 2]), context.builder.scalar(0, INT32))
     target = context.tf("Mul", picked, context.builder.ints("factors", [int(f) for f in factors[2:]]))
     flags = _FLAGS[way] if linear else _FLAGS["asymmetric"]

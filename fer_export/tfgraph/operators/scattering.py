@@ -18,7 +18,7 @@ def scatter_nd(context: NodeContext) -> Value:
         return _reduced(context, context.value(1), positive_tuples(context, context.value(1), context.value(0).shape))
     x, indices, updates = (context.value(index) for index in range(3))
     tuples = positive_tuples(context, indices, x.shape)
-    tensors = [context.builder.read(value, identity(value.rank)) for value in (x, updates)]
+    tensors = [context.builder.in_layout(value, identity(value.rank)) for value in (x, updates)]
     return context.emit("TensorScatterUpdate", (tensors[0], tuples, tensors[1]), identity(x.rank), Tindices=INT32)
 
 
@@ -34,7 +34,7 @@ def scatter_elements(context: NodeContext) -> Value:
     full = full_indices(context, x, indices)
     if context.attribute("reduction", "none") != "none":
         return _reduced(context, indices, full)
-    tensors = [context.builder.read(value, identity(value.rank)) for value in (x, updates)]
+    tensors = [context.builder.in_layout(value, identity(value.rank)) for value in (x, updates)]
     flat = context.builder.reshape(f"{context.name}/indices", full, (None, x.rank))
     values = context.builder.reshape(f"{context.name}/updates", tensors[1], (None,))
     return context.emit("TensorScatterUpdate", (tensors[0], flat, values), identity(x.rank), Tindices=INT32)
@@ -46,12 +46,12 @@ def _reduced(context: NodeContext, indices: Value, tuples: str) -> Value:
     if context.attribute("reduction", "none") != "add":
         return _in_rounds(context, x, updates)
     shape = known(context, x)
-    tensor = context.builder.read(updates, identity(updates.rank))
+    tensor = context.builder.in_layout(updates, identity(updates.rank))
     if context.node.op_type != "ScatterND":
         tuples = context.builder.reshape(f"{context.name}/indices", tuples, (None, x.rank))
         tensor = context.builder.reshape(f"{context.name}/updates", tensor, (None,))
     summed = context.tf("ScatterNd", tuples, tensor, context.builder.ints("shape", shape), dtype=updates.dtype)
-    return context.emit("AddV2", (context.builder.read(x, identity(x.rank)), summed), identity(x.rank))
+    return context.emit("AddV2", (context.builder.in_layout(x, identity(x.rank)), summed), identity(x.rank))
 
 
 def _in_rounds(context: NodeContext, x: Value, updates: Value) -> Value:
@@ -66,9 +66,9 @@ def _in_rounds(context: NodeContext, x: Value, updates: Value) -> Value:
         tuples = np.stack([indices if i == axis else grid for i, grid in enumerate(np.indices(indices.shape))], -1)
         tuples, inner = tuples.reshape(-1, x.rank), []
     tuples = np.where(tuples < 0, tuples + np.array(shape[: tuples.shape[1]]), tuples).astype(np.int32)
-    result = context.builder.read(x, identity(x.rank))
+    result = context.builder.in_layout(x, identity(x.rank))
     flat = context.builder.reshape(
-        f"{context.name}/updates", context.builder.read(updates, identity(updates.rank)), (len(tuples), *inner)
+        f"{context.name}/updates", context.builder.in_layout(updates, identity(updates.rank)), (len(tuples), *inner)
     )
     seen: dict[tuple[int, ...], int] = {}
     rounds = np.zeros(len(tuples), np.int64)

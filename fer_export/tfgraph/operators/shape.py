@@ -54,10 +54,10 @@ def squeeze(context: NodeContext) -> Value:
         left = [axis for axis in range(x.rank) if axis not in gone]
         layout = tuple(left.index(axis) for axis in x.permutation if axis not in gone)
         axes = tuple(sorted(x.axis(axis) for axis in gone))
-        return context.emit("Squeeze", (context.builder.read(x),), layout, squeeze_dims=axes)
+        return context.emit("Squeeze", (context.builder.in_layout(x),), layout, squeeze_dims=axes)
     new = sorted(axis % len(shape) for axis in listed)
     old = [axis for axis in range(len(shape)) if axis not in new]
-    tensor = context.builder.read(x)
+    tensor = context.builder.in_layout(x)
     for _ in new:
         tensor = context.tf("ExpandDims", tensor, context.builder.scalar(0, INT32))
     return context.result(tensor, (*new, *(old[axis] for axis in x.permutation)))
@@ -74,10 +74,10 @@ def expand(context: NodeContext) -> Value:
     missing = rank - x.rank
     if target.constant is None:
         # The target is in ONNX's order; a size of 1 in it keeps the input's own.
-        here = context.tf("Shape", context.builder.read(x, identity(x.rank)), dtype=INT32)
-        both = context.tf("BroadcastArgs", here, context.builder.read(target))
+        here = context.tf("Shape", context.builder.in_layout(x, identity(x.rank)), dtype=INT32)
+        both = context.tf("BroadcastArgs", here, context.builder.in_layout(target))
         return context.emit(
-            "BroadcastTo", (context.builder.read(x, identity(x.rank)), both), identity(rank), Tidx=INT32
+            "BroadcastTo", (context.builder.in_layout(x, identity(x.rank)), both), identity(rank), Tidx=INT32
         )
     if None in shape:
         return _repeated(context, x, target)
@@ -85,7 +85,7 @@ def expand(context: NodeContext) -> Value:
     if x.constant is not None:
         return constant(np.broadcast_to(x.constant, [size or 0 for size in shape]))
     sizes = context.builder.ints("shape", [shape[axis] or 0 for axis in layout])
-    return context.emit("BroadcastTo", (context.builder.read(x), sizes), layout, Tidx=INT32)
+    return context.emit("BroadcastTo", (context.builder.in_layout(x), sizes), layout, Tidx=INT32)
 
 
 @operator("Tile", since=6)
@@ -93,18 +93,18 @@ def tile(context: NodeContext) -> Value:
     """Repeat along each axis, a constant number of times or one computed in the graph."""
     x, repeats = context.value(0), context.value(1)
     if repeats.constant is None:
-        tensor = context.builder.read(x, identity(x.rank))
-        return context.emit("Tile", (tensor, context.builder.read(repeats)), identity(x.rank), Tmultiples=INT32)
+        tensor = context.builder.in_layout(x, identity(x.rank))
+        return context.emit("Tile", (tensor, context.builder.in_layout(repeats)), identity(x.rank), Tmultiples=INT32)
     times = repeats.constant.tolist()
     sizes = context.builder.ints("repeats", [times[axis] for axis in x.permutation])
-    return context.emit("Tile", (context.builder.read(x), sizes), x.permutation, Tmultiples=INT32)
+    return context.emit("Tile", (context.builder.in_layout(x), sizes), x.permutation, Tmultiples=INT32)
 
 
 @operator("Shape", attributes=("start", "end"))
 def shape_of(context: NodeContext) -> Value:
     """Return the sizes in ONNX's order; they are read at run time where one is free."""
     x = context.value(0)
-    sizes = context.tf("Shape", context.builder.read(x), dtype=INT32, out_type=INT32)
+    sizes = context.tf("Shape", context.builder.in_layout(x), dtype=INT32, out_type=INT32)
     start, end = context.attribute("start", 0), context.attribute("end", x.rank)
     wanted = [x.axis(axis) for axis in range(x.rank)[start:end]]
     if wanted == list(range(x.rank)):
@@ -116,7 +116,7 @@ def shape_of(context: NodeContext) -> Value:
 @operator("Size")
 def size_of(context: NodeContext) -> Value:
     """Return the number of values."""
-    return context.emit("Size", (context.builder.read(context.value(0)),), (), dtype=INT32, out_type=INT32)
+    return context.emit("Size", (context.builder.in_layout(context.value(0)),), (), dtype=INT32, out_type=INT32)
 
 
 @operator("DepthToSpace", attributes=("blocksize", "mode"), restrictions=("one free size at most",))
@@ -125,7 +125,7 @@ def depth_to_space(context: NodeContext) -> Value:
     x, block = context.value(0), context.attribute("blocksize", 1)
     layout = (0, 2, 3, 1)
     if context.attribute("mode", "DCR") == "DCR" and block > 1:
-        tensor = context.builder.read(x, layout)
+        tensor = context.builder.in_layout(x, layout)
         return context.emit("DepthToSpace", (tensor,), layout, block_size=block, data_format="NHWC")
     n, c, h, w = x.shape
     parts: Shape = (n, None if c is None else c // block**2, block, block, h, w)
@@ -162,7 +162,7 @@ def reshaped(context: NodeContext, x: Value, shape: Shape) -> Value:
         context.fail(f"a target shape with more than one free size: {list(shape)}")
     found = groups(x.shape, shape)
     if found is None:  # rule 4
-        tensor = context.builder.reshape(context.name, context.builder.read(x, identity(x.rank)), shape)
+        tensor = context.builder.reshape(context.name, context.builder.in_layout(x, identity(x.rank)), shape)
         return context.result(tensor, shape=shape)
     before, after = in_place(x.shape, x.permutation, found)
     in_order = _without_ones(x.shape, before) == _without_ones(x.shape, x.permutation)
@@ -172,15 +172,15 @@ def reshaped(context: NodeContext, x: Value, shape: Shape) -> Value:
         tensor = context.builder.reshape(context.name, x.tensor, shape)
         columns = flattened_columns(inner, x.permutation)
         return replace(context.result(tensor, (0, 1), shape=shape), columns=columns, flattened=x)
-    tensor = x.tensor if in_order else context.builder.read(x, before)  # rule 3
+    tensor = x.tensor if in_order else context.builder.in_layout(x, before)  # rule 3
     tensor = context.builder.reshape(context.name, tensor, [shape[axis] for axis in after])
     return context.result(tensor, after, shape=shape)
 
 
 def _computed(context: NodeContext, x: Value, target: Value) -> Value:
-    tensor = context.builder.read(x, identity(x.rank))
+    tensor = context.builder.in_layout(x, identity(x.rank))
     return context.emit(
-        "Reshape", (tensor, context.builder.read(target)), identity(len(context.shapes[0])), Tshape=INT32
+        "Reshape", (tensor, context.builder.in_layout(target)), identity(len(context.shapes[0])), Tshape=INT32
     )
 
 
@@ -192,7 +192,7 @@ def _repeated(context: NodeContext, x: Value, target: Value) -> Value:
     raised = (1,) * missing + x.shape
     wanted = [1] * (len(raised) - target.constant.size) + target.constant.tolist()
     times = [wanted[axis] if raised[axis] == 1 else 1 for axis in layout]
-    tensor = context.builder.read(x)
+    tensor = context.builder.in_layout(x)
     for _ in range(missing):
         tensor = context.tf("ExpandDims", tensor, context.builder.scalar(0, INT32))
     return context.emit("Tile", (tensor, context.builder.ints("repeats", times)), layout, Tmultiples=INT32)

@@ -46,14 +46,20 @@ def cut(context: NodeContext, x: Value, axis: int, start: int, end: int, step: i
     if step == 1:
         begin = [found.start if index == place else 0 for index in range(x.rank)]
         sizes = [len(found) if index == place else -1 for index in range(x.rank)]
-        inputs = (context.builder.read(x), context.builder.ints("begin", begin), context.builder.ints("size", sizes))
+        inputs = (
+            context.builder.in_layout(x),
+            context.builder.ints("begin", begin),
+            context.builder.ints("size", sizes),
+        )
         tensor = context.builder.emit(context.name, "Slice", inputs, {"Index": INT32})
     elif found == range(size)[::-1]:
-        tensor = context.tf("ReverseV2", context.builder.read(x), context.builder.ints("axes", [place]), Tidx=INT32)
+        tensor = context.tf(
+            "ReverseV2", context.builder.in_layout(x), context.builder.ints("axes", [place]), Tidx=INT32
+        )
     else:
         # TF.js's StridedSlice takes float32 only.
         picks = context.builder.constant(f"{context.name}/indices", np.array(found, np.int32))
-        inputs = (context.builder.read(x), picks, context.builder.scalar(place, INT32))
+        inputs = (context.builder.in_layout(x), picks, context.builder.scalar(place, INT32))
         tensor = context.builder.emit(context.name, "GatherV2", inputs, {"batch_dims": 0})
     return context.result(tensor, x.permutation, shape=shape)
 
@@ -64,7 +70,7 @@ def _cut_free(context: NodeContext, x: Value, axis: int, start: int, end: int, s
     shape = (*x.shape[:axis], None, *x.shape[axis + 1 :])
     if step == -1 and start == -1 and end <= -_END:
         axes = context.builder.ints("axes", [x.axis(axis)])
-        return context.result(context.tf("ReverseV2", context.builder.read(x), axes), x.permutation, shape=shape)
+        return context.result(context.tf("ReverseV2", context.builder.in_layout(x), axes), x.permutation, shape=shape)
     if step < 0:
         context.fail(f"axis {axis} has a free size, and its step is {step}")
     return _strided(context, x, axis, (start, min(end, _END), step), shape)
@@ -79,7 +85,7 @@ def _strided(
              for value, other in ((start, 0), (end, 0), (step, 1))]  # fmt: skip
     others = sum(1 << index for index in range(x.rank) if index != place)
     inputs = [context.builder.ints("range", values) for values in lists]
-    tensor = context.tf("StridedSlice", context.builder.read(x), *inputs, Index=INT32, begin_mask=others,
+    tensor = context.tf("StridedSlice", context.builder.in_layout(x), *inputs, Index=INT32, begin_mask=others,
                      end_mask=others | (1 << place if end >= _END else 0), ellipsis_mask=0, new_axis_mask=0,
                      shrink_axis_mask=0)  # fmt: skip
     return context.result(tensor, x.permutation, shape=shape)
@@ -106,13 +112,13 @@ def _by_computed(context: NodeContext, x: Value) -> Value:
     for value in (starts, ends):
         known = value.constant
         tensor = (
-            context.builder.read(value)
+            context.builder.in_layout(value)
             if known is None
             else context.builder.ints("range", np.clip(known, -_END, _END).tolist())
         )
         bounds.append(context.tf("GatherV2", tensor, picks, context.builder.scalar(0, INT32)))
     by = context.builder.ints("range", [steps[axes.index(axis)] if axis in axes else 1 for axis in range(x.rank)])
-    tensor = context.builder.read(x, identity(x.rank))
+    tensor = context.builder.in_layout(x, identity(x.rank))
     tensor = context.tf("StridedSlice", tensor, *bounds, by, Index=INT32, begin_mask=whole, end_mask=whole,
                      ellipsis_mask=0, new_axis_mask=0, shrink_axis_mask=0)  # fmt: skip
     return context.result(tensor)

@@ -46,7 +46,7 @@ def checkpoints(source: Path, folder: Path) -> None:
     from fer_export import checkpoint
     from fer_export.contract import Metric, Training
 
-    loaded = checkpoint.load(source)
+    loaded = checkpoint.load_checkpoint(source)
     real = Training(
         data="FER2013 pictures with FER+ votes", protocol="trained on FER+ majority; checked by FER+ majority",
         recipe="tiny", seed=0, epochs=1, note="only 100 pictures, for trying out; ",
