@@ -51,7 +51,7 @@ def main(
     from training.plan.written import table
 
     limit = seconds or (_TINY if tiny else 520.0)
-    plan = Plan(data, out, limit, tiny, pack, device, changes, say=lambda line: output.notes.print(line, markup=False))
+    plan = Plan(data, out, limit, tiny, pack, device, changes, say=lambda line: click.echo(line, err=True))
     log = run(plan)
     output.add(folder=str(out), nets=log.rows)
     output.text(table(log.rows))

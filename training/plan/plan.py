@@ -39,7 +39,7 @@ _LAST, _LAST_SHARE = 12.0, 0.1
 #: The packaged nets that a shortened student starts from, one for each head.
 _PACKAGED = ("ferplus", "fer2013")
 #: With `tiny`: pictures on each side, and in a batch.
-_FEW, _SMALL = 48, 8
+_FEW, _SMALL = 32, 4
 
 
 @dataclass(frozen=True)

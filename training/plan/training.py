@@ -70,7 +70,7 @@ def train(
     """
     (stage,) = recipe.stages
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", message=".*num_workers.*|.*treespec.*|.*lr_scheduler.step.*|.*infinite.*")
+    warnings.filterwarnings("ignore", message=".*num_workers.*|.*treespec.*|.*lr_scheduler.step.*|.*val_dataloader.*")
     clock = Clock(seconds)
     stop = StopByClock(clock)
     began = time.monotonic()
@@ -87,6 +87,7 @@ def train(
         whole.train(), recipe, stage, steps=len(batches) * stage.epochs, heads=both, taught=taught, clock=clock
     )
     trainer = Trainer(
+        # Only the clock ends it.
         max_epochs=-1,
         devices=1 if device.type == "cpu" else [device.index or 0],
         **on_device(recipe, device),
