@@ -23,6 +23,7 @@ from fer_export.formats.checkpoint import load_checkpoint
 from training.data import drawn, fer2013, ferplus
 from training.fit import optimization
 from training.fit.clock import Clock
+from training.fit.errors import InterruptedRunError
 from training.fit.lightning_module import Fitting
 from training.fit.multi_head import heads, targets
 from training.fit.side_by_side import SideBySide
@@ -236,7 +237,7 @@ def test_a_plan_that_is_killed_leaves_what_was_finished(sheets: Path, tmp_path: 
         if next(lines) == 2:
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(InterruptedRunError, match=r"stopped; 2 finished net\(s\)"):
         run(Plan(sheets, tmp_path / "plan", 2, tiny=True, teachers=ONE, students=TWO, say=stop))
     there = sorted(path.name for path in (tmp_path / "plan").iterdir())
     assert there == ["log.jsonl", "other", "table.md", "teacher"]

@@ -36,12 +36,14 @@ def beta(count: int, alpha: float, generator: Generator | None, device: torch.de
         alpha: above 0.
         generator, device: as for `uniform`.
     """
-    shapes = torch.full((2, count), alpha + 1, device=device)
+    # Metal has no Gamma draws.
+    place = torch.device("cpu") if device is not None and device.type == "mps" and generator is None else device
+    shapes = torch.full((2, count), alpha + 1, device=place)
     # torch's public Gamma distribution takes no generator.
     gammas = torch._standard_gamma(shapes, generator=generator)
-    uniform = torch.rand((2, count), generator=generator, device=device).clamp_min(torch.finfo(torch.float32).tiny)
+    uniform = torch.rand((2, count), generator=generator, device=place).clamp_min(torch.finfo(torch.float32).tiny)
     logs = gammas.log() + uniform.log() / alpha
-    return (logs[0] - logs[1]).sigmoid()
+    return (logs[0] - logs[1]).sigmoid().to(device or logs.device)
 
 
 def whole(limits: Tensor, generator: Generator | None) -> Tensor:

@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import shutil
-import signal
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +33,7 @@ from training.fit.dataloader import InMemory, Rows, home, loader
 from training.fit.epoch_bar import EpochBar
 from training.fit.errors import InterruptedRunError
 from training.fit.initial_net import initial_net
+from training.fit.interrupts import interruptible
 from training.fit.lightning_module import Fitting
 from training.fit.multi_head import heads, targets
 from training.fit.online_teachers import OnlineTeachers
@@ -229,14 +229,10 @@ def _fit_stage(recipe: Recipe, stage: Stage, net: nn.Module, split: Split, run: 
     if state:
         # Lightning fetches the first batch before it tells the sampler which epoch it is.
         rows.set_epoch(epoch_of(state) + 1)
-    before = signal.getsignal(signal.SIGINT)
     try:
-        trainer.fit(module, training, checking, ckpt_path=state, weights_only=True)
-    except SystemExit as end:
-        # Lightning turns Ctrl-C into an exit and leaves the signal ignored.
-        if not isinstance(end.__context__, KeyboardInterrupt):
-            raise
-        signal.signal(signal.SIGINT, before)
+        with interruptible():
+            trainer.fit(module, training, checking, ckpt_path=state, weights_only=True)
+    except KeyboardInterrupt:
         raise _interrupted(run, last) from None
 
 

@@ -22,7 +22,7 @@ from fer_export.formats.packaged import named
 from fer_export.models.classifier import Normalize
 from training.data import sources
 from training.device import device_named
-from training.fit.errors import DivergedError
+from training.fit.errors import DivergedError, InterruptedRunError
 from training.fit.initial_net import initial_net
 from training.fit.multi_head import heads, targets
 from training.fit.online_teachers import OnlineTeachers
@@ -77,8 +77,16 @@ def run(plan: Plan) -> Log:
 
     Raises:
         InvalidInputError: the data is invalid, or the folder already holds a plan.
+        InterruptedRunError: Ctrl-C; the nets that are finished are kept.
     """
-    return _Running(plan).all()
+    running = _Running(plan)
+    try:
+        return running.all()
+    except KeyboardInterrupt:
+        done = sum("file" in row for row in running.log.rows)
+        raise InterruptedRunError(
+            f"stopped; {done} finished net(s) are in {plan.out}", "the same command with another -o"
+        ) from None
 
 
 class _Running:

@@ -20,6 +20,7 @@ from training.augment import augment
 from training.data.sources import Split
 from training.fit.clock import Clock, StopByClock
 from training.fit.dataloader import InMemory, Rows, home, loader
+from training.fit.interrupts import interruptible
 from training.fit.lightning_module import Fitting
 from training.fit.multi_head import Head, heads, targets
 from training.fit.online_teachers import OnlineTeachers
@@ -99,7 +100,8 @@ def train(
         enable_model_summary=False,
         use_distributed_sampler=False,
     )
-    trainer.fit(module, batches)
+    with interruptible():
+        trainer.fit(module, batches)
     made = {name: net.to(device).eval().requires_grad_(False) for name, net in nets.items()}
     seen = stop.steps * batch
     return Trained(made, both, seen / len(split.train), seen / (time.monotonic() - began))
