@@ -9,6 +9,7 @@ import sys
 import zipfile
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,15 +24,16 @@ from fer_export.formats.checkpoint import load_checkpoint
 from training.data import drawn, fer2013, ferplus
 from training.fit import optimization
 from training.fit.clock import Clock
-from training.fit.errors import InterruptedRunError
+from training.fit.errors import DivergedError, InterruptedRunError
 from training.fit.lightning_module import Fitting
 from training.fit.multi_head import heads, targets
 from training.fit.side_by_side import SideBySide
 from training.fit.teachers import load_teacher
 from training.plan import carry
+from training.plan import plan as plans
 from training.plan.nets import STUDENTS, TEACHERS, Net
 from training.plan.plan import Plan, run
-from training.recipe import Schedule, read_recipe
+from training.recipe import Recipe, Schedule, read_recipe
 
 #: Packages that the lent machine lacks and that are not carried there.
 ABSENT = (
@@ -206,6 +208,7 @@ def test_every_line_of_the_plan_runs_where_the_lent_machines_packages_alone_are(
 
 SMALL = {"widths": (8, 8), "blocks": (1, 1)}
 ONE = (Net("teacher", "conv_stack", SMALL), Net("other", "conv_stack", SMALL, seed=1, packed=False))
+STUDENTS_NAMES = ("student-0", "student-1")
 TWO = (Net("student-0", "conv_stack", SMALL), Net("student-1", "conv_stack", SMALL, seed=1))
 
 
@@ -249,8 +252,28 @@ def test_a_net_that_diverges_does_not_end_the_plan(sheets: Path, tmp_path: Path)
     wild = ["stages.0.clip=0", "stages.0.optimizer.learning_rate=1e+30", "stages.0.schedule={name: constant}"]
     log = run(Plan(sheets, tmp_path / "plan", 4, tiny=True, changes=wild, teachers=ONE, students=TWO, say=str))
     lines = [json.loads(line) for line in (log.folder / "log.jsonl").read_text("utf-8").splitlines()]
-    assert [line["nets"] for line in lines if "error" in line] == [["teacher"], ["other"], ["student-0", "student-1"]]
+    failed = [line for line in lines if "error" in line]
+    assert list(dict.fromkeys(tuple(line["nets"]) for line in failed)) == [("teacher",), ("other",), STUDENTS_NAMES]
+    assert {line["learning_rate"] for line in failed} <= {1e30, 3e29}
     assert log.rows == []
+
+
+def test_a_net_that_diverges_is_tried_again_with_a_smaller_rate(
+    sheets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates: list[float] = []
+    real = plans.train
+
+    def first_fails(recipe: Recipe, nets: dict[str, nn.Module], *rest: Any) -> Any:
+        rates.append(recipe.stages[0].optimizer.learning_rate)
+        if len(rates) == 1:
+            raise DivergedError("the loss is not finite")
+        return real(recipe, nets, *rest)
+
+    monkeypatch.setattr(plans, "train", first_fails)
+    log = run(Plan(sheets, tmp_path / "plan", 4, tiny=True, teachers=ONE[:1], students=TWO, say=str))
+    assert rates == pytest.approx([0.2, 0.06, 0.3])
+    assert [row["net"] for row in log.rows] == ["teacher", "student-0", "student-1"]
 
 
 # What travels

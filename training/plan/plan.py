@@ -38,6 +38,8 @@ from training.weights.shorten import shorten
 _LAST, _LAST_SHARE = 12.0, 0.1
 #: The packaged nets that a shortened student starts from, one for each head.
 _PACKAGED = ("ferplus", "fer2013")
+#: The factor on the rate of a second try, after a loss that was not finite.
+_CAREFUL = 0.3
 #: With `tiny`: pictures on each side, and in a batch.
 _FEW, _SMALL = 32, 4
 
@@ -73,7 +75,8 @@ class Plan:
 def run(plan: Plan) -> Log:
     """Train, check and write all nets of a plan.
 
-    Nothing is trained beyond the plan's seconds; a net whose loss is not finite is logged, and the others go on.
+    Nothing is trained beyond the plan's seconds. A net whose loss is not finite is tried again with a smaller rate;
+    where that does not help either, the plan goes on without it.
 
     Raises:
         InvalidInputError: the data is invalid, or the folder already holds a plan.
@@ -131,11 +134,11 @@ class _Running:
         each = [TEACHERS_SHARE * net.share for net in self.plan.teachers]
         net = self.plan.teachers[index]
         recipe = _recipe_of(self.recipes["teacher"], net)
-        fresh, note = self._start(recipe, net)
-        done = self._train(recipe, {net.name: fresh}, self._seconds(each[index], [*each[index + 1 :], self._left]))
+        seconds = self._seconds(each[index], [*each[index + 1 :], self._left])
+        done = self._train(recipe, lambda: {net.name: self._start(recipe, net)[0]}, seconds)
         if done is None:
             return None
-        self._finish("teacher", net, recipe, done, note)
+        self._finish("teacher", net, recipe, done, "")
         return teacher_of(done.nets[net.name], recipe, self.split.train, {"net": net.name}).to(self.device)
 
     @property
@@ -146,19 +149,23 @@ class _Running:
     def _students(self, teachers: Sequence[Teacher]) -> None:
         recipe = self.recipes["student"]
         recipes = {net.name: _recipe_of(recipe, net) for net in self.plan.students}
-        starts = {net.name: self._start(recipes[net.name], net) for net in self.plan.students}
+        notes = {net.name: self._start(recipes[net.name], net)[1] for net in self.plan.students}
+
+        def start() -> dict[str, nn.Module]:
+            return {net.name: self._start(recipes[net.name], net)[0] for net in self.plan.students}
+
         train_rows = self.split.train
         widths = [len(train_rows.labels), *([len(train_rows.other.labels)] if train_rows.other else [])]
         (stage,) = recipe.stages
         taught = (
             OnlineTeachers(teachers, widths, stage.taught, mirrored=stage.online == "mirrored") if teachers else None
         )
-        done = self._train(recipe, {name: net for name, (net, _) in starts.items()}, self._seconds(1, []), taught)
+        done = self._train(recipe, start, self._seconds(1, []), taught)
         if done is None:
             return
         said = f"taught in every step by {', '.join(str(one.about['net']) for one in teachers)}; " if teachers else ""
         for net in self.plan.students:
-            self._finish("student", net, recipes[net.name], done, starts[net.name][1] + said)
+            self._finish("student", net, recipes[net.name], done, notes[net.name] + said)
 
     def _start(self, recipe: Recipe, net: Net) -> tuple[nn.Module, str]:
         """Return a net before its training, and a sentence on its weights."""
@@ -167,14 +174,31 @@ class _Running:
         return initial_net(recipe, self.split, targets(self.split.train).shape[1], init=init)
 
     def _train(
-        self, recipe: Recipe, nets: Mapping[str, nn.Module], seconds: float, taught: OnlineTeachers | None = None
+        self,
+        recipe: Recipe,
+        start: Callable[[], Mapping[str, nn.Module]],
+        seconds: float,
+        taught: OnlineTeachers | None = None,
     ) -> Trained | None:
-        """Train nets for a time; None where that failed, which the log then says."""
-        try:
-            return train(recipe, nets, self.split, seconds, self.device, taught)
-        except DivergedError as error:
-            self.log.line({"nets": list(nets), "error": error.reason})
-            return None
+        """Train nets for a time; None where their losses were not finite, which the log then says.
+
+        They are tried once more, with a smaller rate, where at least half of the time is left.
+        """
+        end = time.monotonic() + seconds
+        (stage,) = recipe.stages
+        for factor in (1.0, _CAREFUL):
+            slower = stage.optimizer.model_copy(update={"learning_rate": stage.optimizer.learning_rate * factor})
+            tried = recipe.model_copy(update={"stages": (stage.model_copy(update={"optimizer": slower}),)})
+            left = end - time.monotonic()
+            if left < seconds / 2:
+                break
+            nets = start()
+            try:
+                return train(tried, nets, self.split, left, self.device, taught)
+            except DivergedError as error:
+                rate = slower.learning_rate
+                self.log.line({"nets": list(nets), "learning_rate": rate, "error": error.reason})
+        return None
 
     def _finish(self, role: str, net: Net, recipe: Recipe, done: Trained, note: str) -> None:
         """Check and write a net."""
