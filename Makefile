@@ -34,7 +34,8 @@ HARNESS := $(addprefix fer_export/runtimes/browser/,harness.js harness-onnx.js)
 PRETRAINED := build/.pretrained
 CLASSIFIER := web/model/model.json
 DETECTOR := web/model/detector/onet/model.json
-PAGE := web/dist/fer.js
+CODE := web/dist/fer.js
+PAGE := web/dist/models.js
 
 CONTRACT_TYPES = $(PY) -m fer_export.contract | $(NODE) web/build/contract-types.mjs
 EXPORT = $(BIN)/fer-export onnx -o build/fer.onnx $(1) && $(BIN)/fer-export tfjs --from build/fer.onnx -o web/model $(1)
@@ -120,7 +121,7 @@ serve: $(PAGE) ## serve the page on http://localhost:8000 (PORT=...)
 	@$(PY) -m http.server --directory web --bind 127.0.0.1 $(PORT)
 
 clean: ## remove what was built (not .venv, not runs/)
-	rm -rf build web/dist web/model $(HARNESS) fer_export/runtimes/browser/*.wasm
+	rm -rf build web/dist web/model fer_export/web $(HARNESS) fer_export/runtimes/browser/*.wasm
 
 $(PY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -176,6 +177,10 @@ $(CLASSIFIER): | $(CORE) $(HARNESS) $(BROWSER)
 $(DETECTOR): | $(CORE) $(HARNESS) $(BROWSER) $(CLASSIFIER)
 	@$(BIN)/fer-export detector -o web/model/detector
 
-$(PAGE): $(CLASSIFIER) $(DETECTOR) $(WEB_SOURCES) fer_export/portrait/portrait.png $(HARNESS)
+$(CODE): $(WEB_SOURCES) web/index.html web/style.css fer_export/portrait/portrait.png | $(MODULES)
 	@cd web && $(NODE) build.mjs page testing
+	@touch $@
+
+$(PAGE): $(CLASSIFIER) $(DETECTOR) $(CODE)
+	@$(BIN)/fer-export page --only-models --model web/model -o web
 	@touch $@

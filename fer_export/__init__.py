@@ -27,6 +27,7 @@ from fer_export.errors import (
 if TYPE_CHECKING:
     from fer_export.convert.detector import export_detector
     from fer_export.convert.exporting import export
+    from fer_export.convert.page import page
     from fer_export.diagnose.bench.run import bench
     from fer_export.diagnose.bench.run_convert import bench_convert
     from fer_export.diagnose.matrix.run import matrix
@@ -54,6 +55,7 @@ __all__ = [
     "export_detector",
     "load",
     "matrix",
+    "page",
     "verify",
 ]
 
@@ -66,6 +68,7 @@ _HOMES = {
     "export_detector": "fer_export.convert.detector",
     "load": "fer_export.formats.model",
     "matrix": "fer_export.diagnose.matrix.run",
+    "page": "fer_export.convert.page",
     "verify": "fer_export.parity.verification",
 }
 

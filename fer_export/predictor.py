@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from fer_export.contract import Cascade, Contract
+from fer_export.contract.face_classifier import PROBABILITIES, check_face_classifier
 from fer_export.data.fer2013 import cache_folder
 from fer_export.errors import InvalidInputError, UsageError
 from fer_export.faces.align import crop
@@ -19,8 +20,6 @@ from fer_export.formats.model import Model, Source, as_model, load
 from fer_export.runtimes import single
 from fer_export.runtimes.fixed_batch import in_batches
 from fer_export.runtimes.onnxruntime import OnnxRuntime
-
-_PROBABILITIES = "probabilities"
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,9 @@ class Predictor:
 
     def __init__(self, model: Source = "ferplus", *, detector: Cascade = DEFAULT) -> None:
         found = as_model(model)
-        _check(found)
+        if found.kind not in ("torch", "onnx"):
+            raise UsageError(f"{found.path} does not run in onnxruntime: a predictor takes checkpoints and ONNX files")
+        check_face_classifier(found.contract, "a predictor")
         self.contract: Contract = found.contract
         self._detector = detector
         runtime = OnnxRuntime(found.path if found.kind == "onnx" else _exported(found))
@@ -88,7 +89,7 @@ class Predictor:
         if not faces:
             return []
         crops = np.stack([crop(photo, face, self.contract).transpose(1, 2, 0) for face in faces])
-        rows = self._runtime(single(self.contract, crops))[_PROBABILITIES]
+        rows = self._runtime(single(self.contract, crops))[PROBABILITIES]
         return [
             Prediction(
                 box=face.box,
@@ -99,27 +100,6 @@ class Predictor:
             )
             for face, row in zip(faces, rows, strict=True)
         ]
-
-
-def _check(model: Model) -> None:
-    """Refuse a model that cannot classify aligned faces."""
-    contract = model.contract
-    name = contract.architecture.name
-    if model.kind not in ("torch", "onnx"):
-        raise UsageError(f"{model.path} does not run in onnxruntime: a predictor takes checkpoints and ONNX files")
-    if len(contract.inputs) > 1:
-        names = ", ".join(spec.name for spec in contract.inputs)
-        raise UsageError(f"{name} takes several inputs ({names}), and a predictor has one picture of a face")
-    spec = contract.inputs[0]
-    if spec.kind != "picture":
-        raise UsageError(f"{name} takes {spec.name}, which is no picture of a face")
-    if contract.crop is None or spec.free:
-        raise UsageError(
-            f"the contract of {name} says nothing about cropping faces",
-            hint="export it with --crop face and a fixed --input size",
-        )
-    if not contract.labels or _PROBABILITIES not in {output.name for output in contract.outputs}:
-        raise UsageError(f"{name} is no classifier: its contract has no labels with probabilities")
 
 
 def _exported(model: Model) -> Path | bytes:

@@ -58,7 +58,7 @@ def test_editors_see_all_that_is_offered() -> None:
     seen = {
         (name.name, node.module) for node in guarded.body if isinstance(node, ast.ImportFrom) for name in node.names
     }
-    commands = {"export", "export_detector", "verify", "bench", "bench_convert", "matrix"}
+    commands = {"export", "export_detector", "page", "verify", "bench", "bench_convert", "matrix"}
     assert {name for name, _ in seen} == {"load", "detect", "Predictor", *commands}
     for name, module in seen:
         assert getattr(fer_export, name).__module__ == module
@@ -199,8 +199,8 @@ def test_export_never_writes_over_what_it_reads(small: Checkpoint, tmp_path: Pat
 #: `verify` calls what `fer_export.verify` calls, to print the figures of those that differ as well.
 CALLS = {
     "bench": {"bench"}, "bench_convert": {"bench_convert"}, "detector": {"export_detector"}, "info": {"load"},
-    "litert": {"export", "load"}, "matrix": {"matrix"}, "onnx": {"export", "load"}, "tf": {"export", "load"},
-    "tfjs": {"export", "load"},
+    "litert": {"export", "load"}, "matrix": {"matrix"}, "onnx": {"export", "load"}, "page": {"page"},
+    "tf": {"export", "load"}, "tfjs": {"export", "load"},
 }  # fmt: skip
 #: What a command may import beside them: what it parses options with, and what it names defaults and choices by.
 BESIDE = {

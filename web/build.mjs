@@ -13,14 +13,15 @@ import { harness, page, testing } from "./build/targets.mjs";
 
 const HELP = `node build.mjs [page] [harness] [testing] [flags]    without a name: all three
 
-  page      dist/fer.js: the page in one classic script, with worker, wasm and models inside
+  page      dist/fer.js: the page's code in one classic script, with worker and wasm inside; with
+            index.html and style.css also in fer_export/web, for fer-export page, which adds the models
   harness   fer_export/runtimes/browser/harness.js with tfjs's wasm files, and harness-onnx.js
             with onnxruntime's, for parity checks
   testing   dist/testing.js: the page's pure functions, for the tests
 
-  --model DIR        classifier in DIR, detector in DIR/detector/{pnet,rnet,onet}   (web/model)
   --portrait FILE    the sample portrait                  (fer_export/portrait/portrait.png)
   --out DIR          where page and testing go                                    (web/dist)
+  --packaged DIR     where the page goes for fer-export page                  (fer_export/web)
   --harness-out DIR  where the harness goes                      (fer_export/runtimes/browser)
   --no-minify        readable output`;
 
@@ -40,9 +41,9 @@ async function main(argv) {
   const names = positionals.length > 0 ? positionals : Object.keys(TARGETS);
   const options = {
     web: WEB,
-    model: resolve(values.model ?? resolve(WEB, "model")),
     portrait: resolve(values.portrait ?? resolve(WEB, "../fer_export/portrait/portrait.png")),
     out: resolve(values.out ?? resolve(WEB, "dist")),
+    packaged: resolve(values.packaged ?? resolve(WEB, "../fer_export/web")),
     harnessOut: resolve(values["harness-out"] ?? resolve(WEB, "../fer_export/runtimes/browser")),
     minify: !values["no-minify"],
   };
@@ -88,9 +89,9 @@ function parse(argv) {
       args: argv,
       allowPositionals: true,
       options: {
-        model: { type: "string" },
         portrait: { type: "string" },
         out: { type: "string" },
+        packaged: { type: "string" },
         "harness-out": { type: "string" },
         "no-minify": { type: "boolean" },
         help: { type: "boolean", short: "h" },

@@ -44,4 +44,4 @@ def main(output: Output, path: Path, onnx_path: Path, backends: tuple[str, ...],
             f"{stage.name}: {figures[0].samples} samples, onnxruntime against torch, TF.js against onnxruntime",
         )
     output.add(path=str(path), onnx=str(onnx_path))
-    output.next("make web")
+    output.next("fer-export page -o site")

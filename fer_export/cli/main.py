@@ -14,6 +14,7 @@ COMMANDS = {
     "tf": "ONNX to a TensorFlow SavedModel, checked in TensorFlow.",
     "litert": "SavedModel to a .tflite, checked with LiteRT.",
     "detector": "The face detector to ONNX and TF.js.",
+    "page": "The whole web page, with a model in it.",
     "verify": "Compare every runtime with torch, or any two routes.",
     "bench": "Time a model beside a plain CNN on every runtime.",
     "env": "Environments of their own for TensorFlow and onnx-tf.",
@@ -35,7 +36,7 @@ def main() -> None:
       fer-export tfjs                           build/fer.onnx -> web/model
       fer-export detector                       MTCNN -> web/model/detector
       fer-export verify                         every runtime against torch
-      make web                                  web/model -> web/index.html
+      fer-export page -o site                   web/model -> site/index.html
 
     \b
     Exit codes: 0 ok, 1 parity or quality, 2 usage, 3 missing dependency,

@@ -81,7 +81,7 @@ def main(
     if written.contract.crop is None:  # the page has no faces for it
         output.next(f"fer-export verify {path} --against {chosen}")
         return
-    output.next("make web" if (path / "detector").is_dir() else "fer-export detector")
+    output.next(f"fer-export page -o site --model {path}")
 
 
 def _operators(output: Output) -> None:

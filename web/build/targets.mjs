@@ -5,14 +5,13 @@ import { build } from "esbuild";
 
 import { Failure } from "./failure.mjs";
 import { copy, write } from "./files.mjs";
-import { readModels } from "./models.mjs";
 
 /**
  * @typedef {object} Options
  * @property {string} web
- * @property {string} model
  * @property {string} portrait
  * @property {string} out
+ * @property {string} packaged
  * @property {string} harnessOut
  * @property {boolean} minify
  */
@@ -20,19 +19,24 @@ import { readModels } from "./models.mjs";
 const WASM = ["tfjs-backend-wasm.wasm", "tfjs-backend-wasm-simd.wasm", "tfjs-backend-wasm-threaded-simd.wasm"];
 
 /**
- * Build the page with one classic script, since a page opened from disk may load neither modules nor other files.
+ * Build the page's code as one classic script, since a page opened from disk may load neither modules nor other files,
+ * and put the whole page without its models where `fer-export page` finds it. The models are in a script of their own.
  *
  * @param {Options} options
  */
 export async function page(options) {
-  const models = readModels(options.model);
-  const worker = await bundle(options, "src/worker/worker.ts", { models });
+  const worker = await bundle(options, "src/worker/worker.ts", {});
   const portrait = existsSync(options.portrait)
     ? `data:image/png;base64,${readFileSync(options.portrait).toString("base64")}`
     : null;
   const text = Buffer.from(worker).toString("utf8");
   const main = await bundle(options, "src/main.ts", { worker: text, portrait });
-  return [write(join(options.out, "fer.js"), main)];
+  const packaged = (/** @type {string} */ name) => join(options.packaged, name);
+  return [
+    write(join(options.out, "fer.js"), main),
+    write(packaged("dist/fer.js"), main),
+    ...["index.html", "style.css"].map((name) => copy(join(options.web, name), packaged(name))),
+  ];
 }
 
 /**

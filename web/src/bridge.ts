@@ -1,5 +1,6 @@
 import source from "fer:worker";
 
+import type { Models } from "./models";
 import type { BackendName, Mode, Ready, Reply, Request, Sight } from "./worker/protocol";
 
 /** How long the worker may take to start, or for one picture, before it counts as stuck, in milliseconds. */
@@ -44,19 +45,20 @@ export class Bridge {
    *
    * @throws Error No backend works, a model cannot be read, or the worker is stuck.
    */
-  start(backend: BackendName | null): Promise<Ready> {
+  start(backend: BackendName | null, models: Models): Promise<Ready> {
     return new Promise((resolve, reject) => {
       this.#starting = { resolve, reject, timer: this.#patience() };
-      this.#send({ kind: "start", backend }, []);
+      this.#send({ kind: "start", backend, models }, []);
     });
   }
 
   /**
    * Find and read the faces in a picture; the bitmap is handed over.
    *
+   * @param time When the picture was taken, in milliseconds of its source.
    * @throws Error A picture is in flight already, the worker cannot cope with this one, or it is stuck.
    */
-  look(bitmap: ImageBitmap, mode: Mode, fresh: boolean): Promise<Sight> {
+  look(bitmap: ImageBitmap, mode: Mode, fresh: boolean, time: number): Promise<Sight> {
     if (this.#dead || this.#looking) {
       bitmap.close();
       return Promise.reject(this.#dead ?? new Error("one picture at a time"));
@@ -64,8 +66,13 @@ export class Bridge {
     return new Promise((resolve, reject) => {
       const id = ++this.#id;
       this.#looking = { resolve, reject, id, timer: this.#patience() };
-      this.#send({ kind: "look", id, bitmap, mode, fresh }, [bitmap]);
+      this.#send({ kind: "look", id, bitmap, mode, fresh, time }, [bitmap]);
     });
+  }
+
+  /** End the worker; what it was asked is never answered. */
+  close(): void {
+    this.#die(new Error("this model was put aside"));
   }
 
   #patience(): number {

@@ -6,17 +6,6 @@ declare module "*.wasm" {
   export default url;
 }
 
-declare module "fer:models" {
-  interface InlinedModel {
-    /** The text of model.json. */
-    readonly json: string;
-    /** All shards in the manifest's order, base64. */
-    readonly weights: string;
-  }
-  const models: Readonly<Record<"classifier" | "pnet" | "rnet" | "onet", InlinedModel>>;
-  export default models;
-}
-
 declare module "fer:worker" {
   /** The worker's classic script. */
   const source: string;

@@ -1,13 +1,18 @@
 import portrait from "fer:portrait";
 
-import { Bridge } from "./bridge";
 import { Session } from "./session";
+import { cameras, onCamerasChanged } from "./source/camera";
+import { listen } from "./source/incoming";
+import { areModel, fromAddress, fromFiles } from "./source/own-model";
 import { initial, publish } from "./state";
 import { showAbout } from "./view/about";
+import { Album } from "./view/album";
+import { CameraChoice } from "./view/camera-choice";
 import { Cards } from "./view/cards";
 import { byId } from "./view/dom";
 import { Stage } from "./view/stage";
 import { Status } from "./view/status";
+import type { Ready } from "./worker/protocol";
 
 const state = initial();
 publish(state);
@@ -22,43 +27,95 @@ const buttons = {
 };
 const file = byId("file", HTMLInputElement);
 
-const session = new Session(new Bridge(), state, stage.video, {
+const session = new Session(state, stage.video, {
   source(source) {
     if (source !== "picture") stage.show(source);
+    if (source !== "picture") album.close();
+    choice.shown = source === "camera";
+    if (source === "camera") {
+      choice.mirrored = !session.camera.looksAway;
+      stage.mirror(choice.mirrored);
+      listCameras();
+    }
     buttons.stop.hidden = source === "none";
     buttons.stop.textContent = source === "picture" ? "Close picture" : "Stop";
     buttons.start.hidden = source === "camera";
     cards.show([]);
-    if (state.ready) status.say(source === "none" ? "Ready" : "Looking …");
+    if (!state.ready) return;
+    if (source === "none") status.say("Ready");
+    // What is seen is said soon enough.
+    else status.show("Looking …");
   },
   picture: (bitmap) => stage.showPicture(bitmap),
-  seen(faces, width, height) {
-    stage.draw(faces, width, height);
-    cards.show(faces);
-    status.saw(faces);
+  seen(view, width, height) {
+    stage.draw(view.averaged, width, height);
+    cards.show(view.averaged);
+    status.saw(view);
   },
   fps: (value) => status.fps(value),
   error: (message) => status.alert(message),
+  asking: () => status.say("Waiting for the camera: the browser may ask you to allow it …"),
 });
+
+const choice = new CameraChoice(
+  (id) => void session.startCamera(id),
+  (on) => stage.mirror(on),
+);
+function listCameras(): void {
+  void cameras().then((devices) => choice.show(devices, session.camera.used));
+}
+onCamerasChanged(listCameras);
+
+const album = new Album((chosen) => void session.open(chosen));
 
 buttons.start.addEventListener("click", () => void session.startCamera());
 buttons.stop.addEventListener("click", () => session.stop());
 file.addEventListener("change", () => {
-  const [chosen] = file.files ?? [];
+  const chosen = [...(file.files ?? [])];
   // The input is emptied, so that choosing the same file again counts as a change.
-  if (chosen) void session.open(chosen).then(() => (file.value = ""));
+  file.value = "";
+  album.show(chosen);
 });
-stage.onDrop((dropped) => void session.open(dropped));
+listen({
+  files(files) {
+    if (areModel(files)) useModel(files);
+    else if (files.length > 0) album.show(files);
+    else status.alert("That is no file. Drop a picture that is saved on this device.");
+  },
+  unreadable: () => status.alert("This browser does not let the page read that folder. Drop the files that are in it."),
+  hovering: (on) => stage.hover(on),
+});
 buttons.sample.addEventListener("click", () => {
+  album.close();
   if (portrait) void fetch(portrait).then(async (answer) => session.open(await answer.blob()));
 });
 
-session.load().then(
+const modelFiles = byId("model-files", HTMLInputElement);
+modelFiles.addEventListener("change", () => {
+  const chosen = [...(modelFiles.files ?? [])];
+  modelFiles.value = "";
+  useModel(chosen);
+});
+
+function useModel(files: readonly File[]): void {
+  status.say("Loading your model …");
+  void session.use(() => fromFiles(files)).then((ready) => {
+    if (ready) show(ready);
+    else status.say("Your model could not be used");
+  });
+}
+
+function show(ready: Ready): void {
+  cards.setLabels(ready.classifier.labels);
+  status.ready(ready.backend, ready.parity);
+  status.say("Ready");
+  showAbout(ready);
+}
+
+const address = new URLSearchParams(location.search).get("model");
+session.load(address === null ? undefined : () => fromAddress(address)).then(
   (ready) => {
-    cards.setLabels(ready.classifier.labels);
-    status.ready(ready.backend, ready.parity);
-    status.say("Ready");
-    showAbout(ready);
+    show(ready);
     buttons.start.disabled = false;
     buttons.sample.hidden = portrait === null;
   },

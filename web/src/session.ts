@@ -1,18 +1,21 @@
-import type { Bridge } from "./bridge";
-import { Smoothing } from "./smoothing";
+import { Bridge } from "./bridge";
+import { packagedModels, type PackedModel } from "./models";
 import { Camera } from "./source/camera";
 import { Frames } from "./source/frames";
 import { decode } from "./source/picture";
-import { frozen, NOBODY, type PublicFace, publicFace, type State } from "./state";
+import { frozen, NOBODY, type State } from "./state";
+import { People, type View } from "./steady/people";
 import type { Mode, Ready, Sight } from "./worker/protocol";
 
 /** The calls by which a session tells the view what happened. */
 export interface Listener {
   source(source: State["source"]): void;
   picture(bitmap: ImageBitmap): void;
-  seen(faces: readonly PublicFace[], width: number, height: number): void;
+  seen(view: View, width: number, height: number): void;
   fps(value: number): void;
   error(message: string | null): void;
+  /** The browser asks its user for the camera. */
+  asking(): void;
 }
 
 /** Over how long the speed is averaged, in milliseconds. */
@@ -20,18 +23,20 @@ const SPAN = 1500;
 
 /** Feeds camera frames or a picture to the worker, one in flight, and keeps the state. */
 export class Session {
+  #bridge = new Bridge();
   readonly #camera: Camera;
   readonly #frames: Frames;
-  readonly #smoothing = new Smoothing();
+  readonly #people = new People();
   #labels: readonly string[] = [];
   #loading: Promise<Ready> | null = null;
   #times: number[] = [];
   #fresh = true;
   /** Counts changes of source; a result that belongs to an earlier source is dropped. */
   #turn = 0;
+  /** Counts the pictures that were asked for; one that is decoded after the next was asked for is dropped. */
+  #opened = 0;
 
   constructor(
-    private readonly bridge: Bridge,
     private readonly state: State,
     private readonly video: HTMLVideoElement,
     private readonly listener: Listener,
@@ -41,31 +46,72 @@ export class Session {
     document.addEventListener("visibilitychange", () => this.#restWhileHidden());
   }
 
-  /** Load the models. Call it once, before anything else. */
-  load(): Promise<Ready> {
-    this.#loading = this.#load();
+  /**
+   * Load the models. Call it once, before anything else.
+   *
+   * @param classifier Gives the classifier, where it is not the one that came with the page.
+   */
+  load(classifier?: () => Promise<PackedModel>): Promise<Ready> {
+    this.#loading = this.#load(this.#bridge, classifier);
     return this.#loading;
   }
 
-  async #load(): Promise<Ready> {
-    const ready = await this.bridge.start(null);
+  /**
+   * Read faces with another classifier from now on.
+   *
+   * @returns What is known of it; null where it cannot be used: the listener is told why, and the one before stays.
+   */
+  async use(classifier: () => Promise<PackedModel>): Promise<Ready | null> {
+    const bridge = new Bridge();
+    try {
+      await this.#loading?.catch(() => null);
+      const ready = await this.#load(bridge, classifier);
+      this.#change("none");
+      this.#bridge.close();
+      this.#bridge = bridge;
+      this.#loading = Promise.resolve(ready);
+      return ready;
+    } catch (error) {
+      bridge.close();
+      this.#fail(message(error));
+      return null;
+    }
+  }
+
+  async #load(bridge: Bridge, classifier?: () => Promise<PackedModel>): Promise<Ready> {
+    const packaged = packagedModels();
+    const models = classifier ? { ...packaged, classifier: await classifier() } : packaged;
+    const ready = await bridge.start(null, models);
     const { state } = this;
     this.#labels = ready.classifier.labels;
     Object.assign(state, { backend: ready.backend, parity: frozen(ready.parity), tensors: ready.tensors, ready: true });
     return ready;
   }
 
-  /** Start the camera; errors go to the listener. */
-  async startCamera(): Promise<void> {
+  /** The camera that runs: its id, and whether it looks away from its user. */
+  get camera(): { readonly used: string | null; readonly looksAway: boolean } {
+    return this.#camera;
+  }
+
+  /**
+   * Start the camera; errors go to the listener.
+   *
+   * @param wanted The id of the camera; null takes the one that looks at its user.
+   */
+  async startCamera(wanted: string | null = null): Promise<void> {
     const turn = this.#change("none");
+    this.listener.asking();
     try {
-      const started = await this.#camera.start(() => {
+      const started = await this.#camera.start(wanted, () => {
         this.stop();
         this.#fail("The camera went away. Connect it again and start anew.");
       });
       if (!started || turn !== this.#turn) return;
     } catch (error) {
-      if (turn === this.#turn) this.#fail(message(error));
+      if (turn !== this.#turn) return;
+      // Nothing is waited for any more.
+      this.#source("none");
+      this.#fail(message(error));
       return;
     }
     this.#source("camera");
@@ -75,19 +121,24 @@ export class Session {
 
   /** Read one picture; errors go to the listener, and what was shown before stays. */
   async open(file: Blob): Promise<void> {
+    const request = ++this.#opened;
     let bitmap: ImageBitmap;
     try {
       // A picture may be chosen or dropped while the models are still being read.
       await this.#loading;
       bitmap = await decode(file);
     } catch (error) {
-      this.#fail(message(error));
+      if (request === this.#opened) this.#fail(message(error));
+      return;
+    }
+    if (request !== this.#opened) {
+      bitmap.close();
       return;
     }
     const turn = this.#change("picture");
     this.listener.picture(bitmap);
     // The frame that is still in flight has to come back first.
-    while (this.bridge.busy) await new Promise((resolve) => setTimeout(resolve, 10));
+    while (this.#bridge.busy) await new Promise((resolve) => setTimeout(resolve, 10));
     await this.#look(bitmap, "picture", turn);
   }
 
@@ -100,8 +151,9 @@ export class Session {
     this.#frames.stop();
     this.#camera.stop();
     this.#fresh = true;
+    this.#people.reset();
     this.#times = [];
-    Object.assign(this.state, { faces: NOBODY, fps: 0, error: null });
+    Object.assign(this.state, { faces: NOBODY, light: null, fps: 0, error: null });
     this.listener.fps(0);
     this.listener.error(null);
     this.#source(source);
@@ -114,11 +166,11 @@ export class Session {
   }
 
   async #frame(turn: number): Promise<void> {
-    if (this.bridge.busy || turn !== this.#turn) return;
+    if (this.#bridge.busy || turn !== this.#turn) return;
     const bitmap = await createImageBitmap(this.video).catch(() => null);
     if (!bitmap) return;
     // While the bitmap was made another frame may have gone out, or the source may have changed.
-    if (this.bridge.busy || turn !== this.#turn) bitmap.close();
+    if (this.#bridge.busy || turn !== this.#turn) bitmap.close();
     else await this.#look(bitmap, "camera", turn);
   }
 
@@ -126,8 +178,9 @@ export class Session {
     const fresh = this.#fresh;
     this.#fresh = false;
     try {
-      const sight = await this.bridge.look(bitmap, mode, fresh);
-      if (turn === this.#turn) this.#seen(sight, mode);
+      const time = performance.now();
+      const sight = await this.#bridge.look(bitmap, mode, fresh, time);
+      if (turn === this.#turn) this.#seen(sight, mode, time);
       else this.#fresh = true;
     } catch (error) {
       if (turn !== this.#turn) return;
@@ -136,17 +189,18 @@ export class Session {
     }
   }
 
-  #seen({ faces, width, height, tensors }: Sight, mode: Mode): void {
+  #seen(sight: Sight, mode: Mode, time: number): void {
     const { state } = this;
-    const named = Object.freeze(faces.map((face) => publicFace(face, this.#labels)));
-    Object.assign(state, { faces: named, tensors, size: Object.freeze({ width, height }) });
+    const { width, height, tensors, light } = sight;
+    const view = mode === "camera" ? this.#people.moving(sight, this.#labels, time) : this.#people.still(sight, this.#labels);
+    Object.assign(state, { faces: view.faces, light, tensors, size: Object.freeze({ width, height }) });
     state.frames++;
-    if (named.length > 0) state.framesWithFaces++;
+    if (view.faces.length > 0) state.framesWithFaces++;
     if (mode === "camera") {
       state.fps = this.#speed();
       this.listener.fps(state.fps);
     }
-    this.listener.seen(mode === "camera" ? this.#smoothing.apply(named) : named, width, height);
+    this.listener.seen(view, width, height);
   }
 
   #speed(): number {

@@ -7,28 +7,47 @@ import { iou, regress, squared, suppress, windowOf } from "../src/geometry/boxes
 import { sample, spread, subsamples } from "../src/geometry/sampling";
 import { inverse, similarity } from "../src/geometry/similarity";
 import { readContract } from "../src/model-contract";
-import { Smoothing } from "../src/smoothing";
+import { Announcer } from "../src/steady/announcer";
+import { doubtOf } from "../src/steady/doubt";
+import { People } from "../src/steady/people";
+import { Smoothing } from "../src/steady/smoothing";
+import { Word, wordFor } from "../src/steady/word";
+import { agreement, appearance } from "../src/vision/appearance";
+import { assign } from "../src/vision/assignment";
 import { anyNumber } from "../src/vision/batches";
 import { findFaces, scales } from "../src/vision/cascade";
 import { Classifier } from "../src/vision/classifier";
+import { lightOf } from "../src/vision/light";
+import { Motion } from "../src/vision/motion";
+import { quality } from "../src/vision/quality";
 import { Tracker } from "../src/vision/tracker";
 import { PixelReader } from "../src/worker/pixel-reader";
 import { selfTest } from "../src/worker/self-test";
 
 Object.assign(globalThis, {
   ferTesting: {
+    Announcer,
     AreaTable,
     Classifier,
+    Motion,
+    People,
     PixelReader,
     Smoothing,
     Tracker,
+    Word,
+    agreement,
     anyNumber,
+    appearance,
+    assign,
     contentHash,
     cropFace,
+    doubtOf,
     findFaces,
     gridToPhoto,
     inverse,
     iou,
+    lightOf,
+    quality,
     readContract,
     regress,
     sample,
@@ -40,5 +59,6 @@ Object.assign(globalThis, {
     subsamples,
     suppress,
     windowOf,
+    wordFor,
   },
 });

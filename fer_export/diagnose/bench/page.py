@@ -48,7 +48,7 @@ def time_page(index: Path, *, seconds: float = 10.0) -> dict[str, Any]:
         MissingDependencyError: Playwright, a browser, or the built page is missing.
         InvalidInputError: the page fails.
     """
-    if not (index.parent / "dist" / "fer.js").is_file():
+    if not all((index.parent / "dist" / name).is_file() for name in ("fer.js", "models.js")):
         raise MissingDependencyError(f"{index}: the page is not built", hint="make web")
     path = chromium.find()
     with TemporaryDirectory(prefix="fer-export-bench-") as temporary, driver.playwright() as playwright:

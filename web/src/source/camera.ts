@@ -10,11 +10,13 @@ export class CameraError extends Error {
 }
 
 /** The size to ask for. More pixels cost time and find only faces too small to matter. */
-const WANTED: MediaTrackConstraints = {
-  width: { ideal: 640 },
-  height: { ideal: 480 },
-  facingMode: "user",
-};
+const SIZE: MediaTrackConstraints = { width: { ideal: 640 }, height: { ideal: 480 } };
+
+/** A camera that may be chosen. */
+export interface CameraDevice {
+  readonly id: string;
+  readonly name: string;
+}
 
 /** The webcam, shown in a video element. */
 export class Camera {
@@ -26,14 +28,15 @@ export class Camera {
   /**
    * Ask for the camera and play it.
    *
+   * @param wanted The id of the camera; null takes the one that looks at its user.
    * @param ended Called when the camera goes away by itself: unplugged, or taken back by the browser.
    * @returns False when `stop` was called while the browser was asking.
    * @throws CameraError
    */
-  async start(ended: () => void): Promise<boolean> {
+  async start(wanted: string | null, ended: () => void): Promise<boolean> {
     this.stop();
     const asked = this.#asked;
-    const stream = await request();
+    const stream = await request(wanted);
     if (asked !== this.#asked) {
       release(stream);
       return false;
@@ -65,6 +68,20 @@ export class Camera {
     if (!resting) void this.video.play().catch(() => undefined);
   }
 
+  /** The id of the camera that runs. */
+  get used(): string | null {
+    return this.#settings?.deviceId ?? null;
+  }
+
+  /** Whether the camera that runs looks away from its user, so that nobody expects a mirror. */
+  get looksAway(): boolean {
+    return this.#settings?.facingMode === "environment";
+  }
+
+  get #settings(): MediaTrackSettings | undefined {
+    return this.#stream?.getVideoTracks()[0]?.getSettings();
+  }
+
   /** Let go of the camera; its light goes out. */
   stop(): void {
     this.#asked++;
@@ -74,11 +91,24 @@ export class Camera {
   }
 }
 
+/** Return the cameras that there are; browsers name them only to a page that was allowed one. */
+export async function cameras(): Promise<CameraDevice[]> {
+  const devices = await (navigator.mediaDevices as MediaDevices | undefined)?.enumerateDevices();
+  return (devices ?? [])
+    .filter(({ kind, deviceId }) => kind === "videoinput" && deviceId)
+    .map(({ deviceId, label }, index) => ({ id: deviceId, name: label || `Camera ${index + 1}` }));
+}
+
+/** Tell when a camera was plugged in or out. */
+export function onCamerasChanged(changed: () => void): void {
+  (navigator.mediaDevices as MediaDevices | undefined)?.addEventListener("devicechange", changed);
+}
+
 function release(stream: MediaStream): void {
   for (const track of stream.getTracks()) track.stop();
 }
 
-async function request(): Promise<MediaStream> {
+async function request(wanted: string | null): Promise<MediaStream> {
   if (!window.isSecureContext) {
     throw new CameraError(
       "insecure",
@@ -91,7 +121,8 @@ async function request(): Promise<MediaStream> {
     throw new CameraError("unsupported", "This browser has no access to cameras. Open a picture instead, or try another browser.");
   }
   try {
-    return await devices.getUserMedia({ video: WANTED, audio: false });
+    const which: MediaTrackConstraints = wanted === null ? { facingMode: "user" } : { deviceId: { exact: wanted } };
+    return await devices.getUserMedia({ video: { ...SIZE, ...which }, audio: false });
   } catch (error) {
     throw explained(error instanceof Error ? error : new Error(String(error)));
   }

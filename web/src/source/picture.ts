@@ -2,25 +2,36 @@
 export class PictureError extends Error {}
 
 /** Files with more bytes are refused unread. */
-const MAX_BYTES = 60e6;
-/** Pictures with more pixels are refused before they are decoded, as in fer_export/faces/photo.py. */
-const MAX_PIXELS = 40e6;
+const MAX_BYTES = 200e6;
+/**
+ * Pictures with more pixels are refused before they are decoded: unpacked, each takes four bytes. The largest cameras of
+ * phones take 200 million.
+ */
+const MAX_PIXELS = 210e6;
+/** Pictures with more pixels are made smaller while they are decoded; as many as Python reads, fer_export/faces/photo.py. */
+const KEPT_PIXELS = 40e6;
 
 /**
- * Decode a picture as Python reads it: upright, colours as stored.
+ * Decode a picture as Python reads it: upright, colours as stored; one of more than 40 million pixels smaller.
  *
  * @throws PictureError The file is not a picture, is damaged, or is too large.
  */
 export async function decode(file: Blob): Promise<ImageBitmap> {
-  if (file.size > MAX_BYTES) throw new PictureError(`This file is too large (${Math.round(file.size / 1e6)} MB, at most ${MAX_BYTES / 1e6}).`);
+  const name = nameOf(file);
+  if (file.size > MAX_BYTES) {
+    throw new PictureError(`${name} is too large (${Math.round(file.size / 1e6)} MB, at most ${MAX_BYTES / 1e6}).`);
+  }
   const { width, height } = await sizeOf(file);
   if (width * height > MAX_PIXELS) {
-    throw new PictureError(`This picture is too large (${width} × ${height} pixels, at most ${MAX_PIXELS / 1e6} million in all).`);
+    throw new PictureError(`${name} is too large (${width} × ${height} pixels, at most ${MAX_PIXELS / 1e6} million in all).`);
   }
+  const scale = Math.min(1, Math.sqrt(KEPT_PIXELS / (width * height)));
+  const smaller: ImageBitmapOptions =
+    scale < 1 ? { resizeWidth: Math.floor(width * scale), resizeHeight: Math.floor(height * scale), resizeQuality: "high" } : {};
   try {
-    return await createImageBitmap(file, { imageOrientation: "from-image", colorSpaceConversion: "none" });
+    return await createImageBitmap(file, { imageOrientation: "from-image", colorSpaceConversion: "none", ...smaller });
   } catch {
-    throw unreadable();
+    throw await unreadable(file);
   }
 }
 
@@ -34,15 +45,31 @@ async function sizeOf(file: Blob): Promise<{ width: number; height: number }> {
   try {
     await new Promise((resolve, reject) => {
       image.onload = resolve;
-      image.onerror = () => reject(unreadable());
+      image.onerror = reject;
       image.src = url;
     });
     return { width: image.naturalWidth, height: image.naturalHeight };
+  } catch {
+    throw await unreadable(file);
   } finally {
     URL.revokeObjectURL(url);
   }
 }
 
-function unreadable(): PictureError {
-  return new PictureError("This file is not a picture that the browser can read. Try a JPEG, PNG or WebP.");
+async function unreadable(file: Blob): Promise<PictureError> {
+  const name = nameOf(file);
+  if (await isHeic(file)) {
+    return new PictureError(`${name} is an HEIC picture, which this browser cannot read. Save it as JPEG and open that.`);
+  }
+  return new PictureError(`${name} is not a picture that the browser can read. Try a JPEG, PNG or WebP.`);
+}
+
+/** Whether a file is in the format of Apple's cameras, by its first bytes: `ftyp` and a brand of ISO/IEC 23008-12. */
+async function isHeic(file: Blob): Promise<boolean> {
+  const head = new TextDecoder("latin1").decode(await file.slice(4, 12).arrayBuffer());
+  return /^ftyp(heic|heix|heim|heis|hevc|hevx|mif1|msf1)$/.test(head);
+}
+
+function nameOf(file: Blob): string {
+  return file instanceof File && file.name ? file.name : "This file";
 }

@@ -22,6 +22,7 @@ export class Stage {
   readonly #picture = byId("picture", HTMLCanvasElement);
   readonly #overlay = byId("overlay", HTMLCanvasElement);
   #showing: Showing = "none";
+  #mirrored = true;
   #last: { faces: readonly PublicFace[]; width: number; height: number } | null = null;
 
   constructor() {
@@ -35,6 +36,14 @@ export class Stage {
     this.#root.dataset["source"] = showing;
     if (showing === "none") this.#root.style.aspectRatio = "";
     this.#last = null;
+    this.#redraw();
+  }
+
+  /** Mirror the camera's picture, or show it as it is. */
+  mirror(on: boolean): void {
+    this.#mirrored = on;
+    this.#root.classList.toggle("mirrored", on);
+    this.video.setAttribute("aria-label", on ? "Your camera, mirrored" : "Your camera");
     this.#redraw();
   }
 
@@ -54,19 +63,9 @@ export class Stage {
     this.#redraw();
   }
 
-  /** Tell when something is dragged over the stage or dropped on it. */
-  onDrop(dropped: (file: File) => void): void {
-    const dragging = (on: boolean) => (event: DragEvent) => {
-      event.preventDefault();
-      this.#root.classList.toggle("dragging", on);
-    };
-    this.#root.addEventListener("dragover", dragging(true));
-    this.#root.addEventListener("dragleave", dragging(false));
-    this.#root.addEventListener("drop", (event) => {
-      dragging(false)(event);
-      const file = event.dataTransfer?.files[0];
-      if (file) dropped(file);
-    });
+  /** Show that what is held over the page can be dropped. */
+  hover(on: boolean): void {
+    this.#root.classList.toggle("dragging", on);
   }
 
   #redraw(): void {
@@ -81,11 +80,12 @@ export class Stage {
     // As `object-fit: contain` lays the picture out.
     const scale = Math.min(clientWidth / width, clientHeight / height);
     const [left, top] = [(clientWidth - width * scale) / 2, (clientHeight - height * scale) / 2];
-    const mirrored = this.#showing === "camera";
+    const mirrored = this.#showing === "camera" && this.#mirrored;
     const place = { x: (x: number): number => left + (mirrored ? width - x : x) * scale, y: (y: number): number => top + y * scale };
     const style = getComputedStyle(document.documentElement);
-    const colors = { line: style.getPropertyValue("--accent"), text: style.getPropertyValue("--on-accent") };
-    for (const face of faces) drawFace(context, face, place, scale, colors, { width: clientWidth, mirrored, alone: faces.length === 1 });
+    const certain = { line: style.getPropertyValue("--accent"), text: style.getPropertyValue("--on-accent") };
+    const doubtful = { line: style.getPropertyValue("--doubt"), text: style.getPropertyValue("--on-doubt") };
+    for (const face of faces) drawFace(context, face, place, scale, face.certain ? certain : doubtful, { width: clientWidth, mirrored, alone: faces.length === 1 });
   }
 }
 
@@ -96,7 +96,7 @@ interface Place {
 
 function drawFace(
   context: CanvasRenderingContext2D,
-  { box, landmarks, label, probabilities, track }: PublicFace,
+  { box, landmarks, shown, certain, reason, probabilities, track }: PublicFace,
   place: Place,
   scale: number,
   colors: { line: string; text: string },
@@ -106,12 +106,14 @@ function drawFace(
   const top = place.y(box.y);
   context.strokeStyle = context.fillStyle = colors.line;
   context.lineWidth = LINE;
+  context.setLineDash(certain ? [] : [3 * LINE, 2 * LINE]);
   context.beginPath();
   context.roundRect(left, top, box.width * scale, box.height * scale, 8);
   context.stroke();
-  if (landmarks) drawLandmarks(context, landmarks, place);
+  // Where a face is not read its landmarks are as doubtful.
+  if (landmarks && (certain || reason === "undecided")) drawLandmarks(context, landmarks, place);
   context.font = `600 ${TEXT}px system-ui, sans-serif`;
-  const full = `${label} ${percent(probabilities[label] ?? 0)}`;
+  const full = certain ? `${shown} ${percent(probabilities[shown] ?? 0)}` : shown;
   const fits = frame.alone || context.measureText(full).width <= ROOM * box.width * scale;
   const text = fits ? full : String(track);
   const width = context.measureText(text).width + 2 * PAD;

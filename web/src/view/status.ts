@@ -1,29 +1,42 @@
 import type { SelfTest } from "../worker/protocol";
-import type { PublicFace } from "../state";
+import type { Verdict } from "../state";
+import { Announcer } from "../steady/announcer";
+import type { View } from "../steady/people";
 import { byId, scientific } from "./dom";
+import { NOBODY_BY_LIGHT } from "./words";
 
-/** The summary line, the three figures, and the place for errors. */
+/** For how long nobody has to be in sight before that is said, in milliseconds: at the start a face needs some frames. */
+const NOBODY_FOR = 1000;
+
+/** The summary line, what a screen reader says, the three figures, and the place for errors. */
 export class Status {
   readonly #summary = byId("summary", HTMLElement);
+  readonly #spoken = byId("spoken", HTMLElement);
+  readonly #announcer = new Announcer((text) => (this.#spoken.textContent = text));
   readonly #backend = byId("backend", HTMLElement);
   readonly #fps = byId("fps", HTMLElement);
   readonly #parity = byId("parity", HTMLElement);
   readonly #alarm = byId("alarm", HTMLElement);
   readonly #alert = byId("alert", HTMLElement);
 
-  /** Show a text in the summary line. It is set only when it changes, so that screen readers do not repeat it. */
-  say(text: string): void {
+  /** Show a text in the summary line. */
+  show(text: string): void {
     if (this.#summary.textContent !== text) this.#summary.textContent = text;
   }
 
-  /** Sum up what is seen. */
-  saw(faces: readonly PublicFace[]): void {
-    const counts = new Map<string, number>();
-    for (const { label } of faces) counts.set(label, (counts.get(label) ?? 0) + 1);
-    const [first] = faces;
-    if (!first) this.say("No face in sight");
-    else if (faces.length === 1) this.say(`One face: ${first.label}`);
-    else this.say(`${faces.length} faces: ${[...counts].map(([label, count]) => `${count} ${label}`).join(", ")}`);
+  /** Show a text and have it said. */
+  say(text: string): void {
+    this.show(text);
+    this.#announcer.announce(text);
+  }
+
+  /** Sum up what is seen; those who may come back in a moment are still counted in what is said. */
+  saw({ averaged, waiting, light }: View): void {
+    const nobody = light ? NOBODY_BY_LIGHT[light] : "No face in sight";
+    this.show(averaged.length > 0 ? summed(averaged) : nobody);
+    const people = [...averaged, ...waiting];
+    if (people.length > 0) this.#announcer.announce(summed(people));
+    else this.#announcer.announce(nobody, NOBODY_FOR);
   }
 
   /** Show the backend and whether its results match PyTorch's; a mismatch is an alarm that stays. */
@@ -49,4 +62,13 @@ export class Status {
     this.#alert.hidden = text === null;
     this.#alert.textContent = text ?? "";
   }
+}
+
+/** Sum up what is shown of one face or more. */
+function summed(people: readonly Verdict[]): string {
+  const counts = new Map<string, number>();
+  for (const { shown } of people) counts.set(shown, (counts.get(shown) ?? 0) + 1);
+  const [first] = people;
+  if (people.length === 1) return `One face: ${first?.shown}`;
+  return `${people.length} faces: ${[...counts].map(([shown, count]) => `${count} ${shown}`).join(", ")}`;
 }

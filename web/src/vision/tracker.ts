@@ -1,62 +1,171 @@
-import { iou } from "../geometry/boxes";
 import type { Box, Face } from "../geometry/types";
+import { type Appearance, agreement, blended } from "./appearance";
+import { assign } from "./assignment";
+import { centre, Motion, size } from "./motion";
 
-/** Boxes with a smaller intersection over union belong to two people. */
-const SAME = 0.3;
-/** For how many frames a face may be out of sight and keep its number. */
-const PATIENCE = 10;
+/** For how long a face may be out of sight and keep its number, in milliseconds. */
+export const PATIENCE = 3000;
+/** A face gets its number when it was seen more than once, and over this time, in milliseconds: no flash of a false face. */
+export const BIRTH = 100;
 /** The whole picture is searched for new faces once in this many frames. */
 const SEARCH_EVERY = 12;
 
-export interface Tracked extends Face {
-  /** The face's number, from 1, the same from frame to frame. */
+/**
+ * How far a face may be from where it was expected, in its own sizes: a head that swings at 1.5 Hz across a third of the
+ * picture misses a prediction by 0.7 at 15 frames a second. The longer it was out of sight, the further it may be.
+ */
+const REACH = 1.2;
+const REACH_A_SECOND = 2;
+/** By what factor a face may be larger or smaller than expected. */
+const GROWTH = 2;
+/** A gap up to this, in milliseconds, is bridged by motion alone: a hand before the face changes how it looks. */
+const BY_MOTION = 250;
+/**
+ * What agreement of appearances a face needs that comes back: the first figure where it was expected, the second
+ * further away. Two people's agreed by at most 0.63; see `appearance`.
+ */
+const ALIKE_HERE = 0.2;
+const ALIKE_THERE = 0.65;
+/** Nearer than this to where it was expected, in its sizes, is "here". */
+const HERE = 0.6;
+/** How much appearance counts beside distance in the choice between people. */
+const WEIGHT_OF_LOOKS = 1.5;
+/** Two faces less than this apart, in their mean size, may cover each other. */
+const MARGIN = 0.25;
+/** Over how long the remembered appearance follows the face, in milliseconds. */
+const LOOKS_OVER = 1000;
+
+/** A face and the crop's appearance. */
+export interface Seen {
+  readonly face: Face;
+  readonly looks: Appearance;
+}
+
+/** A face that has a number; `index` is its place among the faces that `update` was given. */
+export interface Tracked {
+  readonly index: number;
+  /** The number, from 1, the same from frame to frame. */
   readonly track: number;
 }
 
-/** Gives faces their numbers and decides when the whole picture has to be searched. */
+interface Person {
+  /** Null until birth. */
+  track: number | null;
+  readonly motion: Motion;
+  looks: Appearance;
+  readonly since: number;
+  last: number;
+}
+
+/**
+ * Gives faces their numbers and decides when the whole picture has to be searched.
+ *
+ * A face is known again by where its motion leads (position, speed, size) and by how it looks; the pairs with the least
+ * cost altogether are taken, those who have a number first. All times are the source's, in milliseconds.
+ */
 export class Tracker {
-  #known: { track: number; box: Box; missed: number }[] = [];
+  #people: Person[] = [];
   #next = 1;
   #untilSearch = 0;
+  #time = -Infinity;
 
   /** Whether the next frame has to be searched: at the start, every few frames, with no face or after losing one. */
   get search(): boolean {
     return this.#untilSearch <= 0;
   }
 
-  /** Where faces were seen in the last frame. */
-  get near(): Box[] {
-    return this.#known.filter(({ missed }) => missed === 0).map(({ box }) => box);
+  /** Where the faces of the last frame are expected at a time. */
+  near(time: number): Box[] {
+    return this.#present().map(({ motion }) => motion.at(time));
   }
 
-  /** Take in what a frame showed; the pairs that overlap most are matched first. */
-  update(faces: readonly Face[], searched: boolean): Tracked[] {
-    const before = this.near.length;
-    const pairs = faces
-      .flatMap((face, index) => this.#known.map((known) => ({ index, known, overlap: iou(face.box, known.box) })))
-      .filter(({ overlap }) => overlap >= SAME)
-      .sort((first, second) => second.overlap - first.overlap);
-    const numbers = new Map<number, number>();
-    const taken = new Set<number>();
-    for (const { index, known } of pairs) {
-      if (numbers.has(index) || taken.has(known.track)) continue;
-      numbers.set(index, known.track);
-      taken.add(known.track);
-    }
-    const tracked = faces.map((face, index) => ({ ...face, track: numbers.get(index) ?? this.#next++ }));
-    const gone = this.#known.filter(({ track }) => !taken.has(track));
-    this.#known = [
-      ...tracked.map(({ track, box }) => ({ track, box, missed: 0 })),
-      ...gone.map((known) => ({ ...known, missed: known.missed + 1 })).filter(({ missed }) => missed <= PATIENCE),
-    ];
+  /** The numbers of those who are out of sight and may come back. */
+  get waiting(): number[] {
+    return this.#people.flatMap(({ track, last }) => (track !== null && last !== this.#time ? [track] : []));
+  }
+
+  /**
+   * Take in what a frame showed.
+   *
+   * @param seen The faces found in it.
+   * @param searched Whether the whole picture was searched.
+   * @param time When it was taken, later than the frame before.
+   * @param atOnce Whether a face gets its number when it is first seen, as in a picture.
+   * @returns The faces that have a number, in the order given.
+   */
+  update(seen: readonly Seen[], searched: boolean, time: number, atOnce = false): Tracked[] {
+    const before = this.#present().length;
+    const open = new Set(seen.keys());
+    const found = new Map<number, Person>();
+    const match = (people: readonly Person[]): void => {
+      const rows = [...open];
+      const costs = rows.map((index) => people.map((person) => cost(person, seen[index]!, time)));
+      for (const [row, column] of assign(costs)) {
+        found.set(rows[row]!, people[column]!);
+        open.delete(rows[row]!);
+      }
+    };
+    match(this.#people.filter(({ track }) => track !== null));
+    match(this.#people.filter(({ track }) => track === null));
+    for (const [index, person] of found) follow(person, seen, index, time);
+    const fresh = [...open].map((index) => {
+      const { face, looks } = seen[index]!;
+      const person: Person = { track: null, motion: new Motion(face.box, time), looks, since: time, last: time };
+      found.set(index, person);
+      return person;
+    });
+    this.#time = time;
+    // Who has no number yet is forgotten when missed once.
+    this.#people = [...this.#people, ...fresh].filter(({ track, last }) => (track === null ? last === time : time - last <= PATIENCE));
     this.#untilSearch = searched ? SEARCH_EVERY : this.#untilSearch - 1;
-    if (faces.length === 0 || faces.length < before) this.#untilSearch = 0;
-    return tracked;
+    if (seen.length === 0 || seen.length < before) this.#untilSearch = 0;
+    return [...seen.keys()].flatMap((index) => {
+      const person = found.get(index)!;
+      if (person.track === null && (atOnce || time - person.since >= BIRTH)) person.track = this.#next++;
+      return person.track === null ? [] : [{ index, track: person.track }];
+    });
   }
 
-  /** Forget all faces when the source changes. */
+  /** Forget all faces when the source changes; numbers begin at 1 again. */
   reset(): void {
-    this.#known = [];
+    this.#people = [];
+    this.#next = 1;
     this.#untilSearch = 0;
+    this.#time = -Infinity;
   }
+
+  #present(): Person[] {
+    return this.#people.filter(({ last }) => last === this.#time);
+  }
+}
+
+/** What it costs to take a face for a person, at least 0; null where it cannot be. */
+function cost({ motion, looks, last }: Person, { face, looks: seen }: Seen, time: number): number | null {
+  const expected = motion.at(time);
+  const [x, y] = centre(expected);
+  const [fx, fy] = centre(face.box);
+  const side = size(expected);
+  const distance = Math.hypot(fx - x, fy - y) / side;
+  const gap = time - last;
+  const growth = Math.abs(Math.log(size(face.box) / side));
+  if (distance > REACH + (REACH_A_SECOND * gap) / 1000 || growth > Math.log(GROWTH)) return null;
+  const alike = agreement(looks, seen);
+  if (gap > BY_MOTION && alike < (distance < HERE ? ALIKE_HERE : ALIKE_THERE)) return null;
+  return distance + growth + WEIGHT_OF_LOOKS * (1 - alike);
+}
+
+/** Take in where a person is and, where nobody else is in the way, how they look. */
+function follow(person: Person, seen: readonly Seen[], index: number, time: number): void {
+  const { face, looks } = seen[index]!;
+  const whole = seen.every((other, place) => place === index || !close(face.box, other.face.box));
+  if (whole) person.looks = blended(person.looks, looks, 1 - Math.exp((person.last - time) / LOOKS_OVER));
+  person.motion.seen(face.box, time, whole);
+  person.last = time;
+}
+
+/** Whether two boxes touch, or nearly: hair and ears are outside the boxes. */
+function close(first: Box, second: Box): boolean {
+  const room = (size(first) + size(second)) * (MARGIN / 2);
+  const apart = (low: 0 | 1, high: 2 | 3): number => Math.max(first[low] - second[high], second[low] - first[high]);
+  return apart(0, 2) < room && apart(1, 3) < room;
 }

@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 
 import type { Contract } from "../contract";
 import { readContract } from "../model-contract";
+import type { PackedModel } from "../models";
 import { anyNumber } from "../vision/batches";
 import type { Answer, Net } from "../vision/net";
 
@@ -24,16 +25,16 @@ interface ModelJson {
 }
 
 /**
- * Load a model that the build put into this script.
+ * Load a model.
  *
- * @param inlined The text of model.json, and all shards as base64.
+ * @param packed The text of model.json, and all shards as base64.
  * @param name The model's name, for errors.
  * @throws Error The contract is missing, edited or of another version, or tfjs cannot read the graph.
  */
-export async function loadModel(inlined: { json: string; weights: string }, name: string): Promise<Model> {
-  const json = JSON.parse(inlined.json) as ModelJson;
+export async function loadModel(packed: PackedModel, name: string): Promise<Model> {
+  const json = JSON.parse(packed.json) as ModelJson;
   const { contract, hashed } = await readContract(json, name);
-  const weightData = await bytes(inlined.weights);
+  const weightData = await bytes(packed.weights);
   const graph = await loadGraphModel(
     tf.io.fromMemory({
       modelTopology: json.modelTopology,

@@ -1,24 +1,32 @@
 /** The messages between the page and its worker. */
 
+import type { Models } from "../models";
 import type { Provenance } from "../model-contract";
 import type { Box, Landmarks } from "../geometry/types";
+import type { Light } from "../vision/light";
+import type { Quality } from "../vision/quality";
 
 export type BackendName = "wasm" | "webgl" | "cpu";
 export type Mode = "camera" | "picture";
 
-/** To the worker, once: the backend to try first; null takes the fastest that works. */
+/** To the worker, once: the models, and the backend to try first; null takes the fastest that works. */
 export interface Start {
   readonly kind: "start";
   readonly backend: BackendName | null;
+  readonly models: Models;
 }
 
-/** To the worker: one picture, whose ownership moves to it. `fresh` forgets earlier faces, whose numbers stay unused. */
+/**
+ * To the worker: one picture, whose ownership moves to it. `fresh` forgets earlier faces, and numbers begin at 1 again;
+ * `time` is when the picture was taken, in milliseconds of its source.
+ */
 export interface Look {
   readonly kind: "look";
   readonly id: number;
   readonly bitmap: ImageBitmap;
   readonly mode: Mode;
   readonly fresh: boolean;
+  readonly time: number;
 }
 
 export type Request = Start | Look;
@@ -73,6 +81,7 @@ export interface Reading {
   readonly track: number;
   /** 0–1, in the order of the contract's labels. */
   readonly probabilities: readonly number[];
+  readonly quality: Quality;
 }
 
 /** From the worker: the faces in a picture. */
@@ -82,6 +91,10 @@ export interface Sight {
   readonly width: number;
   readonly height: number;
   readonly faces: readonly Reading[];
+  /** The numbers of faces that are out of sight and may come back. */
+  readonly waiting: readonly number[];
+  /** What is wrong with the light of a picture in which no face was found; null where nothing is, and where there are faces. */
+  readonly light: Light | null;
   /** Live tensors afterwards, the models' weights among them. */
   readonly tensors: number;
   /** The time taken inside the worker. */

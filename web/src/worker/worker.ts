@@ -1,5 +1,4 @@
 import * as tf from "@tensorflow/tfjs-core";
-import models from "fer:models";
 
 import type { Contract } from "../contract";
 import type { Provenance } from "../model-contract";
@@ -8,7 +7,7 @@ import { Detector } from "../vision/detector";
 import { startBackend } from "./backend";
 import { Looker } from "./looker";
 import { loadModel } from "./model";
-import type { BackendName, Ready, Reply, Request } from "./protocol";
+import type { Ready, Reply, Request, Start } from "./protocol";
 import { selfTest } from "./self-test";
 
 /** The parts of a worker's global scope that are used here; TypeScript cannot load its types beside the page's. */
@@ -21,7 +20,7 @@ let looker: Looker | null = null;
 
 scope.onmessage = ({ data }) => {
   if (data.kind === "start") {
-    start(data.backend).then(scope.postMessage.bind(scope), (error: unknown) => fail(null, error));
+    start(data).then(scope.postMessage.bind(scope), (error: unknown) => fail(null, error));
     return;
   }
   try {
@@ -32,7 +31,7 @@ scope.onmessage = ({ data }) => {
   }
 };
 
-async function start(wanted: BackendName | null): Promise<Ready> {
+async function start({ backend: wanted, models }: Start): Promise<Ready> {
   const { backend, passedOver } = await startBackend(wanted);
   const classifier = await loadModel(models.classifier, "classifier");
   const pnet = await loadModel(models.pnet, "pnet");

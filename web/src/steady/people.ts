@@ -1,0 +1,93 @@
+import { byLabel, type PublicFace, publicFace, type Verdict } from "../state";
+import type { Light } from "../vision/light";
+import type { Quality } from "../vision/quality";
+import type { Reading, Sight } from "../worker/protocol";
+import { type Doubt, doubtOf } from "./doubt";
+import { Smoothing } from "./smoothing";
+import { Word, wordFor } from "./word";
+
+/** The word for a face whose classes are too close. */
+export const UNSURE = "unsure";
+
+/** What the view shows of a picture. */
+export interface View {
+  /** The faces with this picture's own probabilities, as other scripts see them. */
+  readonly faces: readonly PublicFace[];
+  /** The same faces with the averaged probabilities of a moving picture. */
+  readonly averaged: readonly PublicFace[];
+  /** What was last shown of those who are out of sight and may come back. */
+  readonly waiting: readonly Verdict[];
+  readonly light: Light | null;
+}
+
+interface Person {
+  readonly probabilities: Smoothing<string>;
+  readonly quality: Smoothing<keyof Quality>;
+  readonly word: Word;
+  doubt: Doubt | null;
+  verdict: Verdict;
+}
+
+/** Remembers of each person in a moving picture what it needs to show them steadily. */
+export class People {
+  #people = new Map<number, Person>();
+
+  /**
+   * Take in a frame of a moving picture.
+   *
+   * @param labels The classifier's labels, in the order of a reading's probabilities.
+   * @param time When the frame was taken, in milliseconds.
+   */
+  moving({ faces, waiting, light }: Sight, labels: readonly string[], time: number): View {
+    const known = new Set([...waiting, ...faces.map(({ track }) => track)]);
+    for (const track of this.#people.keys()) if (!known.has(track)) this.#people.delete(track);
+    const shown = faces.map((face) => this.#next(face, labels, time));
+    return {
+      faces: Object.freeze(shown.map(({ own }) => own)),
+      averaged: shown.map(({ averaged }) => averaged),
+      waiting: waiting.flatMap((track) => this.#people.get(track)?.verdict ?? []),
+      light,
+    };
+  }
+
+  /** Take in a single picture, whose values stand for themselves. */
+  still({ faces, light }: Sight, labels: readonly string[]): View {
+    const shown = faces.map((face) => {
+      const probabilities = byLabel(face, labels);
+      return publicFace(face, probabilities, verdict(doubtOf(face.quality, null), wordFor(probabilities)));
+    });
+    return { faces: Object.freeze(shown), averaged: shown, waiting: [], light };
+  }
+
+  /** Forget everybody, when the source changes. */
+  reset(): void {
+    this.#people.clear();
+  }
+
+  #next(face: Reading, labels: readonly string[], time: number): { own: PublicFace; averaged: PublicFace } {
+    const person = this.#people.get(face.track) ?? newcomer();
+    this.#people.set(face.track, person);
+    const own = byLabel(face, labels);
+    const averaged = person.probabilities.add(own, time);
+    person.doubt = doubtOf(person.quality.add(face.quality, time), person.doubt);
+    person.verdict = verdict(person.doubt, person.word.next(averaged, time));
+    return { own: publicFace(face, own, person.verdict), averaged: publicFace(face, averaged, person.verdict) };
+  }
+}
+
+function newcomer(): Person {
+  return {
+    probabilities: new Smoothing(),
+    quality: new Smoothing(),
+    word: new Word(),
+    doubt: null,
+    verdict: verdict(null, null),
+  };
+}
+
+/** What is shown: why the face is not read, or else the word, or else that there is none. */
+function verdict(doubt: Doubt | null, word: string | null): Verdict {
+  if (doubt !== null) return { shown: doubt, certain: false, reason: doubt };
+  if (word === null) return { shown: UNSURE, certain: false, reason: "undecided" };
+  return { shown: word, certain: true, reason: null };
+}
