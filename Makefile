@@ -102,6 +102,13 @@ bench-convert: $(HARNESS) $(BROWSER) ## ONNX to TF.js by the direct writer and b
 	@$(BIN)/fer-export env create tf >&2
 	@$(BIN)/fer-export bench-convert $(ARGS)
 
+.PHONY: gpu-plan gpu-carry
+gpu-plan: $(TRAINING) ## teachers, then students that they teach, in 520 s of one GPU: SHEETS=folder OUT=runs/plan ARGS=--tiny
+	@$(PY) -m training gpu-plan $(or $(SHEETS),$(error SHEETS=folder of picture sheets)) -o $(or $(OUT),runs/plan) $(ARGS)
+
+gpu-carry: $(TRAINING) ## gather pictures and wheels for gpu-plan on a lent machine without network: SHEETS=folder
+	@$(PY) -m training gpu-carry $(or $(SHEETS),$(error SHEETS=folder of picture sheets)) $(ARGS)
+
 bench-train: $(TRAINING) ## time our data path beside PIL, torchvision and DataLoader: DATA=folder
 	@$(PY) -m training.bench $(if $(DATA),--data $(DATA)) $(ARGS)
 

@@ -39,6 +39,7 @@ class Sizes(NamedTuple):
 
 
 SIZES = {
+    "conv_stack": Sizes(48, 48),
     "emotion_cnn": Sizes(48, 48),
     "face_emotion_cnn": Sizes(48, 48),
     "face_emotion_cnn_attention": Sizes(48, 48),

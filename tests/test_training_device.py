@@ -8,11 +8,16 @@ import pytest
 import torch
 from click.testing import CliRunner
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import nn
 
 from fer_export.errors import MissingDependencyError, UsageError
+from fer_export.formats.checkpoint import load_checkpoint
 from training import device
 from training.__main__ import main
 from training.data import drawn
+from training.fit import run
+from training.fit.loss_watch import LossWatch
 from training.fit.run import Run, fit
 from training.recipe import read_recipe
 
@@ -61,3 +66,95 @@ def test_float32_in_place_of_bfloat16_is_said_once(monkeypatch: pytest.MonkeyPat
         fit(asked, Run(tmp_path / "run", limit=32, progress=False))
     expected = 0 if torch.cuda.is_available() else 1
     assert sum("training in float32" in str(one.message) for one in said) == expected
+
+
+def test_a_run_trains_on_the_device_that_is_asked_for(tmp_path: Path) -> None:
+    small = ["fit", "--recipe", "drawn", "--epochs", "1", "--limit", "32", "--set", "stages.0.batch=16"]
+    done = CliRunner().invoke(main, [*small, "--device", "cuda:99", "-o", str(tmp_path / "none")])
+    assert done.exit_code == 3, done.output
+    assert not (tmp_path / "none").exists()
+    done = CliRunner().invoke(main, [*small, "--device", "cpu", "-o", str(tmp_path / "run")])
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "run" / "best.safetensors").is_file()
+
+
+def test_one_gpu_is_not_for_many_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(run, "device_named", lambda _: torch.device("cuda:1"))
+    with pytest.raises(UsageError, match="many processes do not share cuda:1"):
+        fit(read_recipe("drawn"), Run(tmp_path / "run", device="cuda:1"))
+
+
+@pytest.mark.parametrize(
+    ("rank", "name", "own"), [("0", "cpu", "cpu"), ("1", "cuda", "cuda:1"), ("1", "cuda:0", "cuda:0")]
+)
+def test_each_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch, rank: str, name: str, own: str) -> None:
+    monkeypatch.setenv("LOCAL_RANK", rank)
+    monkeypatch.setattr(run, "device_named", torch.device)
+    assert run.own_device(name) == torch.device(own)
+
+
+@pytest.mark.parametrize(
+    ("setting", "kind", "compiled"),
+    [("never", "cuda", False), ("cuda", "cuda", True), ("cuda", "cpu", False), ("always", "cpu", True)],
+)
+def test_a_net_is_compiled_where_the_recipe_says_so(setting: str, kind: str, compiled: bool) -> None:
+    assert device.compiles(setting, torch.device(kind)) == compiled
+    assert read_recipe("drawn", changes=[f"compile={setting}"]).compile == setting
+
+
+def test_a_compiled_net_trains_as_the_net_itself_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the backend that changes no operation, so that no C++ compiler is needed."""
+    made: list[object] = []
+    real = torch.compile
+
+    def compile_(net: nn.Module) -> object:
+        made.append(real(net, backend="eager"))
+        return made[-1]
+
+    monkeypatch.setattr(torch, "compile", compile_)
+    losses = []
+    for setting in ("never", "always"):
+        changes = ["stages.0.batch=16", "precision=float32", f"compile={setting}"]
+        fit(
+            read_recipe("drawn", epochs=1, changes=changes),
+            Run(tmp_path / setting, limit=32, progress=False, device="cpu"),
+        )
+        losses.append((tmp_path / setting / "metrics.csv").read_text("utf-8").splitlines()[1].split(",")[2:5])
+    assert len(made) == 1
+    assert losses[0] == losses[1]
+    state, plain = (load_checkpoint(tmp_path / each / "last.safetensors").state for each in ("always", "never"))
+    assert state.keys() == plain.keys()
+
+
+# The loss is logged once it has arrived
+
+
+def test_losses_are_told_once_they_have_arrived_and_averaged_over_an_epoch() -> None:
+    told: list[tuple[int, float]] = []
+    watch = LossWatch(told=lambda step, loss: told.append((step, loss)))
+    for step, loss in enumerate((4.0, 2.0)):
+        watch.see(torch.tensor(loss), 0, step)
+    assert (watch.mean, watch.latest) == (3.0, 2.0)
+    watch.restart()
+    watch.see(torch.tensor(1.0), 1, 2)
+    assert (watch.mean, told) == (1.0, [(0, 4.0), (1, 2.0), (2, 1.0)])
+
+
+def test_steps_and_epochs_are_in_the_log(tmp_path: Path) -> None:
+    recipe = read_recipe("drawn", epochs=1, changes=["stages.0.batch=2", "precision=float32"])
+    fit(recipe, Run(tmp_path / "run", limit=80, progress=False, device="cpu"))
+    (events,) = (tmp_path / "run" / "tensorboard").glob("*")
+    log = EventAccumulator(str(events))
+    log.Reload()
+    steps = log.Scalars("loss_step")
+    assert [each.step for each in steps] == [19, 39]
+    (epoch,) = log.Scalars("loss_epoch")
+    row = dict(
+        zip(
+            *(line.split(",") for line in (tmp_path / "run" / "metrics.csv").read_text("utf-8").splitlines()),
+            strict=True,
+        )
+    )
+    assert float(row["loss"]) == pytest.approx(epoch.value, rel=1e-4)
+    assert min(each.value for each in steps) > 0

@@ -30,6 +30,8 @@ COMMANDS = {
     "deployment": "Measure what detection and the page's crop cost.",
     "card": "Measure models and write their card.",
     "recipes": "List the recipes.",
+    "gpu-plan": "Train teachers, then students, in a fixed time on one GPU.",
+    "gpu-carry": "Gather what the plan needs on a machine without network.",
 }
 
 

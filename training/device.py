@@ -51,6 +51,18 @@ def bfloat16_pays(device: torch.device) -> bool:
     return device.type == "cpu" and "amx_bf16" in cpu_flags()
 
 
+def compiles(setting: str, device: torch.device) -> bool:
+    """Return whether a net is compiled by `torch.compile` for training.
+
+    Args:
+        setting: `never`; `cuda`, on GPUs alone; or `always`.
+        device: device that trains.
+
+    A compiled step of `fernet` was measured on a CPU at 443 ms against 377 ms.
+    """
+    return setting == "always" or (setting == "cuda" and device.type == "cuda")
+
+
 @cache
 def cpu_flags() -> frozenset[str]:
     """Return the flags of the CPU as Linux lists them; an empty set on other systems."""

@@ -8,7 +8,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -137,20 +137,32 @@ def remade(
     return Checkpoint(contract, dict(state))
 
 
-def write_environment(path: Path) -> None:
-    """Write versions, machine and commit as JSON, for the report and for anyone who repeats the run."""
-    values: dict[str, Any] = {
+def environment() -> dict[str, Any]:
+    """Return command, versions, machine and commit; None for a package that is not installed."""
+    return {
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processors": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "packages": {name: version(name) for name in _PACKAGES},
+        "packages": {name: _version(name) for name in _PACKAGES},
         "commit": _commit(),
     }
+
+
+def write_environment(path: Path) -> None:
+    """Write versions, machine and commit as JSON, for the report and for anyone who repeats the run."""
+    values = environment()
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(values, indent=1) + "\n", "utf-8")
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def _commit() -> str | None:

@@ -213,6 +213,9 @@ class Recipe(Part):
         pretrained: weights to start from; the run stops where they cannot be downloaded.
         size: height and width of the net's input in pixels; pictures of another size are enlarged.
         mean, std: the normalisation inside the graph, in units of 0–255.
+        precision: `bf16` where the device computes faster in it, else float32.
+        compile: whether `torch.compile` compiles the net for training: `never`, on a GPU (`cuda`), or `always`. The
+            compilation takes a minute, and on CPUs a step is slower for it.
         search: setting, written as for `--set`, → what `tune` may choose.
     """
 
@@ -228,6 +231,7 @@ class Recipe(Part):
     data: Data
     seed: int = 0
     precision: Literal["bf16", "float32"] = "bf16"
+    compile: Literal["never", "cuda", "always"] = "never"
     stages: tuple[Stage, ...] = Field(min_length=1)
     search: dict[str, Range] = {}
 

@@ -13,17 +13,23 @@ from fer_export.models.registry import register
 
 
 @register
-def resnet18_gray(num_classes: int, dropout: float = 0.5) -> nn.Module:
+def resnet18_gray(num_classes: int, dropout: float = 0.5, stem: str = "large") -> nn.Module:
     """Build ResNet-18 for gray pictures with fresh weights; `load_pretrained` puts in ImageNet's.
 
     Args:
         num_classes: the number of outputs of `fc`.
         dropout: the dropout before the linear layer.
+        stem: `large`, 7×7 with stride 2 and a max-pool, as published for 224×224; `small`, 3×3 at full size, as is
+            usual for small pictures. ImageNet's weights fit the large one.
     """
+    if stem not in ("large", "small"):
+        raise ValueError(f"no stem {stem!r}: large or small")
     from torchvision.models import resnet18
 
     net: nn.Module = resnet18(weights=None)
-    net.conv1 = gray_conv1()
+    net.conv1 = gray_conv1() if stem == "large" else nn.Conv2d(1, 64, 3, padding=1, bias=False)
+    if stem == "small":
+        net.maxpool = nn.Identity()
     net.fc = nn.Sequential(nn.Dropout(dropout), nn.Linear(512, num_classes))
     return net
 

@@ -64,11 +64,12 @@ def affine(pixels: Tensor, how: Augmentation, size: int | None = None, *, genera
     if how.crop:
         steps.append(crop.maps(*crop.draw(count, how.crop, generator, place), how.crop))
     if how.rotate or how.scale or how.shift or how.shear:
-        half = torch.tensor([width / 2, height / 2], device=place)
         steps.append(
             maps(
                 draws.uniform(count, how.rotate, generator, place),
-                torch.stack([draws.uniform(count, how.shift, generator, place) for _ in range(2)], 1) * half,
+                torch.stack(
+                    [draws.uniform(count, how.shift * side / 2, generator, place) for side in (width, height)], 1
+                ),
                 1 + draws.uniform(count, how.scale, generator, place),
                 torch.stack([draws.uniform(count, how.shear, generator, place), torch.zeros(count, device=place)], 1),
             )

@@ -40,7 +40,11 @@ def contrast_by(pixels: Tensor, factor: Tensor) -> Tensor:
     """Blend with the mean gray by factors [N] ≥ 0, clamped to 0–255, as torchvision's `adjust_contrast`."""
     factor = factor.to(pixels)
     means = pixels.flatten(2).mean(2)
-    gray = means[:, 0] if pixels.shape[1] == 1 else means @ means.new_tensor(_LUMA)
+    if pixels.shape[1] == 1:
+        gray = means[:, 0]
+    else:
+        # One channel at a time, since a GPU would have to wait for a copy of the weights.
+        gray = torch.stack([weight * means[:, channel] for channel, weight in enumerate(_LUMA)]).sum(0)
     return _column(gray * (1 - factor)).addcmul(pixels, _column(factor)).clamp_(0, 255)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Generator, Tensor
+
+from training.augment import draws
 
 
 def mixup_by(pixels: Tensor, targets: Tensor, partner: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
@@ -19,8 +20,7 @@ def mixup_by(pixels: Tensor, targets: Tensor, partner: Tensor, share: Tensor) ->
     Returns:
         Pixels and targets of the same shapes.
     """
-    partner = partner.to(pixels.device)
-    own = share.to(pixels)
+    partner, own = partner.to(pixels.device), share.to(pixels)
     return (
         pixels[partner].lerp_(pixels, own[:, None, None, None]),
         targets[partner].lerp_(targets, own.to(targets)[:, None]),
@@ -42,9 +42,7 @@ def mixup(
     """
     if not alpha:
         return pixels, targets
-    count = len(pixels)
-    partner = torch.randperm(count, generator=generator)
-    # torch's Beta takes no generator; numpy's gets its seed from torch's.
-    rng = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
-    share = torch.from_numpy(rng.beta(alpha, alpha, count).astype(np.float32))
-    return mixup_by(pixels, targets, partner, share)
+    count, place = len(pixels), draws.device_of(pixels, generator)
+    # Sorting drawn numbers shuffles on any device without the host.
+    partner = torch.rand(count, generator=generator, device=place).argsort()
+    return mixup_by(pixels, targets, partner, draws.beta(count, alpha, generator, place))

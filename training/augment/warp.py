@@ -50,9 +50,10 @@ def warp(
     height, width = pixels.shape[2:]
     rows, columns = size or (height, width)
     maps = maps.to(pixels.device)
+    # Filled on the device: a GPU would have to wait for numbers that are copied there.
     # grid_sample counts from −1 to 1 between the outer edges. Adding a row and a column, for x and y apart, builds
     # the grid many times faster than one matrix product over all places.
-    half = torch.tensor([width / 2, height / 2], device=pixels.device)
+    half = torch.cat([torch.full((1,), side / 2, device=pixels.device) for side in (width, height)])
     linear = maps[:, :2, :2] * half / half[:, None]
     moved = (maps[:, :2, 2] / half)[:, :, None]
     across = linear[:, :, 0, None] * _centres(columns, pixels.device)

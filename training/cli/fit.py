@@ -53,6 +53,7 @@ Training on drawn faces meanwhile: the checkpoint goes down the whole road but k
 @click.option("--epochs", type=click.IntRange(1), help="Of every stage, instead of the recipe's.")
 @click.option("--seed", type=click.IntRange(0), help="Instead of the recipe's.")
 @click.option("--limit", type=click.IntRange(2), default=None, help="Only so many pictures, for trying out.")
+@options.device
 @click.option("--devices", type=click.IntRange(1), default=1, help="Processes on this machine.", show_default=True)
 @command
 def main(
@@ -70,6 +71,7 @@ def main(
     epochs: int | None,
     seed: int | None,
     limit: int | None,
+    device: str,
     devices: int,
 ) -> None:
     """Train by a recipe. Best and last checkpoint, history and report go into one folder.
@@ -110,6 +112,7 @@ def main(
         teachers=teachers,
         which=which,
         limit=limit or 0,
+        device=device,
         progress=not output.as_json,
         finish=write_run_report,
     )

@@ -8,6 +8,7 @@ import torch
 
 from fer_export.data import fer2013
 from fer_export.errors import InvalidInputError
+from training.data import sheets
 from training.data.faces import Faces, one_hot
 
 LABELS = fer2013.LABELS
@@ -24,7 +25,7 @@ def find(path: Path) -> Path:
         return path
     if not path.is_dir():
         raise InvalidInputError(f"there is no {path}", hint=HINT)
-    for pattern in (*(f"{name}*" for name in fer2013.FILES), "*.zip"):
+    for pattern in (*(f"{name}*" for name in fer2013.FILES), sheets.LABELS_FILE, "*.zip"):
         for found in sorted(path.glob(pattern)):
             return found
     raise InvalidInputError(f"{path} holds no fer2013.csv", hint=HINT)
@@ -34,7 +35,8 @@ def read_faces(path: Path, *, skip_bad: bool = False) -> Faces:
     """Read FER2013.
 
     Args:
-        path: fer2013.csv, icml_face_data.csv or train.csv, plain or packed; or the folder that holds one.
+        path: fer2013.csv, icml_face_data.csv or train.csv, plain or packed; or the folder that holds one, or one of
+            picture sheets (`training/data/sheets.py`).
         skip_bad: leave out invalid rows, with a `SkippedWarning` for each.
 
     Returns:
@@ -45,7 +47,7 @@ def read_faces(path: Path, *, skip_bad: bool = False) -> Faces:
         InvalidInputError: no such file, or a row is invalid; the error names file and row.
     """
     path = find(path)
-    rows = fer2013.read_csv(path, skip_bad=skip_bad)
+    rows = read_rows(path, skip_bad=skip_bad)
     faces = Faces(
         name="FER2013",
         protocol="the labels of FER2013",
@@ -56,6 +58,11 @@ def read_faces(path: Path, *, skip_bad: bool = False) -> Faces:
         where=places(path, len(rows.pixels)),
     )
     return faces if rows.usage.all() else faces.rows(rows.usage != "")
+
+
+def read_rows(path: Path, *, skip_bad: bool = False) -> fer2013.Fer2013:
+    """Read the rows of a file that `find` has found: a CSV, or the labels of a folder of sheets."""
+    return sheets.read_sheets(path) if sheets.is_sheets(path) else fer2013.read_csv(path, skip_bad=skip_bad)
 
 
 def places(path: Path, count: int) -> tuple[str, ...]:

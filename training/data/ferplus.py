@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from fer_export.data import fer2013
 from fer_export.errors import InvalidInputError
+from training.data import sheets
 from training.data.faces import Faces, one_hot
-from training.data.fer2013 import find, places
+from training.data.fer2013 import find, places, read_rows
 
 #: The eight emotions in the order of the file's columns.
 LABELS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
@@ -34,7 +34,7 @@ def faces(path: Path, protocol: str, votes: Path | None = None, *, skip_bad: boo
     """Read FER2013's pictures with FER+ targets.
 
     Args:
-        path: FER2013's file, or the folder that holds it.
+        path: FER2013's file, or the folder that holds it, or one of picture sheets with their votes.
         protocol: `majority` or `argmax`, one-hot; or `soft`, a distribution.
         votes: fer2013new.csv; beside the pictures' file where None.
         skip_bad: leave out invalid pictures, with a `SkippedWarning` for each.
@@ -49,15 +49,16 @@ def faces(path: Path, protocol: str, votes: Path | None = None, *, skip_bad: boo
     if protocol not in PROTOCOLS:
         raise InvalidInputError(f"FER+ has no protocol {protocol!r}", hint=f"there is: {', '.join(PROTOCOLS)}")
     path = find(path)
-    rows = fer2013.read_csv(path, skip_bad=skip_bad)
-    votes = votes or path.parent / "fer2013new.csv"
-    cast = read_votes(votes)
+    rows = read_rows(path, skip_bad=skip_bad)
+    in_sheets = votes is None and sheets.is_sheets(path)
+    votes = path if in_sheets else votes or path.parent / "fer2013new.csv"
+    cast = sheets.read_sheet_votes(path) if in_sheets else read_votes(votes)
     if len(cast) < len(rows.pixels):
         raise InvalidInputError(
             f"{len(rows.pixels)} pictures and only {len(cast)} rows of votes: they are joined by row position",
             hint=f"the files are {path} and {votes}",
         )
-    usage = _read_usage(votes)
+    usage = [] if in_sheets else _read_usage(votes)
     if len(usage) == len(cast):
         _same_order(rows.usage, usage, path, votes)
     cast = cast[: len(rows.pixels)]

@@ -6,6 +6,7 @@ import csv
 import pickle
 import time
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -63,15 +64,13 @@ class CheckpointWriter(Callback):
         """Write the checkpoints, now that the metrics of this check are known."""
         figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
         for head in self.heads:
-            prefix = head.prefix
             # A stage that learns embeddings has no accuracy yet.
-            score = figures.get(f"{prefix}accuracy", -figures["val_loss"])
+            score = figures.get(f"{head.prefix}accuracy", -figures["val_loss"])
             better = score > self.best[head.name]
             self.best[head.name] = max(self.best[head.name], score)
             if not trainer.is_global_zero:
                 continue
-            own = {name: figures[prefix + name] for name in ("accuracy", "macro_f1") if prefix + name in figures}
-            checkpoint = self._checkpoint(head, own, trainer.current_epoch + 1)
+            checkpoint = self._checkpoint(head, metrics_by_head(figures, head), trainer.current_epoch + 1)
             written = ("last", "best") if better else ("last",)
             for name in written:
                 for ending in ENDINGS:
@@ -81,26 +80,56 @@ class CheckpointWriter(Callback):
                         save_file(self.state, temporary)
 
     def _checkpoint(self, head: Head, figures: dict[str, float], epoch: int) -> Checkpoint:
-        split, state = self.split, self.state
-        if len(self.heads) > 1:
-            state = cut(self.recipe.architecture, self.recipe.arguments, state, head, width=self.heads[-1].stop)
-        if head.start:
-            split = replace(split, train=split.train.by_other(), check=split.check.by_other().labelled())
-        contract = contract_for(self.recipe, split, note=self.note, synthetic=self.synthetic)
-        training = contract.training
-        assert training is not None
-        other = f"; beside {self.heads[1 - self.heads.index(head)].name}" if len(self.heads) > 1 else ""
-        labelled = int((split.check.classes >= 0).sum())
-        return Checkpoint(
-            contract.but(
-                weights_sha256=weights_sha256(state),
-                metrics=metrics_of(figures, split.name, split.check.protocol, labelled),
-                training=training.model_copy(
-                    update={"note": f"{training.note}epoch {epoch}", "protocol": training.protocol + other}
-                ),
-            ),
-            state,
+        note = f"{self.note}epoch {epoch}"
+        return head_checkpoint(
+            self.recipe, self.split, self.heads, head, self.state, figures, note=note, synthetic=self.synthetic
         )
+
+
+def head_checkpoint(
+    recipe: Recipe,
+    split: Split,
+    heads: tuple[Head, ...],
+    head: Head,
+    state: dict[str, Tensor],
+    figures: Mapping[str, float],
+    *,
+    note: str,
+    synthetic: bool,
+) -> Checkpoint:
+    """Return the checkpoint of one head of a trained net.
+
+    Args:
+        recipe, split: what it was trained by and on.
+        heads, head: all heads of the net, and the one that the checkpoint is of.
+        state: state dict of the net with all heads.
+        figures: metrics of the head on the checked rows, by name.
+        note: text about the weights, for the contract.
+        synthetic: whether the net was only ever trained on drawn faces.
+    """
+    if len(heads) > 1:
+        state = cut(recipe.architecture, recipe.arguments, state, head, width=heads[-1].stop)
+    if head.start:
+        split = replace(split, train=split.train.by_other(), check=split.check.by_other().labelled())
+    contract = contract_for(recipe, split, note=note, synthetic=synthetic)
+    training = contract.training
+    assert training is not None
+    other = f"; beside {heads[1 - heads.index(head)].name}" if len(heads) > 1 else ""
+    labelled = int((split.check.classes >= 0).sum())
+    return Checkpoint(
+        contract.but(
+            weights_sha256=weights_sha256(state),
+            metrics=metrics_of(figures, split.name, split.check.protocol, labelled),
+            training=training.model_copy(update={"protocol": training.protocol + other}),
+        ),
+        state,
+    )
+
+
+def metrics_by_head(figures: Mapping[str, float], head: Head) -> dict[str, float]:
+    """Return accuracy and macro-F1 of a head from figures that have its name before theirs, where they are there."""
+    names = [name for name in ("accuracy", "macro_f1") if head.prefix + name in figures]
+    return {name: figures[head.prefix + name] for name in names}
 
 
 class History(Callback):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -15,17 +17,22 @@ AHEAD = 8
 
 
 class LossWatch:
-    """Check the loss of each step, and end the run when it is infinite or not a number.
+    """Check the loss of each step, keep the mean of an epoch, and end the run when one is infinite or not a number.
 
     On a CPU it is checked at that step. On a GPU the loss is copied to the host while the next steps are computed,
     and checked once the copy is done, at most `AHEAD` steps later.
 
     Args:
         kept: path of the run's last checkpoint, which need not exist yet.
+        told: called with each step, from 0, and its loss, once that is on the host.
+
+    Attributes:
+        latest: the last loss that arrived on the host; not a number before the first.
     """
 
-    def __init__(self, kept: Path | None = None) -> None:
-        self.kept = kept
+    def __init__(self, kept: Path | None = None, told: Callable[[int, float], object] | None = None) -> None:
+        self.kept, self.told = kept, told
+        self.latest, self._sum, self._count = float("nan"), 0.0, 0
         self.waiting: deque[tuple[Tensor, torch.cuda.Event, int, int]] = deque()
 
     def see(self, loss: Tensor, epoch: int, step: int) -> None:
@@ -48,6 +55,15 @@ class LossWatch:
         self.waiting.append((copy, event, epoch, step))
         while self.waiting and (len(self.waiting) > AHEAD or self.waiting[0][1].query()):  # type: ignore[no-untyped-call]
             self._next()
+
+    def restart(self) -> None:
+        """Forget the losses so far, at the start of an epoch."""
+        self._sum, self._count = 0.0, 0
+
+    @property
+    def mean(self) -> float:
+        """Return the mean loss since `restart`, of those that have arrived; 0 where none has."""
+        return self._sum / max(1, self._count)
 
     def done(self) -> None:
         """Check the losses that are still being copied.
@@ -72,5 +88,9 @@ class LossWatch:
         self._hold(copy, epoch, step)
 
     def _hold(self, loss: Tensor, epoch: int, step: int) -> None:
-        if not bool(loss.isfinite()):
+        self.latest = float(loss)
+        if not math.isfinite(self.latest):
             raise self.diverged(epoch, step)
+        self._sum, self._count = self._sum + self.latest, self._count + 1
+        if self.told:
+            self.told(step, self.latest)

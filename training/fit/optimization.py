@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, MultiStepLR, OneCycleLR, ReduceLROnPlateau
 
 from fer_export.errors import InvalidInputError
+from training.fit.clock import Clock
 from training.recipe import Schedule, Stage
 
 
@@ -63,14 +64,23 @@ def optimizer(net: nn.Module, stage: Stage) -> Optimizer:
     return kind(listed, lr=settings.learning_rate, fused=fused)
 
 
-def schedule(optimizer: Optimizer, settings: Schedule, steps: int, epochs: int) -> dict[str, Any] | None:
+def schedule(
+    optimizer: Optimizer, settings: Schedule, steps: int, epochs: int, *, clock: Clock | None = None
+) -> dict[str, Any] | None:
     """Return Lightning's record of the schedule; None for a constant rate.
 
     Args:
         optimizer: optimizer whose rates are changed, each group's from its own.
         settings: the schedule of the recipe.
         steps, epochs: length of the whole stage.
+        clock: the rate then follows the time that has passed, not the steps: half of the time stands for half of
+            `steps`.
+
+    Raises:
+        InvalidInputError: the schedule cannot follow a clock.
     """
+    if clock is not None and settings.name not in ("cosine", "constant"):
+        raise InvalidInputError(f"the schedule {settings.name} follows no clock", hint="cosine or constant")
     if settings.name == "step":
         return {"scheduler": MultiStepLR(optimizer, list(settings.at), settings.factor), "interval": "epoch"}
     if settings.name == "plateau":
@@ -86,9 +96,10 @@ def schedule(optimizer: Optimizer, settings: Schedule, steps: int, epochs: int) 
         rise = settings.warmup * steps / epochs
 
         def factor(step: int) -> float:
-            if step < rise:
-                return (step + 1) / (rise + 1)
-            return 0.5 + 0.5 * math.cos(math.pi * min(1.0, (step - rise) / max(1.0, steps - rise)))
+            place = step if clock is None else clock.share * steps
+            if place < rise:
+                return (place + 1) / (rise + 1)
+            return 0.5 + 0.5 * math.cos(math.pi * min(1.0, (place - rise) / max(1.0, steps - rise)))
 
         return {"scheduler": LambdaLR(optimizer, factor), "interval": "step"}
     return None

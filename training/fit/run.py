@@ -6,11 +6,11 @@ import json
 import logging
 import os
 import shutil
-import signal
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer, seed_everything
@@ -33,6 +33,7 @@ from training.fit.dataloader import InMemory, Rows, home, loader
 from training.fit.epoch_bar import EpochBar
 from training.fit.errors import InterruptedRunError
 from training.fit.initial_net import initial_net
+from training.fit.interrupts import interruptible
 from training.fit.lightning_module import Fitting
 from training.fit.multi_head import heads, targets
 from training.fit.online_teachers import OnlineTeachers
@@ -59,6 +60,8 @@ class Run:
         teachers: what stages with `online` learn from: folders of finished runs, or checkpoints.
         which: `best` or `last` epoch of the teachers that are folders.
         limit: only so many pictures, for trying out; all where 0.
+        device: device to train on, as in `training.device.device_named`. Of several processes each takes one GPU of its
+            own, or the CPU.
         progress: show a bar.
         finish: called at the end by the process that writes, with recipe, folder and split, to write the report.
         callbacks: further Lightning callbacks, for every stage.
@@ -72,6 +75,7 @@ class Run:
     teachers: Sequence[Path] = ()
     which: str = "best"
     limit: int = 0
+    device: str = "auto"
     progress: bool = True
     finish: Callable[[Recipe, Path, Split], object] | None = None
     callbacks: Sequence[Callback] = ()
@@ -90,6 +94,9 @@ def fit(recipe: Recipe, run: Run) -> Path:
         InvalidInputError: the data, the weights or the folder are not as they must be.
         MissingDependencyError: pretrained weights could not be downloaded.
     """
+    device = device_named(run.device)
+    if device.index is not None and "WORLD_SIZE" in os.environ:
+        raise UsageError(f"many processes do not share {device}", hint="--device cuda, auto or cpu")
     _check_folder(recipe, run)
     _check_teachers(recipe, run)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
@@ -97,7 +104,7 @@ def fit(recipe: Recipe, run: Run) -> Path:
         "ignore", message=".*num_workers.*|.*treespec.*|.*log_every_n_steps.*|.*lr_scheduler.step.*"
     )
     split = _load(recipe, recipe.stages[0], run)
-    if is_first() and recipe.precision == "bf16" and not bfloat16_pays(device_named()):
+    if is_first() and recipe.precision == "bf16" and not bfloat16_pays(device):
         warnings.warn(_IN_FLOAT32, stacklevel=2)
     if is_first():
         run.folder.mkdir(parents=True, exist_ok=True)
@@ -152,9 +159,7 @@ def _fit_stage(recipe: Recipe, stage: Stage, net: nn.Module, split: Split, run: 
                 hint=f"make them with `python -m training distil`, then --data {stage.views}=FOLDER",
             )
         pixels, wanted, views = stored_views.load_views(run.data[stage.views], train, stage.taught)
-    device = device_named()
-    if device.type == "cuda":
-        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    device = own_device(run.device)
     lies = home([pixels, wanted, check.pixels], device)
     rows = Rows(
         len(train),
@@ -174,7 +179,7 @@ def _fit_stage(recipe: Recipe, stage: Stage, net: nn.Module, split: Split, run: 
     taught = _online(stage, train, run, place / "teachers.json")
     if taught:
         note += f"taught in every step by {', '.join(one.name for one in taught.teachers)}; "
-    class_weights = classes.class_weights(train.targets, train.labels) if stage.loss.weighted else None
+    class_weights = classes.class_weights(train.targets, train.labels).to(device) if stage.loss.weighted else None
     both = heads(recipe.data_of(stage), stage, train, class_weights)
     written = run.folder if stage is recipe.stages[-1] else place
     module = Fitting(
@@ -191,13 +196,10 @@ def _fit_stage(recipe: Recipe, stage: Stage, net: nn.Module, split: Split, run: 
     shown = run.progress and rank == 0
     trainer = Trainer(
         max_epochs=stage.epochs,
-        accelerator="auto",
         strategy="ddp" if world > 1 else "auto",
-        devices=world // nodes,
+        devices=world // nodes if world > 1 or device.type == "cpu" else [device.index or 0],
         num_nodes=nodes,
-        precision="bf16-mixed" if recipe.precision == "bf16" and bfloat16_pays(device_named()) else "32-true",
-        # All pictures of a run have one size, so cuDNN searches the fastest convolution only once.
-        benchmark=torch.cuda.is_available(),
+        **on_device(recipe, device),
         gradient_clip_val=stage.clip or None,
         logger=TensorBoardLogger(run.folder, name="tensorboard", version=stage.name),
         callbacks=[
@@ -227,15 +229,29 @@ def _fit_stage(recipe: Recipe, stage: Stage, net: nn.Module, split: Split, run: 
     if state:
         # Lightning fetches the first batch before it tells the sampler which epoch it is.
         rows.set_epoch(epoch_of(state) + 1)
-    before = signal.getsignal(signal.SIGINT)
     try:
-        trainer.fit(module, training, checking, ckpt_path=state, weights_only=True)
-    except SystemExit as end:
-        # Lightning turns Ctrl-C into an exit and leaves the signal ignored.
-        if not isinstance(end.__context__, KeyboardInterrupt):
-            raise
-        signal.signal(signal.SIGINT, before)
+        with interruptible():
+            trainer.fit(module, training, checking, ckpt_path=state, weights_only=True)
+    except KeyboardInterrupt:
         raise _interrupted(run, last) from None
+
+
+def own_device(name: str) -> torch.device:
+    """Return the device of this process: of many on one machine, each has a GPU of its own."""
+    device = device_named(name)
+    if device.type == "cuda" and device.index is None:
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    return device
+
+
+def on_device(recipe: Recipe, device: torch.device) -> dict[str, Any]:
+    """Return Lightning's settings of a device: which kind it is, its precision, and how convolutions are chosen."""
+    return {
+        "accelerator": "gpu" if device.type == "cuda" else device.type,
+        "precision": "bf16-mixed" if recipe.precision == "bf16" and bfloat16_pays(device) else "32-true",
+        # All pictures of a run have one size, so cuDNN searches the fastest convolution only once.
+        "benchmark": device.type == "cuda",
+    }
 
 
 def _online(stage: Stage, train: Faces, run: Run, record: Path) -> OnlineTeachers | None:

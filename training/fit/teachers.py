@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from training.data.faces import Faces
 from training.fit.checkpointing import WHOLE
 from training.fit.joined_teacher import joined
 from training.fit.multi_head import targets
-from training.recipe import read_recipe
+from training.recipe import Recipe, read_recipe
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,14 @@ class Part:
     own: tuple[int, ...]
     start: int
     stop: int
+
+    def of(self, logits: Tensor) -> Tensor:
+        """Return the columns of the student's labels: [N, classes of the teacher] to [N, classes of the set]."""
+        # A list as an index would be copied to the device, and a GPU's host would wait for that.
+        first = self.own[0]
+        if self.own == tuple(range(first, first + len(self.own))):
+            return logits[:, first : first + len(self.own)]
+        return torch.stack([logits[:, column] for column in self.own], 1)
 
 
 @dataclass(frozen=True)
@@ -132,7 +140,7 @@ def answers(teachers: Sequence[Teacher], pictures: Tensor, *, mirrored: bool = F
             for one in teachers:
                 logits = one.net(_sized(seen, one.size)).float()
                 for part in one.parts:
-                    total[:, part.start : part.stop] += logits[:, list(part.own)].softmax(1)
+                    total[:, part.start : part.stop] += part.of(logits).softmax(1)
                     counts[part.start : part.stop] += 1
     return total / counts.clamp_min(1)
 
@@ -182,6 +190,21 @@ def _sized(pictures: Tensor, size: tuple[int, int] | None) -> Tensor:
     return functional.interpolate(pictures, size, mode="bilinear", align_corners=False, antialias=True)
 
 
+def teacher_of(net: nn.Module, recipe: Recipe, faces: Faces, about: Mapping[str, Any]) -> Teacher:
+    """Return a net that was trained by a recipe as a teacher.
+
+    Args:
+        net: maps normalised pictures to the logits of all sets of labels that the rows have, side by side.
+        recipe: the recipe, for the normalisation and the size.
+        faces: the rows.
+        about: what identifies the weights.
+    """
+    whole = nn.Sequential(Normalize(Normalization(mean=(recipe.mean,), std=(recipe.std,))), net)
+    parts = tuple(Part(tuple(range(start, stop)), start, stop) for start, stop, _ in _sets(faces))
+    said = {"recipe": recipe.name, "seed": recipe.seed, **about}
+    return Teacher(_ready(whole), parts, (recipe.size, recipe.size), said)
+
+
 def _of_two_heads(run: Path, faces: Faces, which: str) -> Teacher:
     weights = run / f"{WHOLE}{which}.safetensors"
     recipe = read_recipe(str(run / "recipe.yaml"))
@@ -191,10 +214,7 @@ def _of_two_heads(run: Path, faces: Faces, which: str) -> Teacher:
         net.load_state_dict(load_file(weights))
     except (RuntimeError, SafetensorError) as error:
         raise InvalidInputError(f"{weights} does not fit {recipe.architecture} with {width} answers") from error
-    whole = nn.Sequential(Normalize(Normalization(mean=(recipe.mean,), std=(recipe.std,))), net)
-    about = {"recipe": recipe.name, "seed": recipe.seed, "sha256": hashlib.sha256(weights.read_bytes()).hexdigest()}
-    parts = tuple(Part(tuple(range(start, stop)), start, stop) for start, stop, _ in _sets(faces))
-    return Teacher(_ready(whole), parts, (recipe.size, recipe.size), about)
+    return teacher_of(net, recipe, faces, {"sha256": hashlib.sha256(weights.read_bytes()).hexdigest()})
 
 
 def _of_checkpoint(path: Path, faces: Faces) -> Teacher:

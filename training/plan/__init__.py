@@ -1,0 +1,1 @@
+"""This package trains teachers, then distilled students, within a fixed number of seconds."""
