@@ -54,6 +54,10 @@ export class Session {
     this.#frames = new Frames(video);
     this.film = new VideoFile(video);
     video.addEventListener("seeking", () => this.#jumped());
+    // A browser does not always call back for the picture of another place.
+    video.addEventListener("seeked", () => {
+      if (this.state.source === "video") void this.#frame(this.#turn);
+    });
     document.addEventListener("visibilitychange", () => this.#restWhileHidden());
   }
 
