@@ -301,7 +301,7 @@ def test_announcements_keep_their_distance(browser: Browser) -> None:
 def test_a_spoiled_face_measures_worse(page: Page) -> None:
     """The crops are Python's, which the page's are equal to."""
     photo = astronaut()
-    contract = checkpoint.load(checkpoint.PRETRAINED).contract
+    contract = checkpoint.load_checkpoint(checkpoint.PRETRAINED).contract
     face = detect(photo)[0]
     blurred = np.asarray(Image.fromarray(photo).filter(ImageFilter.GaussianBlur(8)))
     bright = np.minimum(photo * 4.0, 255).astype(np.uint8)

@@ -26,7 +26,7 @@ def main(output: Output, sheets: Path, folder: Path, python: str) -> None:
     The command to run there is printed.
 
     \b
-    Example:
+    Examples:
       python -m training gpu-carry ../shared/data/fer2013_sheets
     """
     from training.plan import carry

@@ -44,7 +44,8 @@ def main(
     \b
     Examples:
       python -m training gpu-plan ../shared/data/fer2013_sheets -o runs/plan
-      python -m training gpu-plan ../shared/data/fer2013_sheets -o runs/tiny --tiny
+      python -m training gpu-plan ../shared/data/fer2013_sheets \\
+          -o runs/tiny --tiny
       fer-export onnx --ckpt runs/plan/fernet-patch-0/last.safetensors
     """
     from training.plan.plan import Plan, run
