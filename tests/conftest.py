@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -13,6 +14,10 @@ from fer_export.contract import Architecture, Contract, Crop, Normalization, Out
 from fer_export.faces.align import TEMPLATE_48
 from fer_export.formats.checkpoint import Checkpoint, weights_sha256
 from fer_export.runtimes.tfjs import Browser
+
+if TYPE_CHECKING:
+    from pages import Visit
+    from playwright.sync_api import Browser as Chromium
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
@@ -32,6 +37,28 @@ def browser() -> Iterator[Browser]:
     """Start TF.js in headless Chromium, once for each module, so that modules do not share its memory."""
     with Browser() as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Chromium]:
+    """Start a Chromium for the page, one for each module."""
+    from pages import chromium_with
+
+    with chromium_with() as running:
+        yield running
+
+
+@pytest.fixture
+def visit(chromium: Chromium) -> Iterator[Visit]:
+    """Open the page from disk, and wait until it is ready."""
+    from pages import FROM_DISK, Visit
+
+    context = chromium.new_context()
+    visit = Visit(context.new_page())
+    visit.page.goto(FROM_DISK)
+    visit.until("fer.ready")
+    yield visit
+    context.close()
 
 
 @pytest.fixture(scope="session")

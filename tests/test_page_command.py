@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from pages import WEB, Visit, chromium_with
+from pages import WEB, Visit
 from playwright.sync_api import Browser
 
 import fer_export
@@ -21,13 +21,6 @@ from fer_export.formats.checkpoint import Checkpoint
 
 Run = Callable[..., tuple[int, str, str]]
 PORTRAIT = ROOT / "fer_export" / "portrait" / "portrait.png"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """One Chromium for all."""
-    with chromium_with() as running:
-        yield running
 
 
 @pytest.fixture

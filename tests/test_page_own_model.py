@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ROOT, make_checkpoint
-from pages import FROM_DISK, WEB, Visit, chromium_with
+from pages import FROM_DISK, WEB, Visit
 from playwright.sync_api import Browser
 
 from fer_export.contract import KEY
@@ -24,24 +24,6 @@ from training.data.pictures import crop_rule
 
 PORTRAIT = ROOT / "fer_export" / "portrait" / "portrait.png"
 LABELS = ("calm", "cheerful", "cross")
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """One Chromium for all."""
-    with chromium_with() as running:
-        yield running
-
-
-@pytest.fixture
-def visit(chromium: Browser) -> Iterator[Visit]:
-    """The page, ready."""
-    context = chromium.new_context()
-    visit = Visit(context.new_page())
-    visit.page.goto(FROM_DISK)
-    visit.until("fer.ready")
-    yield visit
-    context.close()
 
 
 @pytest.fixture(scope="module")

@@ -3,34 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from pages import FROM_DISK, Visit, chromium_with
+from pages import FROM_DISK, Visit
 from PIL import Image
-from playwright.sync_api import Browser
 
 PORTRAIT = ROOT / "fer_export" / "portrait" / "portrait.png"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """One Chromium for all."""
-    with chromium_with() as running:
-        yield running
-
-
-@pytest.fixture
-def visit(chromium: Browser) -> Iterator[Visit]:
-    """The page, ready."""
-    context = chromium.new_context()
-    visit = Visit(context.new_page())
-    visit.page.goto(FROM_DISK)
-    visit.until("fer.ready")
-    yield visit
-    context.close()
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from pages import FROM_DISK, Visit, chromium_with
+from pages import FROM_DISK, Visit
 from playwright.sync_api import Browser
 
 PORTRAIT = ROOT / "fer_export" / "portrait" / "portrait.png"
@@ -68,13 +67,6 @@ def webm(chunks: list[tuple[bytes, bool]]) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """One Chromium for all."""
-    with chromium_with() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def film(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A WebM of one face, two seconds long, encoded by the browser itself."""
     page = chromium.new_context().new_page()
@@ -85,17 +77,6 @@ def film(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("film") / "face.webm"
     path.write_bytes(webm([(base64.b64decode(text), key) for text, key in chunks]))
     return path
-
-
-@pytest.fixture
-def visit(chromium: Browser) -> Iterator[Visit]:
-    """The page, ready."""
-    context = chromium.new_context()
-    visit = Visit(context.new_page())
-    visit.page.goto(FROM_DISK)
-    visit.until("fer.ready")
-    yield visit
-    context.close()
 
 
 def place(visit: Visit) -> float:
