@@ -42,10 +42,28 @@ def test_a_device_that_is_not_there_is_a_missing_dependency(command: str, tmp_pa
     assert "sees no device cuda:99 here" in done.output
 
 
-@pytest.mark.parametrize(("flags", "pays"), [({"avx512f", "avx512_bf16"}, False), ({"amx_tile", "amx_bf16"}, True)])
-def test_bfloat16_is_for_cpus_with_amx(monkeypatch: pytest.MonkeyPatch, flags: set[str], pays: bool) -> None:
+@pytest.mark.parametrize(
+    ("flags", "faster", "pays"),
+    [
+        ({"avx512f"}, True, False),
+        ({"avx512f", "avx512_bf16"}, False, False),
+        ({"avx512f", "avx512_bf16"}, True, True),
+        ({"amx_tile", "amx_bf16"}, False, True),
+    ],
+)
+def test_bfloat16_is_for_cpus_with_amx_and_for_those_that_are_faster_in_it(
+    monkeypatch: pytest.MonkeyPatch, flags: set[str], faster: bool, pays: bool
+) -> None:
     monkeypatch.setattr(device, "cpu_flags", lambda: frozenset(flags))
+    monkeypatch.setattr(device, "_is_faster_in_bfloat16", lambda: faster)
     assert device.bfloat16_pays(torch.device("cpu")) == pays
+
+
+def test_timing_the_precisions_draws_no_random_number_and_works_where_nothing_is_learned() -> None:
+    before = torch.get_rng_state()
+    with torch.inference_mode():
+        assert device._is_faster_in_bfloat16.__wrapped__() in (True, False)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_the_flags_are_those_that_linux_lists(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
