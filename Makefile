@@ -109,6 +109,11 @@ gpu-plan: $(TRAINING) ## teachers, then students that they teach, in 520 s of on
 gpu-carry: $(TRAINING) ## gather pictures and wheels for gpu-plan on a lent machine without network: SHEETS=folder
 	@$(PY) -m training gpu-carry $(or $(SHEETS),$(error SHEETS=folder of picture sheets)) $(ARGS)
 
+bench-web: $(PAGE) $(BROWSER) ## time the page's pipeline beside Human and face-api in one Chromium (130 MB the first time): ARGS="--photos folder"
+	@cd web/bench && { [ -d node_modules/@vladmandic/human ] || $(NPM) ci --silent --no-audit --no-fund --ignore-scripts; }
+	@cd web && $(NODE) build.mjs bench >/dev/null
+	@cd tests && $(abspath $(PY)) -m tools.bench_web --node $(NODE) $(ARGS)
+
 bench-train: $(TRAINING) ## time our data path beside PIL, torchvision and DataLoader: DATA=folder
 	@$(PY) -m training.bench $(if $(DATA),--data $(DATA)) $(ARGS)
 

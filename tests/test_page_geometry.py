@@ -19,6 +19,7 @@ from fer_export.faces.align import TEMPLATE_48, crop, grid_to_photo
 from fer_export.faces.boxes import iou, regress, squares, suppress, windows
 from fer_export.faces.cascade import scales
 from fer_export.faces.face import Face
+from fer_export.faces.nets import torch_nets
 from fer_export.faces.pooling import AreaTable
 from fer_export.faces.sampling import sample, subsamples
 from fer_export.faces.similarity import inverse, similarity
@@ -166,23 +167,31 @@ def test_a_net_that_the_page_cannot_feed_is_refused(
     assert says in refused
 
 
+@pytest.mark.parametrize("tabulated", [False, True])
 @pytest.mark.parametrize("size", [(12, 12), (31, 17), (90, 70)])
-def test_both_sides_resize_alike(page: Page, size: tuple[int, int]) -> None:
+def test_both_sides_resize_alike(page: Page, size: tuple[int, int], tabulated: bool) -> None:
     photo = noise(61, 47)
     window = (3, 4, 44, 60)
     ours = AreaTable(photo).resize(window, *size)
     theirs = on_page(
         page,
         """(() => {
-          const out = new Float32Array(v.size[0] * v.size[1] * 3);
-          new t.AreaTable().update(v.pixels).resize(v.window, v.size[0], v.size[1], out);
-          return [...out];
+          const [height, width] = v.size;
+          const areas = new t.Areas().update(v.pixels);
+          if (v.tabulated) areas.tabulate();
+          const whole = new Float32Array(height * width * 3);
+          areas.resize(v.window, height, width, whole);
+          const part = new Float32Array(5 * 4 * 3);
+          areas.resize(v.window, height, width, part, 0, { top: 6, bottom: 11, left: 2, right: 6 });
+          return [[...whole], [...part]];
         })()""",
         pixels=rgba(photo),
         window=window,
         size=size,
+        tabulated=tabulated,
     )
-    np.testing.assert_array_equal(np.array(theirs, np.float32).reshape(ours.shape), ours)
+    np.testing.assert_array_equal(np.array(theirs[0], np.float32).reshape(ours.shape), ours)
+    np.testing.assert_array_equal(np.array(theirs[1], np.float32).reshape(5, 4, 3), ours[6:11, 2:6])
 
 
 def test_sums_that_wrap_around_still_give_their_differences(page: Page) -> None:
@@ -195,7 +204,8 @@ def test_sums_that_wrap_around_still_give_their_differences(page: Page) -> None:
         """(() => {
           const data = new Uint8Array(v.side * v.side * 4).fill(255);
           const out = new Float32Array(12 * 12 * 3);
-          const table = new t.AreaTable().update({ data, width: v.side, height: v.side });
+          const table = new t.Areas().update({ data, width: v.side, height: v.side });
+          table.tabulate();
           table.resize([0, 0, v.side, v.side], 12, 12, out);
           return [...out];
         })()""",
@@ -245,40 +255,105 @@ def test_both_sides_build_the_same_pyramid(page: Page, size: tuple[int, int]) ->
     np.testing.assert_allclose(theirs, scales(*size, settings), rtol=1e-12)
 
 
-def test_the_page_is_searched_at_the_start_and_after_a_loss(page: Page) -> None:
+@pytest.mark.parametrize("size", [(480, 640), (540, 960), (481, 643), (90, 1000), (40, 40)])
+def test_portions_see_what_the_whole_pyramid_sees(page: Page, size: tuple[int, int]) -> None:
+    """P-Net, cell by cell: over the rows of a portion it gives what it gives over the whole level."""
+    pnet = torch_nets().pnet
+    settings = Cascade(stage="pnet").model_dump()
+    values = {"size": size, "settings": settings}
+    portions = on_page(page, "t.portions(v.size[0], v.size[1], v.settings, 12)", **values)
+    costs = [sum(strip["part"]["bottom"] - strip["part"]["top"] for strip in portion) for portion in portions]
+    assert all(costs), "no portion is empty"
+    strips = [strip for portion in portions for strip in portion]
+    for level in on_page(page, "t.pyramid(v.size[0], v.size[1], v.settings)", **values):
+        picture = np.random.default_rng(1).uniform(0, 255, (1, level["height"], level["width"], 3)).astype(np.float32)
+        wanted = pnet(picture)["probabilities"][0]
+        rows = []
+        for strip in (strip for strip in strips if strip["scale"] == level["scale"]):
+            part = strip["part"]
+            assert (part["left"], part["right"]) == (0, level["width"])
+            assert part["top"] == 2 * sum(map(len, rows)), "no row of cells is seen twice or left out"
+            rows.append(pnet(picture[:, part["top"] : part["bottom"]])["probabilities"][0])
+        np.testing.assert_allclose(np.concatenate(rows), wanted, atol=1e-5)
+
+
+def test_portions_cost_about_the_same(page: Page) -> None:
+    portions = on_page(page, "t.portions(480, 640, v.settings, 12)", settings=Cascade(stage="pnet").model_dump())
+    costs = [
+        sum((s["part"]["bottom"] - s["part"]["top"]) * (s["part"]["right"] - s["part"]["left"]) for s in portion)
+        for portion in portions
+    ]
+    assert 10 <= len(portions) <= 16
+    assert max(costs) < 1.7 * sum(costs) / 12
+
+
+def test_a_search_is_spread_over_frames_and_begins_anew_after_a_while_or_a_loss(page: Page) -> None:
     told = on_page(
         page,
         """(() => {
-          const looks = t.appearance(Float32Array.from({ length: 144 }, (_, index) => index), 12, 12);
-          const seen = (x) => ({ face: { box: [x, 0, x + 50, 50], score: 1, landmarks: null }, looks });
-          const tracker = new t.Tracker();
+          const search = new t.Search();
           let time = 0;
-          const numbers = (faces, searched) => tracker.update(faces, searched, (time += 100)).map(({ track }) => track);
-          const first = tracker.search;
-          numbers([seen(0)], true);
-          const between = tracker.search;
-          const alone = numbers([seen(0)], false);
-          numbers([seen(300), seen(0)], false);
-          const joined = numbers([seen(300), seen(0)], false);
-          const left = numbers([seen(0)], false);
-          return { first, between, alone, joined, left, afterLoss: tracker.search, near: tracker.near(time + 100) };
+          const frames = (count, followed, lost = false) => Array.from({ length: count }, () => {
+            time += 33;
+            return search.next(480, 640, v.settings, time, followed, lost).length;
+          });
+          const all = t.pyramid(480, 640, v.settings).length;
+          const first = frames(40, 1);
+          const after = frames(40, 1);
+          frames(20, 1);
+          const calm = frames(2, 1);
+          const loss = frames(1, 1, true);
+          search.reset();
+          const alone = frames(4, 0);
+          return { all, first, after, calm, loss, alone };
+        })()""",
+        settings=Cascade(stage="pnet").model_dump(),
+    )
+    searching = [count > 0 for count in told["first"]]
+    assert 10 <= sum(searching) <= 16
+    assert searching == sorted(searching, reverse=True), "one frame after the other, then none"
+    assert max(told["first"][:6]) == 1, "large levels are cut"
+    assert any(told["after"]), "a second later it begins anew"
+    assert not any(told["calm"])
+    assert all(told["loss"]), "and at once when somebody is lost"
+    assert all(told["alone"]), "and without a break when nobody is there"
+
+
+def test_faces_are_read_in_turn(page: Page) -> None:
+    told = on_page(
+        page,
+        """(() => {
+          const readings = new t.Readings();
+          const read = (tracks, time, all = false) => {
+            const due = readings.due(tracks, time, all);
+            for (const track of due) readings.keep(track, { probabilities: [time], quality: null }, time);
+            return due;
+          };
+          const four = [1, 2, 3, 4];
+          const turns = [read(four, 0), ...[33, 67, 100, 133, 167, 200, 233, 267].map((time) => read(four, time))];
+          const held = four.map((track) => readings.of(track).probabilities[0]);
+          const joined = read([...four, 5], 270);
+          const still = read(four, 280, true);
+          readings.only([1]);
+          return { turns, held, joined, still, again: read([1, 2], 290) };
         })()""",
     )
-    assert told == {
-        "first": True,
-        "between": False,
-        "alone": [1],
-        "joined": [2, 1],
-        "left": [1],
-        "afterLoss": True,
-        "near": [[0, 0, 50, 50]],
-    }
+    assert told["turns"] == [[1, 2, 3, 4], [], [], [], [1], [2], [3], [4], [1]]
+    assert told["held"] == [267, 167, 200, 233]
+    assert told["joined"] == [5], "somebody new at once"
+    assert told["still"] == [1, 2, 3, 4], "in a picture that stands still, everybody"
+    assert told["again"] == [2], "who was forgotten is new"
 
 
 READ = """(async () => {
   const bitmap = await createImageBitmap(new ImageData(v.width, v.height));
   const { pixels, scale } = new t.PixelReader().read(bitmap, v.mode);
-  return [pixels.width, pixels.height, scale, pixels.data.every((value) => value === 255)];
+  const { width, height } = pixels;
+  pixels.need(width - 40, height - 30, width - 10, height - 10);
+  const corner = (height - 20) * width * 4 + (width - 20) * 4;
+  const parts = [pixels.data[corner], pixels.data[0]];
+  pixels.need(0, 0, width, height);
+  return [width, height, scale, parts, pixels.data.every((value) => value === 255)];
 })()"""
 
 
@@ -294,8 +369,8 @@ READ = """(async () => {
 def test_large_pictures_are_made_smaller_before_they_are_searched(
     page: Page, mode: str, size: tuple[int, int], wanted: list[int]
 ) -> None:
-    """The picture is transparent, which shows white."""
-    assert on_page(page, READ, mode=mode, width=size[0], height=size[1]) == [*wanted, True]
+    """The picture is transparent, which shows white; only what is needed is read."""
+    assert on_page(page, READ, mode=mode, width=size[0], height=size[1]) == [*wanted, [255, 0], True]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])

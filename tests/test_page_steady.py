@@ -111,7 +111,7 @@ def test_a_face_gets_its_number_when_it_was_seen_again(page: Page) -> None:
     told = rules(
         page,
         """const tracker = new t.Tracker();
-        const numbers = (time, ...faces) => tracker.update(faces, true, time).map(({ track }) => track);
+        const numbers = (time, ...faces) => tracker.update(faces, time).map(({ track }) => track);
         return [
           numbers(0, seen(1, 0)), numbers(50, seen(1, 5)), numbers(100, seen(1, 10), seen(2, 500)),
           numbers(150, seen(1, 15)), numbers(200, seen(1, 20), seen(2, 500)), numbers(300, seen(2, 500), seen(1, 30)),
@@ -130,7 +130,7 @@ def test_two_who_cross_keep_their_numbers_by_their_looks(page: Page) -> None:
           const [front, behind] = [[1, 10 * at], [2, 600 - 10 * at]];
           const people = Math.abs(front[1] - behind[1]) < 90 ? [front] : [front, behind];
           if (at % 2) people.reverse();
-          const tracked = tracker.update(people.map(([person, x]) => seen(person, x)), true, at * 50);
+          const tracked = tracker.update(people.map(([person, x]) => seen(person, x)), at * 50);
           told.push(...tracked.map(({ index, track }) => `${people[index][0]} is ${track}`));
         }
         return told;""",
@@ -145,7 +145,7 @@ def test_who_comes_back_in_time_keeps_the_number(page: Page, gap: int, back: int
     told = rules(
         page,
         """const tracker = new t.Tracker();
-        const see = (time, ...faces) => tracker.update(faces, true, time).map(({ track }) => track);
+        const see = (time, ...faces) => tracker.update(faces, time).map(({ track }) => track);
         see(0, seen(1, 0));
         const first = see(100, seen(1, 0));
         see(150);
@@ -163,7 +163,7 @@ def test_numbers_begin_at_one_again_after_a_reset_and_at_once_in_a_picture(page:
     told = rules(
         page,
         """const tracker = new t.Tracker();
-        const see = (...faces) => tracker.update(faces, true, 0, true).map(({ track }) => track);
+        const see = (...faces) => tracker.update(faces, 0, true).map(({ track }) => track);
         const first = see(seen(1, 0), seen(2, 300));
         tracker.reset();
         return [first, see(seen(2, 0)), tracker.waiting];""",

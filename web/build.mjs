@@ -1,4 +1,4 @@
-// Builds the page's scripts. Usage: node build.mjs [page] [harness] [testing] [flags]; --help tells more.
+// Builds the page's scripts. Usage: node build.mjs [page] [harness] [testing] [bench] [flags]; --help tells more.
 
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
@@ -9,15 +9,16 @@ import { build } from "esbuild";
 
 import { Failure } from "./build/failure.mjs";
 import { copy, write } from "./build/files.mjs";
-import { harness, page, testing } from "./build/targets.mjs";
+import { bench, harness, page, testing } from "./build/targets.mjs";
 
-const HELP = `node build.mjs [page] [harness] [testing] [flags]    without a name: all three
+const HELP = `node build.mjs [page] [harness] [testing] [bench] [flags]    without a name: the first three
 
   page      dist/fer.js: the page's code in one classic script, with worker and wasm inside; with
             index.html and style.css also in fer_export/web, for fer-export page, which adds the models
   harness   fer_export/runtimes/browser/harness.js with tfjs's wasm files, and harness-onnx.js
             with onnxruntime's, for parity checks
   testing   dist/testing.js: the page's pure functions, for the tests
+  bench     bench/dist/ours.js: the page's pipeline for make bench-web; built only when named
 
   --portrait FILE    the sample portrait                  (fer_export/portrait/portrait.png)
   --out DIR          where page and testing go                                    (web/dist)
@@ -27,6 +28,8 @@ const HELP = `node build.mjs [page] [harness] [testing] [flags]    without a nam
 
 const WEB = dirname(fileURLToPath(import.meta.url));
 const TARGETS = { page, harness: harnesses, testing };
+/** Built only when named. */
+const OTHERS = { bench };
 
 /** @param {string[]} argv */
 async function main(argv) {
@@ -35,8 +38,9 @@ async function main(argv) {
     console.log(HELP);
     return;
   }
+  const targets = { ...TARGETS, ...OTHERS };
   for (const name of positionals) {
-    if (!(name in TARGETS)) throw new Failure(`no target ${name}: it is one of ${Object.keys(TARGETS).join(", ")}`, 2);
+    if (!(name in targets)) throw new Failure(`no target ${name}: it is one of ${Object.keys(targets).join(", ")}`, 2);
   }
   const names = positionals.length > 0 ? positionals : Object.keys(TARGETS);
   const options = {
@@ -51,7 +55,7 @@ async function main(argv) {
     throw new Failure("the build's packages are not installed; next: npm ci --prefix web", 3);
   }
   for (const name of names) {
-    for (const line of await TARGETS[name](options)) console.log(line);
+    for (const line of await targets[name](options)) console.log(line);
   }
 }
 

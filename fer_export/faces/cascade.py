@@ -1,7 +1,7 @@
 """This module runs MTCNN's cascade as facenet-pytorch does.
 
 P-Net slides over a pyramid of the photo and proposes boxes; R-Net rejects most; O-Net decides and
-finds five landmarks. P-Net is skipped for faces whose place is roughly known, as in the next frame of a video.
+finds five landmarks. O-Net alone looks at faces whose place is roughly known, as in the next frame of a video.
 `web/src/vision/cascade.ts` is the same in TypeScript.
 Source: Zhang et al. 2016, https://arxiv.org/abs/1604.02878.
 """
@@ -59,7 +59,7 @@ def detect(
     if near is None:
         return _refine(table, _propose(table, settings, nets.pnet), settings, nets)
     places = np.asarray(near, np.float64).reshape(-1, 4)
-    return _refine(table, squares(places[np.isfinite(places).all(axis=1)]), settings, nets)
+    return _decide(table, squares(places[np.isfinite(places).all(axis=1)]), settings, nets)
 
 
 def scales(height: int, width: int, settings: Cascade) -> list[float]:
@@ -105,10 +105,15 @@ def _level(table: AreaTable, scale: float, settings: Cascade, pnet: Net) -> tupl
 
 def _refine(table: AreaTable, boxes: Boxes, settings: Cascade, nets: Nets) -> list[Face]:
     """Run R-Net, then O-Net, on square proposals [N, 4]."""
-    boxes, _, offsets, _ = _judge(table, boxes, nets.rnet, RNET_SIZE, settings.thresholds[1])
+    boxes, scores, offsets, _ = _judge(table, boxes, nets.rnet, RNET_SIZE, settings.thresholds[1])
     # R-Net's suppression comes before its offsets are applied, O-Net's after.
-    boxes = squares(regress(boxes, offsets, pixel=1.0))
-    boxes, scores, offsets, relative = _judge(table, boxes, nets.onet, ONET_SIZE, settings.thresholds[2], final=True)
+    kept = suppress(boxes, scores, SUPPRESS)
+    return _decide(table, squares(regress(boxes[kept], offsets[kept], pixel=1.0)), settings, nets)
+
+
+def _decide(table: AreaTable, boxes: Boxes, settings: Cascade, nets: Nets) -> list[Face]:
+    """Run O-Net on square boxes [N, 4]."""
+    boxes, scores, offsets, relative = _judge(table, boxes, nets.onet, ONET_SIZE, settings.thresholds[2])
     points = _place(relative, boxes)
     boxes = regress(boxes, offsets, pixel=1.0)
     kept = suppress(boxes, scores, SUPPRESS, over="smaller")
@@ -123,10 +128,8 @@ def _refine(table: AreaTable, boxes: Boxes, settings: Cascade, nets: Nets) -> li
     return sorted(faces, key=lambda face: -face.area)
 
 
-def _judge(
-    table: AreaTable, boxes: Boxes, net: Net, size: int, threshold: float, *, final: bool = False
-) -> tuple[Boxes, Scores, Array, Array]:
-    """Return those of the boxes [N, 4] above `threshold`: boxes, scores, offsets [M, 4], landmarks [M, 10]."""
+def _judge(table: AreaTable, boxes: Boxes, net: Net, size: int, threshold: float) -> tuple[Boxes, Scores, Array, Array]:
+    """Return those of the boxes [N, 4] above `threshold`: boxes, scores, offsets [M, 4], landmarks [M, 0 or 10]."""
     inside = windows(boxes, table.height, table.width)
     there = (inside[:, 2] > inside[:, 0]) & (inside[:, 3] > inside[:, 1])
     boxes, inside = boxes[there], inside[there]
@@ -136,10 +139,8 @@ def _judge(
     answer = {name: np.concatenate([part[name] for part in answers]) for name in answers[0]}
     scores = answer["probabilities"][:, 1].astype(np.float64)
     kept: npt.NDArray[np.intp] = np.nonzero(scores > threshold)[0]
-    if not final:
-        kept = kept[suppress(boxes[kept], scores[kept], SUPPRESS)]
-    landmarks = answer["landmarks"][kept] if final else np.zeros((len(kept), 10), np.float32)
-    return boxes[kept], scores[kept], answer["boxes"][kept], landmarks
+    landmarks = answer.get("landmarks", np.zeros((len(scores), 0), np.float32))
+    return boxes[kept], scores[kept], answer["boxes"][kept], landmarks[kept]
 
 
 def _portions(table: AreaTable, inside: npt.NDArray[np.int64], size: int) -> Iterator[Array]:

@@ -61,6 +61,15 @@ export async function testing(options) {
 }
 
 /**
+ * Build the script with which `make bench-web` runs the page's pipeline beside those of others. No model is needed.
+ *
+ * @param {Options} options
+ */
+export async function bench(options) {
+  return [write(join(options.web, "bench/dist/ours.js"), await bundle(options, "bench/ours.ts", {}))];
+}
+
+/**
  * @param {Options} options
  * @param {string} entry The entry file, relative to `web`.
  * @param {Record<string, unknown>} inlined The JSON value that each import of `fer:NAME` gets.

@@ -2,7 +2,7 @@
 
 import { contentHash } from "../src/canonical";
 import { cropFace, gridToPhoto } from "../src/geometry/align";
-import { AreaTable } from "../src/geometry/area-table";
+import { Areas } from "../src/geometry/areas";
 import { iou, regress, squared, suppress, windowOf } from "../src/geometry/boxes";
 import { sample, spread, subsamples } from "../src/geometry/sampling";
 import { inverse, similarity } from "../src/geometry/similarity";
@@ -15,11 +15,14 @@ import { Word, wordFor } from "../src/steady/word";
 import { agreement, appearance } from "../src/vision/appearance";
 import { assign } from "../src/vision/assignment";
 import { anyNumber } from "../src/vision/batches";
-import { findFaces, scales } from "../src/vision/cascade";
+import { findFaces } from "../src/vision/cascade";
 import { Classifier } from "../src/vision/classifier";
 import { lightOf } from "../src/vision/light";
 import { Motion } from "../src/vision/motion";
+import { portions, pyramid, scales } from "../src/vision/pyramid";
 import { quality } from "../src/vision/quality";
+import { Readings } from "../src/vision/readings";
+import { Search } from "../src/vision/search";
 import { Tracker } from "../src/vision/tracker";
 import { PixelReader } from "../src/worker/pixel-reader";
 import { selfTest } from "../src/worker/self-test";
@@ -27,11 +30,13 @@ import { selfTest } from "../src/worker/self-test";
 Object.assign(globalThis, {
   ferTesting: {
     Announcer,
-    AreaTable,
+    Areas,
     Classifier,
     Motion,
     People,
     PixelReader,
+    Readings,
+    Search,
     Smoothing,
     Tracker,
     Word,
@@ -47,6 +52,8 @@ Object.assign(globalThis, {
     inverse,
     iou,
     lightOf,
+    portions,
+    pyramid,
     quality,
     readContract,
     regress,

@@ -8,6 +8,8 @@ export interface Pixels {
   readonly data: Uint8ClampedArray | Uint8Array;
   readonly width: number;
   readonly height: number;
+  /** Sees to it that `data` is right in these columns and rows; where there is no such function, it is right everywhere. */
+  readonly need?: (left: number, top: number, right: number, bottom: number) => void;
 }
 
 export type Point = readonly [x: number, y: number];

@@ -1,8 +1,9 @@
 import type { Cascade } from "../contract";
-import type { AreaTable } from "../geometry/area-table";
-import { area, regress, squared, suppress, windowOf } from "../geometry/boxes";
+import type { Areas } from "../geometry/areas";
+import { area, iou, regress, squared, suppress, windowOf } from "../geometry/boxes";
 import type { Box, Face, Landmarks, Point } from "../geometry/types";
 import { type Answer, type Net, output } from "./net";
+import { around, CELL, STRIDE, type Strip } from "./pyramid";
 
 /**
  * MTCNN's cascade (Zhang et al. 2016), the same as in fer_export/faces/cascade.py, which says more.
@@ -24,35 +25,37 @@ export interface Settings extends Cascade {
   readonly onetSize: number;
 }
 
-const CELL = 12;
-const STRIDE = 2;
-const SUPPRESS_IN_LEVEL = 0.5;
-const SUPPRESS = 0.7;
 /** R- and O-Net take at most this many windows at once, so that a crowd does not need unlimited memory. */
 const PORTION = 256;
+const SUPPRESS_IN_LEVEL = 0.5;
+const SUPPRESS = 0.7;
+/** A proposal that overlaps a followed face by more than this, over the union, is that face. */
+const FOLLOWED = 0.3;
+/** The table of areas pays when windows together have so many times the picture's pixels. */
+const TABLE_PAYS = 3;
 
-/**
- * The faces in a picture, the largest first.
- *
- * @param search Whether P-Net searches the whole picture; if not, only `near` is looked at.
- * @param near Boxes where faces were in the frame before.
- */
-export function findFaces(table: AreaTable, search: boolean, near: readonly Box[], settings: Settings, nets: Nets): Face[] {
-  const proposals = search ? propose(table, settings, nets.pnet) : [];
-  return refine(table, [...proposals, ...near.map(squared)], settings, nets);
+/** Where a picture is looked at. */
+export interface Where {
+  /** What P-Net searches: `pyramid` gives the whole picture. */
+  readonly strips: readonly Strip[];
+  /** Where faces are expected; O-Net decides alone. */
+  readonly near: readonly Box[];
+  /** Whether P-Net looks around an expected face that is not there. */
+  readonly seek: boolean;
 }
 
-/** The pyramid's scales, largest first: from the smallest face onto P-Net's cell up to the whole picture. */
-export function scales(height: number, width: number, { min_face, factor }: Pick<Cascade, "min_face" | "factor">): number[] {
-  const found: number[] = [];
-  let scale = CELL / min_face;
-  let side = Math.min(height, width) * scale;
-  while (side >= CELL) {
-    found.push(scale);
-    scale *= factor;
-    side *= factor;
-  }
-  return found;
+/** The faces in a picture, the largest first. */
+export function findFaces(areas: Areas, { strips, near, seek }: Where, settings: Settings, nets: Nets): Face[] {
+  const pixels = strips.reduce((sum, { part, scale }) => sum + ((part.bottom - part.top) * (part.right - part.left)) / scale ** 2, 0);
+  if (pixels > TABLE_PAYS * areas.width * areas.height) areas.tabulate();
+  const followed = decide(areas, near.map(squared), settings, nets);
+  const faces = followed.map(({ face }) => face);
+  const there = new Set(followed.map(({ from }) => from));
+  const lost = seek ? near.filter((_, index) => !there.has(index)) : [];
+  const searched = [...strips, ...lost.flatMap((box) => around(box, areas.height, areas.width, settings))];
+  const proposals = propose(areas, searched, settings, nets.pnet).filter((box) => faces.every((face) => iou(face.box, box) <= FOLLOWED));
+  const found = [...faces, ...refine(areas, proposals, settings, nets)];
+  return pick(found, SUPPRESS, "smaller").sort((first, second) => area(second.box) - area(first.box));
 }
 
 interface Candidate {
@@ -63,74 +66,81 @@ interface Candidate {
   readonly at: number;
 }
 
-function propose(table: AreaTable, settings: Settings, pnet: Net): Box[] {
-  const levels = scales(table.height, table.width, settings);
-  const found = levels.flatMap((scale) => level(table, scale, settings.thresholds[0], pnet));
+function propose(areas: Areas, strips: readonly Strip[], settings: Settings, pnet: Net): Box[] {
+  const found = strips.flatMap((strip) => level(areas, strip, settings, pnet));
   return best(found, SUPPRESS).map(({ box, offsets, at }) => squared(regress(box, offsets, at, 0)));
 }
 
-function level(table: AreaTable, scale: number, threshold: number, pnet: Net): Candidate[] {
-  const height = Math.trunc(table.height * scale + 1);
-  const width = Math.trunc(table.width * scale + 1);
-  const pixels = new Float32Array(height * width * 3);
-  table.resize([0, 0, table.width, table.height], height, width, pixels);
-  const answer = pnet(pixels, [1, height, width, 3]);
+function level(areas: Areas, strip: Strip, settings: Settings, pnet: Net): Candidate[] {
+  const { scale, part } = strip;
+  const [rows, columns] = [part.bottom - part.top, part.right - part.left];
+  const pixels = new Float32Array(rows * columns * 3);
+  areas.resize([0, 0, areas.width, areas.height], strip.height, strip.width, pixels, 0, part);
+  const answer = pnet(pixels, [1, rows, columns, 3]);
   const probabilities = output(answer, "probabilities");
   const offsets = output(answer, "boxes").data;
-  const columns = probabilities.shape[2] ?? 0;
+  const across = probabilities.shape[2] ?? 0;
   const found: Candidate[] = [];
   for (let cell = 0; cell * 2 < probabilities.data.length; cell++) {
     const score = probabilities.data[cell * 2 + 1]!;
-    if (score < threshold) continue;
-    const box = cellBox(cell % columns, Math.floor(cell / columns), scale);
+    if (score < settings.thresholds[0]) continue;
+    const box = cellBox((cell % across) * STRIDE + part.left, Math.floor(cell / across) * STRIDE + part.top, scale);
     found.push({ box, score, offsets, at: cell * 4 });
   }
   return best(found, SUPPRESS_IN_LEVEL);
 }
 
 /** The part of the picture under a cell of P-Net's output, in the reference's single precision, which decides rounding. */
-function cellBox(column: number, row: number, scale: number): Box {
+function cellBox(x: number, y: number, scale: number): Box {
   const single = Math.fround(scale);
   const edge = (value: number): number => Math.floor(Math.fround(value / single));
-  const [x, y] = [column * STRIDE, row * STRIDE];
   return [edge(x + 1), edge(y + 1), edge(x + CELL), edge(y + CELL)];
 }
 
-function refine(table: AreaTable, proposals: readonly Box[], settings: Settings, nets: Nets): Face[] {
-  const [, sorting, deciding] = settings.thresholds;
+/** The faces that R-Net lets through and O-Net finds in square proposals. */
+function refine(areas: Areas, proposals: readonly Box[], settings: Settings, nets: Nets): Face[] {
   // R-Net's suppression comes before its offsets are applied, O-Net's after.
-  const sorted = best(judge(table, proposals, nets.rnet, settings.rnetSize, sorting), SUPPRESS);
+  const sorted = best(judge(areas, proposals, nets.rnet, settings.rnetSize, settings.thresholds[1]), SUPPRESS);
   const boxes = sorted.map(({ box, offsets, at }) => squared(regress(box, offsets, at, 1)));
-  const faces = judge(table, boxes, nets.onet, settings.onetSize, deciding).map((found) => ({
-    box: regress(found.box, found.offsets, found.at, 1),
-    score: found.score,
-    landmarks: found.landmarks && place(found.landmarks, (found.at / 4) * 10, found.box),
+  return decide(areas, boxes, settings, nets).map(({ face }) => face);
+}
+
+/** The faces that O-Net finds in square boxes; `from` is the index of the box. */
+function decide(areas: Areas, boxes: readonly Box[], settings: Settings, nets: Nets): { face: Face; from: number }[] {
+  return judge(areas, boxes, nets.onet, settings.onetSize, settings.thresholds[2]).map((found) => ({
+    face: {
+      box: regress(found.box, found.offsets, found.at, 1),
+      score: found.score,
+      landmarks: found.landmarks && place(found.landmarks, (found.at / 4) * 10, found.box),
+    },
+    from: found.from,
   }));
-  return pick(faces, SUPPRESS, "smaller").sort((first, second) => area(second.box) - area(first.box));
 }
 
 interface Judged extends Candidate {
   readonly landmarks: Float32Array | null;
+  /** The index of its box among those that were given. */
+  readonly from: number;
 }
 
 /** The boxes to which R- or O-Net gives more than `threshold`. */
-function judge(table: AreaTable, boxes: readonly Box[], net: Net, size: number, threshold: number): Judged[] {
-  const inside = boxes.flatMap((box) => {
-    const window = windowOf(box, table.height, table.width);
-    return window ? [{ box, window }] : [];
+function judge(areas: Areas, boxes: readonly Box[], net: Net, size: number, threshold: number): Judged[] {
+  const inside = boxes.flatMap((box, from) => {
+    const window = windowOf(box, areas.height, areas.width);
+    return window ? [{ box, window, from }] : [];
   });
   const found: Judged[] = [];
   for (let start = 0; start < inside.length; start += PORTION) {
     const part = inside.slice(start, start + PORTION);
     const pixels = new Float32Array(part.length * size * size * 3);
-    part.forEach(({ window }, index) => table.resize(window, size, size, pixels, index * size * size * 3));
+    part.forEach(({ window }, index) => areas.resize(window, size, size, pixels, index * size * size * 3));
     const answer: Readonly<Record<string, Answer>> = net(pixels, [part.length, size, size, 3]);
     const scores = output(answer, "probabilities").data;
     const offsets = output(answer, "boxes").data;
     const landmarks = answer["landmarks"]?.data ?? null;
-    part.forEach(({ box }, index) => {
+    part.forEach(({ box, from }, index) => {
       const score = scores[index * 2 + 1]!;
-      if (score > threshold) found.push({ box, score, offsets, at: index * 4, landmarks });
+      if (score > threshold) found.push({ box, score, offsets, at: index * 4, landmarks, from });
     });
   }
   return found;

@@ -1,12 +1,11 @@
 import type { Contract } from "../contract";
-import { cropFace, type Grid } from "../geometry/align";
-import type { Face, Pixels } from "../geometry/types";
+import type { Grid } from "../geometry/align";
 import { type Net, output } from "./net";
 
 /** The number of faces for one call of the net. */
 const PORTION = 64;
 
-/** Crops faces as the contract says and gives each crop its probabilities. */
+/** Gives crops of faces, as its contract wants them, their probabilities. */
 export class Classifier {
   /** The grid that faces are cropped onto. */
   readonly grid: Grid;
@@ -27,11 +26,6 @@ export class Classifier {
     this.grid = { height, width, color, crop };
     this.#channels = channels;
     this.#net = net;
-  }
-
-  /** @returns The net's input for a face: height · width · channels values, channels last, 0–255. */
-  crop(pixels: Pixels, face: Pick<Face, "box" | "landmarks">): Float32Array {
-    return cropFace(pixels, face, this.grid);
   }
 
   /** @returns For each crop its probabilities in the order of the contract's labels, 0–1. */

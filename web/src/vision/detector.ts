@@ -1,26 +1,33 @@
 import type { Contract } from "../contract";
-import { AreaTable } from "../geometry/area-table";
+import { Areas } from "../geometry/areas";
 import type { Box, Face, Pixels } from "../geometry/types";
 import { findFaces, type Nets, type Settings } from "./cascade";
+import { pyramid, type Strip } from "./pyramid";
 
-/** The cascade with the settings of its contracts and a table that is reused. */
+/** The cascade with the settings of its contracts and memory that is reused. */
 export class Detector {
-  readonly #settings: Settings;
+  readonly settings: Settings;
   readonly #nets: Nets;
-  readonly #table = new AreaTable();
+  readonly #areas = new Areas();
 
   /** @throws Error A contract lacks the cascade's settings or a size. */
   constructor(contracts: Readonly<Record<"pnet" | "rnet" | "onet", Contract>>, nets: Nets) {
     const { cascade } = contracts.pnet;
     const [rnetSize, onetSize] = [sizeOf(contracts.rnet), sizeOf(contracts.onet)];
     if (!cascade || rnetSize === null || onetSize === null) throw new Error("the detector's contracts are incomplete");
-    this.#settings = { ...cascade, rnetSize, onetSize };
+    this.settings = { ...cascade, rnetSize, onetSize };
     this.#nets = nets;
   }
 
-  /** The faces in a picture, the largest first; arguments as for `findFaces`. */
-  find(pixels: Pixels, search: boolean, near: readonly Box[]): Face[] {
-    return findFaces(this.#table.update(pixels), search, near, this.#settings, this.#nets);
+  /** The faces in a whole picture, the largest first. */
+  search(pixels: Pixels): Face[] {
+    const strips = pyramid(pixels.height, pixels.width, this.settings);
+    return findFaces(this.#areas.update(pixels), { strips, near: [], seek: false }, this.settings, this.#nets);
+  }
+
+  /** The faces near where they are expected, or not far from there, and those in these strips, the largest first. */
+  follow(pixels: Pixels, near: readonly Box[], strips: readonly Strip[]): Face[] {
+    return findFaces(this.#areas.update(pixels), { strips, near, seek: true }, this.settings, this.#nets);
   }
 }
 

@@ -12,7 +12,8 @@ const BURNT = 0.4;
 const WHITE = 250;
 
 /** Name the light of a picture in which nobody was found; null where it does not explain that. */
-export function lightOf({ data, width, height }: Pixels): Light | null {
+export function lightOf({ data, width, height, need }: Pixels): Light | null {
+  need?.(0, 0, width, height);
   let [count, dim, burnt] = [0, 0, 0];
   for (let y = STEP >> 1; y < height; y += STEP) {
     for (let x = STEP >> 1; x < width; x += STEP) {

@@ -7,8 +7,6 @@ import { centre, Motion, size } from "./motion";
 export const PATIENCE = 3000;
 /** A face gets its number when it was seen more than once, and over this time, in milliseconds: no flash of a false face. */
 export const BIRTH = 100;
-/** The whole picture is searched for new faces once in this many frames. */
-const SEARCH_EVERY = 12;
 
 /**
  * How far a face may be from where it was expected, in its own sizes: a head that swings at 1.5 Hz across a third of the
@@ -32,10 +30,11 @@ const HERE = 0.6;
 const WEIGHT_OF_LOOKS = 1.5;
 /** Two faces less than this apart, in their mean size, may cover each other. */
 const MARGIN = 0.25;
-/** Over how long the remembered appearance follows the face, in milliseconds. */
+/** Over how long the remembered appearance follows the face, in milliseconds; and how old it may grow before it is looked at again. */
 const LOOKS_OVER = 1000;
+const LOOKS_AGE = 150;
 
-/** A face and the crop's appearance. */
+/** A face and its crop's appearance, which is asked for only where it matters. */
 export interface Seen {
   readonly face: Face;
   readonly looks: Appearance;
@@ -53,12 +52,14 @@ interface Person {
   track: number | null;
   readonly motion: Motion;
   looks: Appearance;
+  /** When `looks` was brought up to date. */
+  looked: number;
   readonly since: number;
   last: number;
 }
 
 /**
- * Gives faces their numbers and decides when the whole picture has to be searched.
+ * Gives faces their numbers.
  *
  * A face is known again by where its motion leads (position, speed, size) and by how it looks; the pairs with the least
  * cost altogether are taken, those who have a number first. All times are the source's, in milliseconds.
@@ -66,12 +67,12 @@ interface Person {
 export class Tracker {
   #people: Person[] = [];
   #next = 1;
-  #untilSearch = 0;
   #time = -Infinity;
+  #lost = false;
 
-  /** Whether the next frame has to be searched: at the start, every few frames, with no face or after losing one. */
-  get search(): boolean {
-    return this.#untilSearch <= 0;
+  /** Whether the last frame showed fewer faces than the one before. */
+  get lost(): boolean {
+    return this.#lost;
   }
 
   /** Where the faces of the last frame are expected at a time. */
@@ -88,18 +89,17 @@ export class Tracker {
    * Take in what a frame showed.
    *
    * @param seen The faces found in it.
-   * @param searched Whether the whole picture was searched.
    * @param time When it was taken, later than the frame before.
    * @param atOnce Whether a face gets its number when it is first seen, as in a picture.
    * @returns The faces that have a number, in the order given.
    */
-  update(seen: readonly Seen[], searched: boolean, time: number, atOnce = false): Tracked[] {
+  update(seen: readonly Seen[], time: number, atOnce = false): Tracked[] {
     const before = this.#present().length;
     const open = new Set(seen.keys());
     const found = new Map<number, Person>();
     const match = (people: readonly Person[]): void => {
       const rows = [...open];
-      const costs = rows.map((index) => people.map((person) => cost(person, seen[index]!, time)));
+      const costs = costsOf(people, rows.map((index) => seen[index]!), time);
       for (const [row, column] of assign(costs)) {
         found.set(rows[row]!, people[column]!);
         open.delete(rows[row]!);
@@ -110,15 +110,14 @@ export class Tracker {
     for (const [index, person] of found) follow(person, seen, index, time);
     const fresh = [...open].map((index) => {
       const { face, looks } = seen[index]!;
-      const person: Person = { track: null, motion: new Motion(face.box, time), looks, since: time, last: time };
+      const person: Person = { track: null, motion: new Motion(face.box, time), looks, looked: time, since: time, last: time };
       found.set(index, person);
       return person;
     });
     this.#time = time;
     // Who has no number yet is forgotten when missed once.
     this.#people = [...this.#people, ...fresh].filter(({ track, last }) => (track === null ? last === time : time - last <= PATIENCE));
-    this.#untilSearch = searched ? SEARCH_EVERY : this.#untilSearch - 1;
-    if (seen.length === 0 || seen.length < before) this.#untilSearch = 0;
+    this.#lost = seen.length < before;
     return [...seen.keys()].flatMap((index) => {
       const person = found.get(index)!;
       if (person.track === null && (atOnce || time - person.since >= BIRTH)) person.track = this.#next++;
@@ -130,8 +129,8 @@ export class Tracker {
   reset(): void {
     this.#people = [];
     this.#next = 1;
-    this.#untilSearch = 0;
     this.#time = -Infinity;
+    this.#lost = false;
   }
 
   #present(): Person[] {
@@ -139,26 +138,47 @@ export class Tracker {
   }
 }
 
-/** What it costs to take a face for a person, at least 0; null where it cannot be. */
-function cost({ motion, looks, last }: Person, { face, looks: seen }: Seen, time: number): number | null {
+/**
+ * What it costs to take each face for each person, at least 0; null where it cannot be. How they look counts where a
+ * face may be of several people or a person may be one of several faces, and where somebody was out of sight.
+ */
+function costsOf(people: readonly Person[], seen: readonly Seen[], time: number): (number | null)[][] {
+  const apart = seen.map(({ face }) => people.map((person) => distance(person, face, time)));
+  const ways = people.map((_, column) => apart.filter((row) => row[column] !== null).length);
+  return apart.map((row, index) => {
+    const alone = row.filter((way) => way !== null).length === 1;
+    return row.map((way, column) => {
+      const person = people[column]!;
+      if (way === null) return null;
+      const out = time - person.last > BY_MOTION;
+      if (alone && ways[column] === 1 && !out) return way.cost;
+      const alike = agreement(person.looks, seen[index]!.looks);
+      if (out && alike < (way.distance < HERE ? ALIKE_HERE : ALIKE_THERE)) return null;
+      return way.cost + WEIGHT_OF_LOOKS * (1 - alike);
+    });
+  });
+}
+
+/** How far a face is from where a person is expected, in their sizes, and what place and size cost; null where it is out of reach. */
+function distance({ motion, last }: Person, face: Face, time: number): { distance: number; cost: number } | null {
   const expected = motion.at(time);
   const [x, y] = centre(expected);
   const [fx, fy] = centre(face.box);
   const side = size(expected);
-  const distance = Math.hypot(fx - x, fy - y) / side;
-  const gap = time - last;
+  const far = Math.hypot(fx - x, fy - y) / side;
   const growth = Math.abs(Math.log(size(face.box) / side));
-  if (distance > REACH + (REACH_A_SECOND * gap) / 1000 || growth > Math.log(GROWTH)) return null;
-  const alike = agreement(looks, seen);
-  if (gap > BY_MOTION && alike < (distance < HERE ? ALIKE_HERE : ALIKE_THERE)) return null;
-  return distance + growth + WEIGHT_OF_LOOKS * (1 - alike);
+  if (far > REACH + (REACH_A_SECOND * (time - last)) / 1000 || growth > Math.log(GROWTH)) return null;
+  return { distance: far, cost: far + growth };
 }
 
 /** Take in where a person is and, where nobody else is in the way, how they look. */
 function follow(person: Person, seen: readonly Seen[], index: number, time: number): void {
-  const { face, looks } = seen[index]!;
+  const { face } = seen[index]!;
   const whole = seen.every((other, place) => place === index || !close(face.box, other.face.box));
-  if (whole) person.looks = blended(person.looks, looks, 1 - Math.exp((person.last - time) / LOOKS_OVER));
+  if (whole && time - person.looked >= LOOKS_AGE) {
+    person.looks = blended(person.looks, seen[index]!.looks, 1 - Math.exp((person.looked - time) / LOOKS_OVER));
+    person.looked = time;
+  }
   person.motion.seen(face.box, time, whole);
   person.last = time;
 }

@@ -1,24 +1,23 @@
 import * as tf from "@tensorflow/tfjs-core";
 
-import type { Face } from "../geometry/types";
-import { appearance } from "../vision/appearance";
+import type { Face, Pixels } from "../geometry/types";
+import { Candidate } from "../vision/candidate";
 import type { Classifier } from "../vision/classifier";
 import type { Detector } from "../vision/detector";
 import { lightOf } from "../vision/light";
 import { quality } from "../vision/quality";
-import { type Seen, Tracker } from "../vision/tracker";
+import { Readings } from "../vision/readings";
+import { Search } from "../vision/search";
+import { type Tracked, Tracker } from "../vision/tracker";
 import { PixelReader } from "./pixel-reader";
 import type { Look, Reading, Sight } from "./protocol";
-
-/** A face that was found, with the classifier's input for it. */
-interface Cropped extends Seen {
-  readonly crop: Float32Array;
-}
 
 /** Turns a bitmap into readings: pixels, faces, their numbers, their probabilities, and what their pictures are like. */
 export class Looker {
   readonly #reader = new PixelReader();
   readonly #tracker = new Tracker();
+  readonly #search = new Search();
+  readonly #readings = new Readings();
 
   constructor(
     private readonly detector: Detector,
@@ -28,27 +27,13 @@ export class Looker {
   look({ id, bitmap, mode, fresh, still, time }: Look): Sight {
     const start = performance.now();
     const { width, height } = bitmap;
-    if (fresh) this.#tracker.reset();
+    if (fresh) this.#reset();
     const { pixels, scale } = this.#reader.read(bitmap, mode);
-    const near = this.#tracker.near(time);
-    let searched = this.#tracker.search;
-    let found = this.detector.find(pixels, searched, near);
-    if (!searched && found.length < near.length) {
-      // Somebody moved too far to be followed. Searching this same frame keeps the face from vanishing for one frame.
-      searched = true;
-      found = this.detector.find(pixels, searched, near);
-    }
-    const { grid } = this.classifier;
-    const seen = found.map((face): Cropped => {
-      const crop = this.classifier.crop(pixels, face);
-      return { face, crop, looks: appearance(crop, grid.height, grid.width) };
-    });
-    const tracked = this.#tracker.update(seen, searched, time, still);
-    const probabilities = this.classifier.classify(tracked.map(({ index }) => seen[index]!.crop));
-    const faces = tracked.map(({ index, track }, place): Reading => {
-      const { face, crop } = seen[index]!;
-      return { ...enlarged(face, scale), track, probabilities: probabilities[place]!, quality: quality(face, crop, grid) };
-    });
+    const { found, searched } = fresh || still ? { found: this.detector.search(pixels), searched: true } : this.#follow(pixels, time);
+    const seen = found.map((face) => new Candidate(face, pixels, this.classifier.grid));
+    const tracked = this.#tracker.update(seen, time, still);
+    this.#read(seen, tracked, time, still);
+    const faces = tracked.map(({ index, track }): Reading => ({ ...enlarged(found[index]!, scale), track, ...this.#readings.of(track) }));
     return {
       kind: "sight",
       id,
@@ -61,6 +46,31 @@ export class Looker {
       milliseconds: performance.now() - start,
       searched,
     };
+  }
+
+  #reset(): void {
+    this.#tracker.reset();
+    this.#search.reset();
+    this.#readings.only([]);
+  }
+
+  #follow(pixels: Pixels, time: number): { found: Face[]; searched: boolean } {
+    const near = this.#tracker.near(time);
+    const { height, width } = pixels;
+    const strips = this.#search.next(height, width, this.detector.settings, time, near.length, this.#tracker.lost);
+    return { found: this.detector.follow(pixels, near, strips), searched: strips.length > 0 };
+  }
+
+  /** Classify the faces whose turn it is. */
+  #read(seen: readonly Candidate[], tracked: readonly Tracked[], time: number, all: boolean): void {
+    const tracks = tracked.map(({ track }) => track);
+    this.#readings.only([...tracks, ...this.#tracker.waiting]);
+    const due = this.#readings.due(tracks, time, all);
+    const chosen = due.map((track) => seen[tracked[tracks.indexOf(track)]!.index]!);
+    this.classifier.classify(chosen.map(({ crop }) => crop)).forEach((probabilities, place) => {
+      const { face, crop } = chosen[place]!;
+      this.#readings.keep(due[place]!, { probabilities, quality: quality(face, crop, this.classifier.grid) }, time);
+    });
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Pixels } from "../geometry/types";
+import { Frame } from "./frame";
 import type { Mode } from "./protocol";
 
 /**
@@ -7,10 +8,11 @@ import type { Mode } from "./protocol";
  */
 const LONGEST: Readonly<Record<Mode, number>> = { camera: 960, picture: 2560 };
 
-/** Reads bitmaps into bytes on one canvas that is kept. */
+/** Reads bitmaps on one canvas and into one piece of memory that are kept. */
 export class PixelReader {
   readonly #canvas = new OffscreenCanvas(1, 1);
   readonly #context: OffscreenCanvasRenderingContext2D;
+  #data = new Uint8ClampedArray(0);
 
   constructor() {
     const context = this.#canvas.getContext("2d", { willReadFrequently: true });
@@ -19,9 +21,9 @@ export class PixelReader {
   }
 
   /**
-   * Read a bitmap and close it. Transparent parts show white.
+   * Take in a bitmap and close it. Transparent parts show white.
    *
-   * @returns The pixels, and how many pixels of the bitmap one of them spans, at least 1.
+   * @returns The pixels, which are there until the next bitmap is taken in, and how many pixels of the bitmap one of them spans, at least 1.
    */
   read(bitmap: ImageBitmap, mode: Mode): { pixels: Pixels; scale: number } {
     const scale = Math.max(1, Math.max(bitmap.width, bitmap.height) / LONGEST[mode]);
@@ -35,6 +37,7 @@ export class PixelReader {
     context.fillRect(0, 0, width, height);
     context.drawImage(bitmap, 0, 0, width, height);
     bitmap.close();
-    return { pixels: context.getImageData(0, 0, width, height, { colorSpace: "srgb" }), scale };
+    if (this.#data.length !== width * height * 4) this.#data = new Uint8ClampedArray(width * height * 4);
+    return { pixels: new Frame(context, this.#data, width, height), scale };
   }
 }

@@ -101,7 +101,7 @@ export interface Sight {
   readonly tensors: number;
   /** The time taken inside the worker. */
   readonly milliseconds: number;
-  /** Whether the whole picture was searched; if not, known faces were followed. */
+  /** Whether the picture was searched for new faces, or a part of it; if not, known faces were followed alone. */
   readonly searched: boolean;
 }
 

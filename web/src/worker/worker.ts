@@ -2,11 +2,9 @@ import * as tf from "@tensorflow/tfjs-core";
 
 import type { Contract } from "../contract";
 import type { Provenance } from "../model-contract";
-import { Classifier } from "../vision/classifier";
-import { Detector } from "../vision/detector";
 import { startBackend } from "./backend";
-import { Looker } from "./looker";
-import { loadModel } from "./model";
+import { load } from "./load";
+import type { Looker } from "./looker";
 import type { Ready, Reply, Request, Start } from "./protocol";
 import { selfTest } from "./self-test";
 
@@ -33,24 +31,17 @@ scope.onmessage = ({ data }) => {
 
 async function start({ backend: wanted, models }: Start): Promise<Ready> {
   const { backend, passedOver } = await startBackend(wanted);
-  const classifier = await loadModel(models.classifier, "classifier");
-  const pnet = await loadModel(models.pnet, "pnet");
-  const rnet = await loadModel(models.rnet, "rnet");
-  const onet = await loadModel(models.onet, "onet");
-  const all = { classifier, pnet, rnet, onet };
-  const detector = new Detector(
-    { pnet: pnet.contract, rnet: rnet.contract, onet: onet.contract },
-    { pnet: pnet.run, rnet: rnet.run, onet: onet.run },
-  );
-  looker = new Looker(detector, new Classifier(classifier.contract, classifier.run));
+  const loaded = await load(models);
+  looker = loaded.looker;
+  const all = loaded.models;
   return {
     kind: "ready",
     backend,
     passedOver,
     parity: selfTest(all),
     hashed: Object.values(all).every(({ hashed }) => hashed),
-    classifier: provenance(classifier.contract),
-    detector: provenance(onet.contract),
+    classifier: provenance(all.classifier.contract),
+    detector: provenance(all.onet.contract),
     tensors: tf.memory().numTensors,
   };
 }

@@ -1,0 +1,31 @@
+import type { Models } from "../models";
+import { Classifier } from "../vision/classifier";
+import { Detector } from "../vision/detector";
+import { Looker } from "./looker";
+import { loadModel, type Model } from "./model";
+
+/** The nets of a page, ready to run, and what looks at pictures with them. */
+export interface Loaded {
+  readonly looker: Looker;
+  readonly models: Readonly<Record<keyof Models, Model>>;
+}
+
+/**
+ * Load all models of a page on the backend that runs.
+ *
+ * @throws Error A model cannot be read, or its contract lacks what the page needs.
+ */
+export async function load(packed: Models): Promise<Loaded> {
+  const classifier = await loadModel(packed.classifier, "classifier");
+  const pnet = await loadModel(packed.pnet, "pnet");
+  const rnet = await loadModel(packed.rnet, "rnet");
+  const onet = await loadModel(packed.onet, "onet");
+  const detector = new Detector(
+    { pnet: pnet.contract, rnet: rnet.contract, onet: onet.contract },
+    { pnet: pnet.run, rnet: rnet.run, onet: onet.run },
+  );
+  return {
+    looker: new Looker(detector, new Classifier(classifier.contract, classifier.run)),
+    models: { classifier, pnet, rnet, onet },
+  };
+}
