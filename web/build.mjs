@@ -13,8 +13,9 @@ import { bench, harness, page, testing } from "./build/targets.mjs";
 
 const HELP = `node build.mjs [page] [harness] [testing] [bench] [flags]    without a name: the first three
 
-  page      dist/fer.js: the page's code in one classic script, with worker and wasm inside; with
-            index.html and style.css also in fer_export/web, for fer-export page, which adds the models
+  page      dist/fer.js: the page's code in one classic script, with worker and wasm inside, and
+            dist/backends.js, for browsers without WebAssembly; with index.html and style.css also
+            in fer_export/web, for fer-export page, which adds the models
   harness   fer_export/runtimes/browser/harness.js with tfjs's wasm files, and harness-onnx.js
             with onnxruntime's, for parity checks
   testing   dist/testing.js: the page's pure functions, for the tests

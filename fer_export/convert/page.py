@@ -25,7 +25,7 @@ from fer_export.formats.tfjs import load_tfjs
 PACKAGED = Path(__file__).parent.parent / "web"
 #: The page's files, relative to its folder.
 INDEX, CODE, MODELS = Path("index.html"), Path("dist/fer.js"), Path("dist/models.js")
-FILES = (INDEX, Path("style.css"), CODE, MODELS)
+FILES = (INDEX, Path("style.css"), CODE, Path("dist/backends.js"), MODELS)
 #: What marks an index.html as this page's.
 _MARK = '<meta name="generator" content="fer-export">'
 

@@ -19,8 +19,9 @@ import { copy, write } from "./files.mjs";
 const WASM = ["tfjs-backend-wasm.wasm", "tfjs-backend-wasm-simd.wasm", "tfjs-backend-wasm-threaded-simd.wasm"];
 
 /**
- * Build the page's code as one classic script, since a page opened from disk may load neither modules nor other files,
- * and put the whole page without its models where `fer-export page` finds it. The models are in a script of their own.
+ * Build the page's code as one classic script, since a page opened from disk may load neither modules nor other files;
+ * the backends that hardly any browser needs are in another. Put the whole page without its models where
+ * `fer-export page` finds it: the models are in a script of their own.
  *
  * @param {Options} options
  */
@@ -30,11 +31,15 @@ export async function page(options) {
     ? `data:image/png;base64,${readFileSync(options.portrait).toString("base64")}`
     : null;
   const text = Buffer.from(worker).toString("utf8");
+  const others = Buffer.from(await bundle(options, "src/worker/other-backends.ts", {})).toString("utf8");
+  const backends = Buffer.from(`globalThis.ferBackends=${JSON.stringify(others)};\n`);
   const main = await bundle(options, "src/main.ts", { worker: text, portrait });
   const packaged = (/** @type {string} */ name) => join(options.packaged, name);
   return [
     write(join(options.out, "fer.js"), main),
     write(packaged("dist/fer.js"), main),
+    write(join(options.out, "backends.js"), backends),
+    write(packaged("dist/backends.js"), backends),
     ...["index.html", "style.css"].map((name) => copy(join(options.web, name), packaged(name))),
   ];
 }

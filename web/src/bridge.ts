@@ -1,10 +1,14 @@
 import source from "fer:worker";
 
 import type { Models } from "./models";
+import { otherBackends } from "./other-backends";
 import type { BackendName, Look, Ready, Reply, Request, Sight } from "./worker/protocol";
 
 /** How long the worker may take to start, or for one picture, before it counts as stuck, in milliseconds. */
 const PATIENCE = 60_000;
+
+/** The worker's own backends do not work here. */
+class NoBackendError extends Error {}
 
 interface Waiting<T> {
   resolve(value: T): void;
@@ -20,19 +24,14 @@ interface Waiting<T> {
  * worker from a file.
  */
 export class Bridge {
-  readonly #worker: Worker;
-  #starting: Waiting<Ready> | null = null;
+  #worker: Worker;
+  #starting: (Waiting<Ready> & { readonly progress: (done: number) => void }) | null = null;
   #looking: (Waiting<Sight> & { readonly id: number }) | null = null;
   #dead: Error | null = null;
   #id = 0;
 
   constructor() {
-    const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-    this.#worker = new Worker(url, { name: "fer" });
-    this.#worker.onmessage = ({ data }: MessageEvent<Reply>) => this.#receive(data);
-    this.#worker.onerror = (event) => this.#die(gone(`the worker failed: ${event.message || "it could not start"}`));
-    // Revoking at once would race with the worker's reading of it.
-    setTimeout(() => URL.revokeObjectURL(url), PATIENCE);
+    this.#worker = this.#make([source]);
   }
 
   /** Whether a picture is in flight. */
@@ -43,11 +42,26 @@ export class Bridge {
   /**
    * Load the models and compare them with their golden pictures. To be called once.
    *
+   * @param progress Called with the share that is done, 0–1.
    * @throws Error No backend works, a model cannot be read, or the worker is stuck.
    */
-  start(backend: BackendName | null, models: Models): Promise<Ready> {
+  async start(backend: BackendName | null, models: Models, progress: (done: number) => void = () => {}): Promise<Ready> {
+    try {
+      return await this.#start(backend, models, progress);
+    } catch (error) {
+      if (!(error instanceof NoBackendError)) throw error;
+      const others = await otherBackends().catch((missing: unknown) => {
+        throw new Error(`${error.message}; ${missing instanceof Error ? missing.message : String(missing)}`);
+      });
+      this.#worker = this.#make([others, "\n", source]);
+      this.#dead = null;
+      return this.#start(backend, models, progress);
+    }
+  }
+
+  #start(backend: BackendName | null, models: Models, progress: (done: number) => void): Promise<Ready> {
     return new Promise((resolve, reject) => {
-      this.#starting = { resolve, reject, timer: this.#patience() };
+      this.#starting = { resolve, reject, progress, timer: this.#patience() };
       this.#send({ kind: "start", backend, models }, []);
     });
   }
@@ -74,6 +88,16 @@ export class Bridge {
     this.#die(new Error("this model was put aside"));
   }
 
+  #make(parts: string[]): Worker {
+    const url = URL.createObjectURL(new Blob(parts, { type: "text/javascript" }));
+    const worker = new Worker(url, { name: "fer" });
+    worker.onmessage = ({ data }: MessageEvent<Reply>) => this.#receive(data);
+    worker.onerror = (event) => this.#die(gone(`the worker failed: ${event.message || "it could not start"}`));
+    // Revoking at once would race with the worker's reading of it.
+    setTimeout(() => URL.revokeObjectURL(url), PATIENCE);
+    return worker;
+  }
+
   #patience(): number {
     return window.setTimeout(() => this.#die(gone("the worker no longer answers")), PATIENCE);
   }
@@ -83,12 +107,14 @@ export class Bridge {
   }
 
   #receive(reply: Reply): void {
-    if (reply.kind === "ready") {
+    if (reply.kind === "progress") {
+      this.#starting?.progress(reply.done);
+    } else if (reply.kind === "ready") {
       clearTimeout(this.#starting?.timer);
       this.#starting?.resolve(reply);
       this.#starting = null;
     } else if (reply.kind === "failed" && reply.id === null) {
-      this.#die(new Error(reply.reason));
+      this.#die(reply.noBackend ? new NoBackendError(reply.reason) : new Error(reply.reason));
     } else if (this.#looking && reply.id === this.#looking.id) {
       const { resolve, reject, timer } = this.#looking;
       clearTimeout(timer);

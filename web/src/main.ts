@@ -57,6 +57,7 @@ const session = new Session(state, stage.video, {
   },
   fps: (value) => status.fps(value),
   error: (message) => status.alert(message),
+  loading: (done) => status.loading(done),
   asking: () => status.say("Waiting for the camera: the browser may ask you to allow it …"),
 });
 
@@ -112,6 +113,7 @@ function useModel(files: readonly File[]): void {
   void session.use(() => fromFiles(files)).then((ready) => {
     if (ready) show(ready);
     else status.say("Your model could not be used");
+    status.loading(1);
   });
 }
 
@@ -132,6 +134,7 @@ session.load(address === null ? undefined : () => fromAddress(address)).then(
   (error: unknown) => {
     const reason = error instanceof Error ? error.message : String(error);
     state.error = reason;
+    status.loading(1);
     status.say("The models could not be loaded");
     status.alert(reason);
   },

@@ -17,6 +17,8 @@ export interface Listener {
   error(message: string | null): void;
   /** The browser asks its user for the camera. */
   asking(): void;
+  /** A share of the models is loaded, 0–1. */
+  loading(done: number): void;
 }
 
 /** Over how long the speed is averaged, in milliseconds. */
@@ -96,7 +98,7 @@ export class Session {
   async #load(bridge: Bridge, classifier?: () => Promise<PackedModel>): Promise<Ready> {
     const packaged = packagedModels();
     const models = classifier ? { ...packaged, classifier: await classifier() } : packaged;
-    const ready = await bridge.start(null, models);
+    const ready = await bridge.start(null, models, (done) => this.listener.loading(done));
     const { state } = this;
     this.#labels = ready.classifier.labels;
     Object.assign(state, { backend: ready.backend, parity: frozen(ready.parity), tensors: ready.tensors, ready: true });

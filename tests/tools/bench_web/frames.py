@@ -1,4 +1,4 @@
-"""This module makes frames of the packaged portrait (NASA, public domain), as a camera would show one or four people."""
+"""This module makes frames of the packaged portrait (NASA, public domain) as a camera would show one or four people."""
 
 from __future__ import annotations
 

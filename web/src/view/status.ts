@@ -13,11 +13,18 @@ export class Status {
   readonly #summary = byId("summary", HTMLElement);
   readonly #spoken = byId("spoken", HTMLElement);
   readonly #announcer = new Announcer((text) => (this.#spoken.textContent = text));
+  readonly #loading = byId("loading", HTMLProgressElement);
   readonly #backend = byId("backend", HTMLElement);
   readonly #fps = byId("fps", HTMLElement);
   readonly #parity = byId("parity", HTMLElement);
   readonly #alarm = byId("alarm", HTMLElement);
   readonly #alert = byId("alert", HTMLElement);
+
+  /** Show how far loading is, 0–1; at 1 the bar is taken away. */
+  loading(done: number): void {
+    this.#loading.value = done;
+    this.#loading.hidden = done >= 1;
+  }
 
   /** Show a text in the summary line. */
   show(text: string): void {
@@ -41,6 +48,7 @@ export class Status {
 
   /** Show the backend and whether its results match PyTorch's; a mismatch is an alarm that stays. */
   ready(backend: string, { ok, maxAbs, models }: SelfTest): void {
+    this.loading(1);
     this.#backend.textContent = backend;
     this.#parity.textContent = ok ? `matches (${scientific(maxAbs)})` : `differs (${scientific(maxAbs)})`;
     this.#parity.dataset["ok"] = String(ok);

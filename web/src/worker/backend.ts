@@ -1,5 +1,3 @@
-import "@tensorflow/tfjs-backend-cpu";
-import "@tensorflow/tfjs-backend-webgl";
 import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import simd from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm";
 import * as tf from "@tensorflow/tfjs-core";
@@ -9,11 +7,14 @@ import type { BackendName } from "./protocol";
 /** The backends, the fastest first for nets of this size on one picture. */
 const ORDER: readonly BackendName[] = ["wasm", "webgl", "cpu"];
 
+/** No backend that this script has works in this browser; others may, see `other-backends.ts`. */
+export class NoBackendError extends Error {}
+
 /**
- * Start the first backend that works here.
+ * Start the first backend that works here, of those that this script has.
  *
  * @param wanted The backend to try before all others.
- * @throws Error No backend works.
+ * @throws NoBackendError None of them works.
  */
 export async function startBackend(wanted: BackendName | null): Promise<{ backend: BackendName; passedOver: string[] }> {
   // Only the binary with SIMD is packaged. tfjs asks for a binary by name, depending on what the browser
@@ -25,12 +26,13 @@ export async function startBackend(wanted: BackendName | null): Promise<{ backen
   });
   tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
   const passedOver: string[] = [];
-  for (const name of wanted ? [wanted, ...ORDER.filter((other) => other !== wanted)] : ORDER) {
+  const there = ORDER.filter((name) => tf.findBackendFactory(name));
+  for (const name of wanted ? [wanted, ...there.filter((other) => other !== wanted)] : there) {
     const reason = await tryBackend(name);
     if (reason === null) return { backend: name, passedOver };
     passedOver.push(`${name}: ${reason}`);
   }
-  throw new Error(`no backend works in this browser (${passedOver.join("; ")})`);
+  throw new NoBackendError(`no backend works in this browser (${passedOver.join("; ")})`);
 }
 
 /** @returns Null when the backend runs, or else the reason why it does not. */

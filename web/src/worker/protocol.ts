@@ -33,6 +33,12 @@ export interface Look {
 
 export type Request = Start | Look;
 
+/** From the worker, while it starts: what share of that is done, 0–1. */
+export interface Progress {
+  readonly kind: "progress";
+  readonly done: number;
+}
+
 /** How the models' outputs on this backend compare with torch's, for the golden pictures in their contracts. */
 export interface SelfTest {
   readonly ok: boolean;
@@ -110,6 +116,8 @@ export interface Failed {
   readonly kind: "failed";
   readonly id: number | null;
   readonly reason: string;
+  /** Whether that is because none of the script's backends works here. */
+  readonly noBackend: boolean;
 }
 
-export type Reply = Ready | Sight | Failed;
+export type Reply = Progress | Ready | Sight | Failed;

@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 
 import type { Contract } from "../contract";
 import type { Provenance } from "../model-contract";
-import { startBackend } from "./backend";
+import { NoBackendError, startBackend } from "./backend";
 import { load } from "./load";
 import type { Looker } from "./looker";
 import type { Ready, Reply, Request, Start } from "./protocol";
@@ -13,6 +13,10 @@ const scope = globalThis as unknown as {
   onmessage: ((event: MessageEvent<Request>) => void) | null;
   postMessage(reply: Reply): void;
 };
+
+/** The shares of the start that the backend and each of four models take; the rest is the self-test. */
+const BACKEND = 0.3;
+const MODEL = 0.1;
 
 let looker: Looker | null = null;
 
@@ -31,7 +35,8 @@ scope.onmessage = ({ data }) => {
 
 async function start({ backend: wanted, models }: Start): Promise<Ready> {
   const { backend, passedOver } = await startBackend(wanted);
-  const loaded = await load(models);
+  progress(BACKEND);
+  const loaded = await load(models, (count) => progress(BACKEND + count * MODEL));
   looker = loaded.looker;
   const all = loaded.models;
   return {
@@ -46,10 +51,15 @@ async function start({ backend: wanted, models }: Start): Promise<Ready> {
   };
 }
 
+function progress(done: number): void {
+  scope.postMessage({ kind: "progress", done });
+}
+
 function provenance({ golden: _, ...rest }: Contract): Provenance {
   return rest;
 }
 
 function fail(id: number | null, error: unknown): void {
-  scope.postMessage({ kind: "failed", id, reason: error instanceof Error ? error.message : String(error) });
+  const reason = error instanceof Error ? error.message : String(error);
+  scope.postMessage({ kind: "failed", id, reason, noBackend: error instanceof NoBackendError });
 }
