@@ -38,7 +38,7 @@ CODE := web/dist/fer.js
 PAGE := web/dist/models.js
 
 CONTRACT_TYPES = $(PY) -m fer_export.contract | $(NODE) web/build/contract-types.mjs
-EXPORT = $(BIN)/fer-export onnx -o build/fer.onnx $(1) && $(BIN)/fer-export tfjs --from build/fer.onnx -o web/model $(1)
+EXPORT = $(BIN)/fer-export onnx -o build/fer.onnx $(1) && $(BIN)/fer-export tfjs --from build/fer.onnx -o web/model --weights float16 $(1)
 # The sums of what make has exported: as long as they hold, new packaged weights may replace it.
 SUMS = cksum build/fer.onnx $(CLASSIFIER) 2>/dev/null
 # Fails where somebody's own model is in the place of the packaged one.
@@ -177,7 +177,7 @@ $(PRETRAINED): fer_export/pretrained/ferplus.safetensors | $(CORE) $(HARNESS) $(
 # The page takes any model, so one that the user exported is not replaced.
 $(CLASSIFIER): | $(CORE) $(HARNESS) $(BROWSER)
 	@[ -f build/fer.onnx ] || $(BIN)/fer-export onnx -o build/fer.onnx
-	@$(BIN)/fer-export tfjs --from build/fer.onnx -o web/model
+	@$(BIN)/fer-export tfjs --from build/fer.onnx -o web/model --weights float16
 
 $(DETECTOR): | $(CORE) $(HARNESS) $(BROWSER) $(CLASSIFIER)
 	@$(BIN)/fer-export detector -o web/model/detector

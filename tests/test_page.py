@@ -111,7 +111,7 @@ def test_a_face_on_the_webcam(place: str, server: str, video: Path) -> None:
     with visiting(address, *camera(video)) as visit:
         assert visit.fer("backend") == "wasm"
         assert visit.fer("parity.ok") is True
-        assert visit.fer("parity.maxAbs") < 1e-4
+        assert visit.fer("parity.maxAbs") < 5e-3, "float16 weights"
         assert visit.fer("parity.samples") == 12
         visit.page.click("#start")
         visit.until("fer.frames >= 30")

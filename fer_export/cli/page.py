@@ -20,7 +20,7 @@ from fer_export.formats.places import MODEL_FOLDER
               f"[{MODEL_FOLDER} where that is, else ferplus]")  # fmt: skip
 @click.option("--detector", type=options.FilePath, metavar="FOLDER", help="Of fer-export detector. [detector in the "
               "model's folder, else it is exported]")  # fmt: skip
-@click.option("--weights", type=click.Choice(get_args(WeightsDType)), help="Of a model that is converted. [float32]")
+@click.option("--weights", type=click.Choice(get_args(WeightsDType)), help="Of a model that is converted. [float16]")
 @options.backends
 @click.option("--only-models", is_flag=True, help="Write dist/models.js alone, into a page that is there.")
 @options.force
@@ -43,7 +43,7 @@ def main(
     \b
     Examples:
       fer-export page -o site
-      fer-export page -o site --model best.safetensors --weights float16
+      fer-export page -o site --model best.safetensors --weights float32
       fer-export page -o site --model web/model
       fer-export page -o site --model other.onnx --only-models
     """

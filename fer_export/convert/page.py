@@ -66,7 +66,7 @@ def page(
             parity: as a path, a packaged model's name, or what `load` has returned.
         detector: the folder with `pnet/`, `rnet/` and `onet/` in TF.js's format. None takes `detector/` in the model's
             folder where that is, else exports it.
-        weights: the type of the stored weights of a model that is converted; None takes float32.
+        weights: the type of the stored weights of a model that is converted; None takes float16, half the download.
         backends: the backends of TF.js to check what is converted on; None takes wasm.
         only_models: write `dist/models.js` alone, into a page that is there.
         force: write into a folder that holds another page.
@@ -147,7 +147,9 @@ def _classifier(
     if model.kind == "tfjs":
         load_tfjs(model.path)
         return (model.path if model.path.is_dir() else model.path.parent), ()
-    made = export(model, scratch / "model", format="tfjs", weights=weights, backends=backends, started=started)
+    made = export(
+        model, scratch / "model", format="tfjs", weights=weights or "float16", backends=backends, started=started
+    )
     return made.path, made.figures
 
 

@@ -6,14 +6,17 @@ import { listen } from "./source/incoming";
 import { areModel, fromAddress, fromFiles } from "./source/own-model";
 import { isVideo } from "./source/video-file";
 import { initial, publish } from "./state";
+import { Recorder } from "./timeline/recorder";
 import { showAbout } from "./view/about";
 import { Album } from "./view/album";
 import { CameraChoice } from "./view/camera-choice";
 import { Cards } from "./view/cards";
 import { byId } from "./view/dom";
 import { Player } from "./view/player";
+import { save, stamped } from "./view/saving";
 import { Stage } from "./view/stage";
 import { Status } from "./view/status";
+import { Timeline } from "./view/timeline";
 import type { Ready } from "./worker/protocol";
 
 const state = initial();
@@ -26,6 +29,7 @@ const buttons = {
   start: byId("start", HTMLButtonElement),
   stop: byId("stop", HTMLButtonElement),
   sample: byId("sample", HTMLButtonElement),
+  snapshot: byId("snapshot", HTMLButtonElement),
 };
 const file = byId("file", HTMLInputElement);
 
@@ -43,6 +47,9 @@ const session = new Session(state, stage.video, {
     buttons.stop.hidden = source === "none";
     buttons.stop.textContent = source === "picture" ? "Close picture" : "Stop";
     buttons.start.hidden = source === "camera";
+    buttons.snapshot.hidden = source === "none";
+    // What was recorded can be saved after the end, until something else begins.
+    if (source !== "none") timeline.clear();
     cards.show([]);
     if (!state.ready) return;
     if (source === "none") status.say("Ready");
@@ -50,10 +57,13 @@ const session = new Session(state, stage.video, {
     else status.show("Looking …");
   },
   picture: (bitmap) => stage.showPicture(bitmap),
-  seen(view, width, height) {
+  seen(view, width, height, time) {
     stage.draw(view.averaged, width, height);
     cards.show(view.averaged);
     status.saw(view);
+    if (time === null) return;
+    recorder.add(view.averaged, time);
+    timeline.update();
   },
   fps: (value) => status.fps(value),
   error: (message) => status.alert(message),
@@ -70,10 +80,17 @@ function listCameras(): void {
 }
 onCamerasChanged(listCameras);
 
+const recorder = new Recorder();
+const timeline = new Timeline(recorder, (time) => {
+  if (session.film.opened && stage.video.paused) session.film.seek(time / 1000);
+});
 const player = new Player(stage.video, session.film);
 const album = new Album((chosen) => void session.open(chosen));
 
 buttons.start.addEventListener("click", () => void session.startCamera());
+buttons.snapshot.addEventListener("click", () => {
+  void stage.snapshot().then((picture) => save(picture, stamped("picture", "png")));
+});
 buttons.stop.addEventListener("click", () => session.stop());
 file.addEventListener("change", () => {
   const chosen = [...(file.files ?? [])];
@@ -118,7 +135,9 @@ function useModel(files: readonly File[]): void {
 }
 
 function show(ready: Ready): void {
-  cards.setLabels(ready.classifier.labels);
+  const { labels, weights_sha256, architecture } = ready.classifier;
+  cards.setLabels(labels);
+  timeline.model = { weights_sha256, architecture: architecture.name, labels };
   status.ready(ready.backend, ready.parity);
   status.say("Ready");
   showAbout(ready);

@@ -12,7 +12,8 @@ import type { Mode, Ready, Sight } from "./worker/protocol";
 export interface Listener {
   source(source: State["source"]): void;
   picture(bitmap: ImageBitmap): void;
-  seen(view: View, width: number, height: number): void;
+  /** What a picture of this size showed; `time` is the source's in milliseconds where it moves, else null. */
+  seen(view: View, width: number, height: number, time: number | null): void;
   fps(value: number): void;
   error(message: string | null): void;
   /** The browser asks its user for the camera. */
@@ -256,7 +257,7 @@ export class Session {
       state.fps = this.#speed();
       this.listener.fps(state.fps);
     }
-    this.listener.seen(view, width, height);
+    this.listener.seen(view, width, height, mode === "camera" ? time : null);
   }
 
   #speed(): number {

@@ -12,6 +12,8 @@ import { doubtOf } from "../src/steady/doubt";
 import { People } from "../src/steady/people";
 import { Smoothing } from "../src/steady/smoothing";
 import { Word, wordFor } from "../src/steady/word";
+import { Recorder } from "../src/timeline/recorder";
+import { asCsv, asJson } from "../src/timeline/table";
 import { agreement, appearance } from "../src/vision/appearance";
 import { assign } from "../src/vision/assignment";
 import { anyNumber } from "../src/vision/batches";
@@ -36,6 +38,7 @@ Object.assign(globalThis, {
     People,
     PixelReader,
     Readings,
+    Recorder,
     Search,
     Smoothing,
     Tracker,
@@ -43,6 +46,8 @@ Object.assign(globalThis, {
     agreement,
     anyNumber,
     appearance,
+    asCsv,
+    asJson,
     assign,
     contentHash,
     cropFace,

@@ -63,6 +63,23 @@ export class Stage {
     this.#redraw();
   }
 
+  /** The picture as it is seen, mirrored or not, with what is drawn over it, as a PNG file. */
+  async snapshot(): Promise<Blob> {
+    const shown = this.#showing === "picture" ? this.#picture : this.video;
+    const [width, height] = shown === this.video ? [this.video.videoWidth, this.video.videoHeight] : [this.#picture.width, this.#picture.height];
+    const canvas = new OffscreenCanvas(width, height);
+    const context = canvas.getContext("2d")!;
+    if (this.#showing === "camera" && this.#mirrored) context.setTransform(-1, 0, 0, 1, width, 0);
+    context.drawImage(shown, 0, 0, width, height);
+    context.resetTransform();
+    // What is drawn over it lies where `object-fit: contain` lays the picture out.
+    const overlay = this.#overlay;
+    const scale = Math.min(overlay.width / width, overlay.height / height);
+    const [left, top] = [(overlay.width - width * scale) / 2, (overlay.height - height * scale) / 2];
+    context.drawImage(overlay, left, top, width * scale, height * scale, 0, 0, width, height);
+    return canvas.convertToBlob({ type: "image/png" });
+  }
+
   /** Show that what is held over the page can be dropped. */
   hover(on: boolean): void {
     this.#root.classList.toggle("dragging", on);
