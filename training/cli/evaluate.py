@@ -27,6 +27,9 @@ from training.cli.options import device as device_option
 )
 @click.option("--split", type=click.Choice(rows.SPLITS), help=rows.SPLIT_HELP)
 @click.option("--final", is_flag=True, help="The last look, at PrivateTest. It is counted.")
+@click.option(
+    "--against", type=options.Checkpoint(), metavar="CKPT", help="Compare with this one on the same rows (McNemar)."
+)
 @click.option("--views", type=click.IntRange(1, 10), default=1, show_default=True, help="Measure their average too.")
 @click.option("--without-copies", is_flag=True, help="Leave out rows whose picture is in Training too.")
 @click.option("-o", "--output", "folder", type=options.FilePath, help="Write the report there: pictures and a page.")
@@ -41,6 +44,7 @@ def main(
     merged: tuple[str, ...],
     split: str | None,
     final: bool,
+    against: Path | None,
     views: int,
     without_copies: bool,
     folder: Path | None,
@@ -55,6 +59,8 @@ def main(
       python -m training evaluate --ckpt runs/resnet9/best.safetensors \\
           --data ../shared/data --without-copies -o runs/resnet9
       python -m training evaluate --ckpt runs/fernet/best.safetensors \\
+          --data ../shared/data --against ferplus
+      python -m training evaluate --ckpt runs/fernet/best.safetensors \\
           --data ../shared/data --split PrivateTest --final
     """
     private = split == "PrivateTest"
@@ -63,6 +69,8 @@ def main(
             "PrivateTest is for one look after the last choice: whoever chooses by it has no untouched rows left",
             hint="choose with --split PublicTest; at the very end add --final, and the look is counted",
         )
+    if private and against:
+        raise UsageError("--against is for choosing, and PrivateTest is not", hint="compare on PublicTest")
     if final and not private:
         raise UsageError(f"--final is for PrivateTest, not for {split or 'PublicTest'}", hint="add --split PrivateTest")
 
@@ -70,6 +78,7 @@ def main(
     from training import report
     from training.measure import test_set_ledger
     from training.measure.evaluation import evaluate
+    from training.measure.paired import paired
     from training.report import statements, text
 
     path = ckpt or checkpoints.PRETRAINED
@@ -82,6 +91,11 @@ def main(
         )
     with rows.bar(output, int((faces.classes >= 0).sum()) * views) as progress:
         measured = evaluate(loaded, faces, views=views, progress=progress, device=device)
+    pairs = None
+    if against:
+        other = checkpoints.load_checkpoint(against)
+        with rows.bar(output, measured.samples) as progress:
+            pairs = paired(measured, evaluate(other, faces, progress=progress, device=device))
     if private:
         test_set_ledger.record_look(
             run,
@@ -94,6 +108,9 @@ def main(
     output.add(checkpoint=str(path), **text.record(measured), private_looks=len(seen))
     width = min(output.console.width, 100)
     output.text(text.as_text(measured, width) + "\n")
+    if pairs:
+        output.add(against={"checkpoint": str(against), **vars(pairs)})
+        output.text(textwrap.fill(text.compared(pairs, str(against)), width) + "\n")
     for sentence in (statements.chosen_by(loaded.contract, measured), statements.looked_at(loaded.contract, seen)):
         output.text(textwrap.fill(sentence, width))
     if folder is None:

@@ -9,6 +9,7 @@ from training.measure.figures import Figures
 
 if TYPE_CHECKING:
     from training.measure.evaluation import Evaluation
+    from training.measure.paired import Paired
 
 
 def share(value: float | None, digits: int = 2) -> str:
@@ -27,6 +28,15 @@ def as_text(evaluation: Evaluation, width: int = 78) -> str:
         lines += ["", f"average of {evaluation.views} views, measured apart"]
         lines += [f"  {name:<19}{value}" for name, value, _ in _rows(evaluation.tta)]
     return "\n".join(lines)
+
+
+def compared(pairs: Paired, other: str) -> str:
+    """Say how a model differs from another on the same rows."""
+    return (
+        f"against {other}, on the same {pairs.samples:,} rows: {pairs.points:+.2f} ± {pairs.bound:.2f} points (95 %, "
+        f"paired); right where the other is wrong {pairs.only_this}, wrong where it is right {pairs.only_other}; "
+        f"p = {pairs.p:.3g} (McNemar, exact)"
+    )
 
 
 def record(evaluation: Evaluation) -> dict[str, Any]:
