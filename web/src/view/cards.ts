@@ -1,16 +1,27 @@
 import type { PublicFace } from "../state";
 import { byId, make, percent } from "./dom";
+import { colour } from "./palette";
 import { ADVICE } from "./words";
+
+/** How many classes the bar of a card has. */
+const STACKED = 3;
 
 interface Card {
   readonly root: HTMLLIElement;
   readonly title: HTMLElement;
   readonly advice: HTMLElement;
-  readonly bars: HTMLElement;
+  /** The most probable classes side by side, and the share of the word. */
+  readonly sum: HTMLElement;
+  readonly stack: HTMLElement;
+  readonly confidence: HTMLElement;
+  readonly all: HTMLDetailsElement;
   readonly rows: ReadonlyMap<string, { name: HTMLElement; bar: HTMLElement; fill: HTMLElement; share: HTMLElement }>;
 }
 
-/** The list of faces, each with bars of all classes, or with the reason for which it is not read. Cards are kept by track, so that bars move and do not jump. */
+/**
+ * The list of faces: a word, the most probable classes as one bar, and all of them to be opened; or the reason for which
+ * a face is not read. Cards are kept by track, so that bars move and do not jump.
+ */
 export class Cards {
   readonly #list = byId("faces", HTMLOListElement);
   readonly #cards = new Map<number, Card>();
@@ -33,21 +44,27 @@ export class Cards {
     for (const face of faces) {
       let card = this.#cards.get(face.track);
       if (!card) {
-        card = this.#build();
+        card = this.#build(faces.length === 1);
         this.#cards.set(face.track, card);
         this.#list.append(card.root);
       }
-      fill(card, face);
+      fill(card, face, this.#labels);
     }
   }
 
-  #build(): Card {
+  #build(open: boolean): Card {
     const root = make("li", "face");
     const heading = make("h2");
     const title = make("span");
     const track = make("span");
     heading.append(title, track);
     const advice = make("p", "advice");
+    const sum = make("div", "sum");
+    const stack = make("div", "stack");
+    const confidence = make("span", "share");
+    sum.append(stack, confidence);
+    const all = make("details", "all");
+    all.open = open;
     const grid = make("div", "bars");
     const rows = new Map(
       this.#labels.map((label) => {
@@ -57,12 +74,14 @@ export class Cards {
         return [label, row] as const;
       }),
     );
-    root.append(heading, advice, grid);
-    return { root, title: heading, advice, bars: grid, rows };
+    all.append(make("summary", "", "All classes"), grid);
+    root.append(heading, sum, advice, all);
+    return { root, title: heading, advice, sum, stack, confidence, all, rows };
   }
 }
 
-function fill({ root, title, advice, bars, rows }: Card, { shown, certain, reason, track, probabilities }: PublicFace): void {
+function fill(card: Card, { shown, certain, reason, track, probabilities }: PublicFace, labels: readonly string[]): void {
+  const { root, title, advice, sum, stack, confidence, all, rows } = card;
   const [name, number] = title.children;
   if (name) name.textContent = shown;
   if (number) number.textContent = `face ${track}`;
@@ -70,12 +89,29 @@ function fill({ root, title, advice, bars, rows }: Card, { shown, certain, reaso
   advice.hidden = reason === null;
   advice.textContent = reason === null ? "" : ADVICE[reason];
   // Bars would be the guess that the reason stands in place of.
-  bars.hidden = reason !== null && reason !== "undecided";
-  for (const [key, row] of rows) {
-    const share = probabilities[key] ?? 0;
-    const top = certain && key === shown;
-    row.fill.style.width = `${share * 100}%`;
+  sum.hidden = all.hidden = reason !== null && reason !== "undecided";
+  stack.style.background = stacked(probabilities, labels);
+  confidence.textContent = certain ? percent(probabilities[shown] ?? 0) : "";
+  labels.forEach((label, index) => {
+    const row = rows.get(label);
+    if (!row) return;
+    const share = probabilities[label] ?? 0;
+    row.fill.style.transform = `scaleX(${share})`;
+    row.fill.style.background = colour(index);
     row.share.textContent = percent(share);
-    for (const element of [row.name, row.bar, row.share]) element.classList.toggle("top", top);
-  }
+    for (const element of [row.name, row.bar, row.share]) element.classList.toggle("top", certain && label === shown);
+  });
+}
+
+/** The most probable classes side by side as a background, which moves nothing else. */
+function stacked(probabilities: PublicFace["probabilities"], labels: readonly string[]): string {
+  const shares = labels.map((label, index) => ({ share: probabilities[label] ?? 0, colour: colour(index) }));
+  const most = shares.sort((first, second) => second.share - first.share).slice(0, STACKED);
+  let from = 0;
+  const stops = most.map(({ share, colour }) => {
+    const stop = `${colour} ${(100 * from).toFixed(1)}% ${(100 * (from + share)).toFixed(1)}%`;
+    from += share;
+    return stop;
+  });
+  return `linear-gradient(to right, ${stops.join(", ")}, var(--track) ${(100 * from).toFixed(1)}%)`;
 }

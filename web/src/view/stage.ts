@@ -9,9 +9,11 @@ export type Showing = "none" | "camera" | "picture" | "video";
 const LINE = 3;
 const DOT = 2.5;
 const TEXT = 15;
-const PAD = 6;
-/** With several faces, a label wider than this many boxes is replaced by the face's number, which the cards show too. */
-const ROOM = 1.5;
+const PAD = 8;
+const GAP = 6;
+/** A bracket's arm as a share of the box. */
+const ARM = 0.22;
+const HALO = "rgb(0 0 0 / 0.55)";
 /** A picture is kept for display with at most this many pixels on its longest side. */
 const LONGEST = 1920;
 
@@ -23,6 +25,8 @@ export class Stage {
   readonly #overlay = byId("overlay", HTMLCanvasElement);
   #showing: Showing = "none";
   #mirrored = true;
+  /** How each person's pill was placed in the last frame, so that it stays where it is as long as it can. */
+  #ways = new Map<number, number>();
   #last: { faces: readonly PublicFace[]; width: number; height: number } | null = null;
 
   constructor() {
@@ -100,9 +104,21 @@ export class Stage {
     const mirrored = this.#showing === "camera" && this.#mirrored;
     const place = { x: (x: number): number => left + (mirrored ? width - x : x) * scale, y: (y: number): number => top + y * scale };
     const style = getComputedStyle(document.documentElement);
-    const certain = { line: style.getPropertyValue("--accent"), text: style.getPropertyValue("--on-accent") };
-    const doubtful = { line: style.getPropertyValue("--doubt"), text: style.getPropertyValue("--on-doubt") };
-    for (const face of faces) drawFace(context, face, place, scale, face.certain ? certain : doubtful, { width: clientWidth, mirrored, alone: faces.length === 1 });
+    const certain = { ground: style.getPropertyValue("--accent"), text: style.getPropertyValue("--on-accent") };
+    const doubtful = { ground: style.getPropertyValue("--doubt"), text: style.getPropertyValue("--on-doubt") };
+    const boxes = faces.map((face) => placed(face, place, scale, mirrored));
+    faces.forEach((face, index) => drawFace(context, face, boxes[index]!, place));
+    const pills: Rectangle[] = [];
+    const before = this.#ways;
+    this.#ways = new Map();
+    faces.forEach((face, index) => {
+      const free = (pill: Rectangle): boolean =>
+        pill.x >= 0 && pill.y >= 0 && pill.x + pill.width <= clientWidth && pill.y + pill.height <= clientHeight &&
+        pills.every((other) => apart(pill, other)) && boxes.every((box, other) => other === index || apart(pill, box));
+      const { pill, way } = drawPill(context, face, boxes[index]!, free, before.get(face.track) ?? 0, face.certain ? certain : doubtful);
+      pills.push(pill);
+      this.#ways.set(face.track, way);
+    });
   }
 }
 
@@ -111,45 +127,96 @@ interface Place {
   y(y: number): number;
 }
 
-function drawFace(
-  context: CanvasRenderingContext2D,
-  { box, landmarks, shown, certain, reason, probabilities, track }: PublicFace,
-  place: Place,
-  scale: number,
-  colors: { line: string; text: string },
-  frame: { width: number; mirrored: boolean; alone: boolean },
-): void {
-  const left = place.x(frame.mirrored ? box.x + box.width : box.x);
-  const top = place.y(box.y);
-  context.strokeStyle = context.fillStyle = colors.line;
-  context.lineWidth = LINE;
-  context.setLineDash(certain ? [] : [3 * LINE, 2 * LINE]);
+interface Rectangle {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** A face's box on the stage. */
+function placed({ box }: PublicFace, place: Place, scale: number, mirrored: boolean): Rectangle {
+  return { x: place.x(mirrored ? box.x + box.width : box.x), y: place.y(box.y), width: box.width * scale, height: box.height * scale };
+}
+
+function apart(first: Rectangle, second: Rectangle): boolean {
+  return (
+    first.x + first.width <= second.x || second.x + second.width <= first.x ||
+    first.y + first.height <= second.y || second.y + second.height <= first.y
+  );
+}
+
+/** Brackets at the corners, white with a dark halo, so that they stand out of any picture; dashed where a face is not read. */
+function drawFace(context: CanvasRenderingContext2D, { landmarks, certain, reason }: PublicFace, box: Rectangle, place: Place): void {
+  const arm = Math.max(LINE * 2, Math.min(box.width, box.height) * ARM);
+  const [left, top, right, bottom] = [box.x, box.y, box.x + box.width, box.y + box.height];
   context.beginPath();
-  context.roundRect(left, top, box.width * scale, box.height * scale, 8);
-  context.stroke();
+  for (const [x, y, dx, dy] of [[left, top, 1, 1], [right, top, -1, 1], [right, bottom, -1, -1], [left, bottom, 1, -1]] as const) {
+    context.moveTo(x + dx * arm, y);
+    context.lineTo(x, y);
+    context.lineTo(x, y + dy * arm);
+  }
+  context.lineJoin = context.lineCap = "round";
+  context.setLineDash(certain ? [] : [LINE, 2 * LINE]);
+  for (const [colour, width] of [[HALO, LINE + 3], ["white", LINE]] as const) {
+    context.strokeStyle = colour;
+    context.lineWidth = width;
+    context.stroke();
+  }
+  context.setLineDash([]);
   // Where a face is not read its landmarks are as doubtful.
   if (landmarks && (certain || reason === "undecided")) drawLandmarks(context, landmarks, place);
+}
+
+/**
+ * The number and the word on a pill beside the box, where it covers neither another pill nor another face; the number
+ * alone where there is no such place, since the cards have the word.
+ */
+function drawPill(
+  context: CanvasRenderingContext2D,
+  { shown, certain, probabilities, track }: PublicFace,
+  box: Rectangle,
+  free: (pill: Rectangle) => boolean,
+  before: number,
+  colours: { ground: string; text: string },
+): { pill: Rectangle; way: number } {
   context.font = `600 ${TEXT}px system-ui, sans-serif`;
-  const full = certain ? `${shown} ${percent(probabilities[shown] ?? 0)}` : shown;
-  const fits = frame.alone || context.measureText(full).width <= ROOM * box.width * scale;
-  const text = fits ? full : String(track);
-  const width = context.measureText(text).width + 2 * PAD;
   const height = TEXT + 2 * PAD;
-  const x = Math.max(0, Math.min(left - LINE / 2, frame.width - width));
-  const y = Math.max(0, top - height - LINE);
-  context.fillStyle = colors.line;
+  const sized = (text: string): { text: string; width: number } => ({ text, width: context.measureText(text).width + 2 * PAD });
+  const full = sized(`${track}  ${certain ? `${shown} ${percent(probabilities[shown] ?? 0)}` : shown}`);
+  const short = sized(`${track}  ${shown}`);
+  const number = sized(String(track));
+  const places = ({ width }: { width: number }): Rectangle[] => [
+    { x: box.x, y: box.y - height - GAP, width, height },
+    { x: box.x, y: box.y + box.height + GAP, width, height },
+    { x: box.x + box.width - width, y: box.y - height - GAP, width, height },
+    { x: box.x + box.width - width, y: box.y + box.height + GAP, width, height },
+    { x: box.x + box.width + GAP, y: box.y, width, height },
+    { x: box.x - width - GAP, y: box.y, width, height },
+  ];
+  const ways = [full, short, number].flatMap((label) => places(label).map((pill) => ({ pill, text: label.text })));
+  const inside = { pill: { x: Math.max(0, box.x), y: Math.max(0, box.y), width: number.width, height }, text: number.text };
+  const way = before < ways.length && free(ways[before]!.pill) ? before : ways.findIndex(({ pill }) => free(pill));
+  const { pill, text } = ways[way] ?? inside;
+  context.fillStyle = colours.ground;
   context.beginPath();
-  context.roundRect(x, y, width, height, 6);
+  context.roundRect(pill.x, pill.y, pill.width, pill.height, height / 2);
   context.fill();
-  context.fillStyle = colors.text;
+  context.fillStyle = colours.text;
   context.textBaseline = "middle";
-  context.fillText(text, x + PAD, y + height / 2 + 1);
+  context.fillText(text, pill.x + PAD, pill.y + height / 2 + 1);
+  return { pill, way: Math.max(0, way) };
 }
 
 function drawLandmarks(context: CanvasRenderingContext2D, landmarks: Landmarks, place: Place): void {
   for (const [x, y] of landmarks) {
     context.beginPath();
     context.arc(place.x(x), place.y(y), DOT, 0, 2 * Math.PI);
+    context.fillStyle = HALO;
+    context.fill();
+    context.beginPath();
+    context.arc(place.x(x), place.y(y), DOT - 1, 0, 2 * Math.PI);
+    context.fillStyle = "white";
     context.fill();
   }
 }

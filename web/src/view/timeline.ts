@@ -8,9 +8,12 @@ import { save, stamped } from "./saving";
 const SPAN = 60_000;
 const JUMP = 1_000;
 const EVERY = 250;
-/** A person's strip, in CSS pixels, and how many people have one; the others are in what is saved. */
-const STRIP = 44;
-const GAP = 6;
+/** The height of a person's strip, in CSS pixels, for few people and for more. */
+const TALL = 40;
+const LOW = 20;
+const FEW = 2;
+const GAP = 4;
+/** How many people have a strip; the others are in what is saved. */
 const STRIPS = 6;
 /** Samples further apart than this are two visits, in milliseconds. */
 const BREAK = 1_000;
@@ -102,7 +105,8 @@ export class Timeline {
     if (people.size === 0) return;
     const strips = [...people].filter(([, samples]) => samples.at(-1)!.time > now - SPAN).slice(-STRIPS);
     const canvas = this.#canvas;
-    const height = Math.max(1, strips.length) * (STRIP + GAP) - GAP;
+    const strip = strips.length > FEW ? LOW : TALL;
+    const height = Math.max(1, strips.length) * (strip + GAP) - GAP;
     const ratio = window.devicePixelRatio;
     canvas.style.height = `${height}px`;
     canvas.width = Math.round(canvas.clientWidth * ratio);
@@ -114,10 +118,10 @@ export class Timeline {
     const width = canvas.clientWidth;
     const x = (time: number): number => ((time - now + SPAN) / SPAN) * width;
     strips.forEach(([track, samples], index) => {
-      const top = index * (STRIP + GAP);
+      const top = index * (strip + GAP);
       context.fillStyle = style.getPropertyValue("--track");
-      context.fillRect(0, top, width, STRIP);
-      for (const visit of visits(samples)) this.#stack(context, visit, x, top);
+      context.fillRect(0, top, width, strip);
+      for (const visit of visits(samples)) this.#stack(context, visit, x, top, strip);
       context.fillStyle = style.getPropertyValue("--ink");
       context.font = "600 12px system-ui, sans-serif";
       context.textBaseline = "top";
@@ -130,15 +134,15 @@ export class Timeline {
     this.#tell(strips.map(([track]) => track));
   }
 
-  #stack(context: CanvasRenderingContext2D, samples: readonly Sample[], x: (time: number) => number, top: number): void {
+  #stack(context: CanvasRenderingContext2D, samples: readonly Sample[], x: (time: number) => number, top: number, height: number): void {
     const labels = this.#model?.labels ?? [];
     const below = samples.map(() => 0);
     labels.forEach((label, index) => {
       context.fillStyle = colour(index);
       context.beginPath();
-      samples.forEach((sample, place) => context.lineTo(x(sample.time), top + STRIP * (1 - below[place]!)));
+      samples.forEach((sample, place) => context.lineTo(x(sample.time), top + height * (1 - below[place]!)));
       samples.forEach((sample, place) => (below[place]! += sample.probabilities[label] ?? 0));
-      for (let place = samples.length - 1; place >= 0; place--) context.lineTo(x(samples[place]!.time), top + STRIP * (1 - below[place]!));
+      for (let place = samples.length - 1; place >= 0; place--) context.lineTo(x(samples[place]!.time), top + height * (1 - below[place]!));
       context.fill();
     });
   }
