@@ -182,7 +182,7 @@ $(CLASSIFIER): | $(CORE) $(HARNESS) $(BROWSER)
 $(DETECTOR): | $(CORE) $(HARNESS) $(BROWSER) $(CLASSIFIER)
 	@$(BIN)/fer-export detector -o web/model/detector
 
-$(CODE): $(WEB_SOURCES) web/index.html web/style.css fer_export/portrait/portrait.png | $(MODULES)
+$(CODE): $(WEB_SOURCES) web/index.html web/style.css web/sw.js web/manifest.webmanifest web/icon.svg fer_export/portrait/portrait.png | $(MODULES)
 	@cd web && $(NODE) build.mjs page testing
 	@touch $@
 

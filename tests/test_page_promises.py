@@ -110,7 +110,8 @@ RECORD = """() => {
   window.seen = [];
   new MutationObserver(() => {
     const [face] = fer.faces;
-    const bars = [...document.querySelectorAll('#faces .bar > div')].map((bar) => parseFloat(bar.style.transform.slice('scaleX('.length)));
+    const share = (bar) => parseFloat(bar.style.transform.slice('scaleX('.length));
+    const bars = [...document.querySelectorAll('#faces .bar > div')].map(share);
     if (face && bars.length > 0) seen.push({ raw: Object.values(face.probabilities), shown: bars });
   }).observe(document.querySelector('#faces'), { subtree: true, childList: true, attributes: true });
 }"""

@@ -14,7 +14,7 @@ import { bench, harness, page, testing } from "./build/targets.mjs";
 const HELP = `node build.mjs [page] [harness] [testing] [bench] [flags]    without a name: the first three
 
   page      dist/fer.js: the page's code in one classic script, with worker and wasm inside, and
-            dist/backends.js, for browsers without WebAssembly; with index.html and style.css also
+            dist/backends.js, for browsers without WebAssembly; with index.html and the like also
             in fer_export/web, for fer-export page, which adds the models
   harness   fer_export/runtimes/browser/harness.js with tfjs's wasm files, and harness-onnx.js
             with onnxruntime's, for parity checks

@@ -25,7 +25,10 @@ from fer_export.formats.tfjs import load_tfjs
 PACKAGED = Path(__file__).parent.parent / "web"
 #: The page's files, relative to its folder.
 INDEX, CODE, MODELS = Path("index.html"), Path("dist/fer.js"), Path("dist/models.js")
-FILES = (INDEX, Path("style.css"), CODE, Path("dist/backends.js"), MODELS)
+FILES = (
+    INDEX, Path("style.css"), Path("sw.js"), Path("manifest.webmanifest"), Path("icon.svg"),
+    CODE, Path("dist/backends.js"), MODELS,
+)  # fmt: skip
 #: What marks an index.html as this page's.
 _MARK = '<meta name="generator" content="fer-export">'
 

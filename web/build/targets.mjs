@@ -40,7 +40,7 @@ export async function page(options) {
     write(packaged("dist/fer.js"), main),
     write(join(options.out, "backends.js"), backends),
     write(packaged("dist/backends.js"), backends),
-    ...["index.html", "style.css"].map((name) => copy(join(options.web, name), packaged(name))),
+    ...["index.html", "style.css", "sw.js", "manifest.webmanifest", "icon.svg"].map((name) => copy(join(options.web, name), packaged(name))),
   ];
 }
 

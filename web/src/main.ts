@@ -1,5 +1,6 @@
 import portrait from "fer:portrait";
 
+import { installable } from "./installing";
 import { Session } from "./session";
 import { cameras, onCamerasChanged } from "./source/camera";
 import { listen } from "./source/incoming";
@@ -149,6 +150,8 @@ session.load(address === null ? undefined : () => fromAddress(address)).then(
     show(ready);
     buttons.start.disabled = false;
     buttons.sample.hidden = portrait === null;
+    // Not before: what is kept for later would compete with what is waited for.
+    installable();
   },
   (error: unknown) => {
     const reason = error instanceof Error ? error.message : String(error);
