@@ -328,7 +328,7 @@ QUICK = {
     "resnet50": ("size=64",),
     "teacher": ("stages.0.optimizer.learning_rate=0.02", "arguments.widths=[16, 32, 48]"),
     # Its rate is for batches of 512, and these are of 16.
-    "gpu_teacher": ("stages.0.optimizer.learning_rate=0.006", "arguments.widths=[16, 32, 48]"),
+    "gpu_teacher": ("stages.0.optimizer.learning_rate=0.006",),
     "gray_resnet50": ("size=64", "arguments.dropout=0.0", "stages.2.optimizer.learning_rate=0.001"),
     "torchvision:mobilenet_v3_small": ("size=64",),
 }
