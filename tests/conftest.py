@@ -18,6 +18,7 @@ from fer_export.runtimes.tfjs import Browser
 if TYPE_CHECKING:
     from pages import Visit
     from playwright.sync_api import Browser as Chromium
+    from playwright.sync_api import Page
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
@@ -46,6 +47,18 @@ def chromium() -> Iterator[Chromium]:
 
     with chromium_with() as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def page(chromium: Chromium) -> Iterator[Page]:
+    """Open a blank page with the page's pure functions on it."""
+    script = ROOT / "web" / "dist" / "testing.js"
+    if not script.is_file():
+        pytest.fail(f"{script} is not built; next: make web")
+    page = chromium.new_page()
+    page.add_script_tag(path=script)
+    yield page
+    page.close()
 
 
 @pytest.fixture

@@ -6,12 +6,9 @@ from scikit-image), panned about.
 
 from __future__ import annotations
 
-import functools
 import io
 import math
-import threading
 from collections.abc import Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT
-from pages import FAKE_CAMERA, FROM_DISK, WEB, camera, visiting, write_video
+from pages import FAKE_CAMERA, FROM_DISK, WEB, camera, hosted, visiting, write_video
 from PIL import Image
 
 from fer_export.faces.align import crop
@@ -74,14 +71,8 @@ def still(astronaut: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> tu
 def server() -> Iterator[str]:
     """The page from a plain static host on loopback."""
 
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *args: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(WEB))) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{running.server_port}/index.html"
-        running.shutdown()
+    with hosted(WEB) as address:
+        yield f"{address}/index.html"
 
 
 def overlap(face: dict[str, Any], box: tuple[float, float, float, float]) -> float:

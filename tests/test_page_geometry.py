@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,24 +24,8 @@ from fer_export.faces.sampling import sample, subsamples
 from fer_export.faces.similarity import inverse, similarity
 from fer_export.formats.checkpoint import Checkpoint
 from fer_export.importing.options import parse_input
-from fer_export.runtimes import chromium, driver
 
 SCRIPT = Path(__file__).parent.parent / "web" / "dist" / "testing.js"
-
-
-@pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    """A blank page with the page's pure functions on it."""
-    if not SCRIPT.is_file():
-        pytest.fail(f"{SCRIPT} is not built; next: make web")
-    with driver.playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium.find(), args=list(chromium.ARGUMENTS))
-        try:
-            blank = browser.new_page()
-            blank.add_script_tag(path=SCRIPT)
-            yield blank
-        finally:
-            browser.close()
 
 
 def noise(height: int, width: int) -> npt.NDArray[np.uint8]:

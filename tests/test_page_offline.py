@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import json
-import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
-from pages import WEB, Visit
+from pages import WEB, Visit, hosted
 from playwright.sync_api import Browser
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *args: object) -> None:
-        """Say nothing."""
 
 
 def test_a_page_from_a_host_opens_again_without_it(chromium: Browser) -> None:
     context = chromium.new_context()
     visit = Visit(context.new_page())
-    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(WEB))) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        visit.page.goto(f"http://127.0.0.1:{server.server_port}/index.html")
+    with hosted(WEB) as address:
+        visit.page.goto(f"{address}/index.html")
         visit.until("fer.ready")
         visit.page.evaluate("navigator.serviceWorker.ready.then(() => null)")
         manifest = visit.page.evaluate("fetch(document.querySelector('link[rel=manifest]').href).then((r) => r.json())")
@@ -30,7 +21,6 @@ def test_a_page_from_a_host_opens_again_without_it(chromium: Browser) -> None:
         # A context of Playwright's is a private window, where browsers install nothing.
         assert {error["errorId"] for error in installing["installabilityErrors"]} <= {"in-incognito"}
         assert visit.complaints == []
-        server.shutdown()
     visit.page.reload()
     visit.until("fer.ready")
     assert visit.fer("parity.ok") is True

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import json
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import ROOT, make_checkpoint
-from pages import FROM_DISK, WEB, Visit
+from pages import FROM_DISK, WEB, Visit, hosted
 from playwright.sync_api import Browser
 
 from fer_export.contract import KEY
@@ -144,14 +141,8 @@ def host(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
         shutil.copy(WEB / name, site / name)
     shutil.copytree(exported, site / "models" / "own")
 
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
+    with hosted(site) as address:
+        yield address
 
 
 def test_a_model_is_taken_by_its_address_on_the_same_host(chromium: Browser, host: str) -> None:

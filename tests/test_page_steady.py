@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import ROOT
-from pages import FROM_DISK, WEB, Visit, chromium_with
+from pages import FROM_DISK, WEB, Visit
 from PIL import Image, ImageDraw, ImageFilter
 from playwright.sync_api import Browser, Page
 
@@ -29,24 +29,6 @@ SCRIPT = WEB / "dist" / "testing.js"
 PHOTOS = ROOT.parent / "shared" / "photos"
 #: The video's milliseconds from frame to frame.
 STEP = 1000 / 15
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One Chromium for all tests here."""
-    for script in (SCRIPT, WEB / "dist" / "fer.js"):
-        assert script.is_file(), f"{script} is not built; next: make web"
-    with chromium_with() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def page(browser: Browser) -> Iterator[Page]:
-    """A blank page with the page's pure functions on it."""
-    page = browser.new_page()
-    page.add_script_tag(path=SCRIPT)
-    yield page
-    page.close()
 
 
 def astronaut() -> np.ndarray:
@@ -262,8 +244,8 @@ def test_the_reason_stands_in_place_of_the_word(page: Page) -> None:
     assert told["gone"] == {"faces": [], "averaged": [], "waiting": [], "light": "dark"}
 
 
-def test_announcements_keep_their_distance(browser: Browser) -> None:
-    page = browser.new_page()
+def test_announcements_keep_their_distance(chromium: Browser) -> None:
+    page = chromium.new_page()
     page.clock.install()
     page.add_script_tag(path=SCRIPT)
     page.evaluate(
@@ -436,9 +418,9 @@ class Film:
 
 
 @contextmanager
-def filming(browser: Browser, **context: Any) -> Iterator[Film]:
+def filming(chromium: Browser, **context: Any) -> Iterator[Film]:
     """Open the page with such a camera, started."""
-    opened = browser.new_context(**context)
+    opened = chromium.new_context(**context)
     try:
         opened.add_init_script(CANVAS)
         visit = Visit(opened.new_page())
@@ -475,12 +457,12 @@ def numbers(told: list[dict[str, Any]]) -> set[int]:
     return {face["track"] for one in told for face in one["faces"]}
 
 
-def test_two_who_cross_keep_their_numbers(browser: Browser, heads: dict[str, Image.Image]) -> None:
+def test_two_who_cross_keep_their_numbers(chromium: Browser, heads: dict[str, Image.Image]) -> None:
     """They meet in the middle, where one is covered, and go back."""
     swing = [0.5 - 0.5 * np.cos(2 * np.pi * at / 60) for at in range(60)]
     places = [(510 - 380 * share, 130 + 380 * share) for share in swing]
     frames = [staged((heads["other"], other), (heads["one"], one)) for other, one in places]
-    with filming(browser) as film:
+    with filming(chromium) as film:
         told = film.show(*frames)
         assert film.visit.complaints == []
     alone = [one for one in told if len(one["faces"]) == 1]
@@ -496,10 +478,10 @@ def test_two_who_cross_keep_their_numbers(browser: Browser, heads: dict[str, Ima
 
 
 def test_who_is_away_for_a_second_keeps_the_number_and_is_not_announced_anew(
-    browser: Browser, heads: dict[str, Image.Image]
+    chromium: Browser, heads: dict[str, Image.Image]
 ) -> None:
     here, nobody = staged((heads["one"], 320)), staged()
-    with filming(browser) as film:
+    with filming(chromium) as film:
         first = film.show(*[here] * 10)
         away = film.show(*[nobody] * 15)
         again = film.show(*[here] * 15)
@@ -518,11 +500,11 @@ def test_who_is_away_for_a_second_keeps_the_number_and_is_not_announced_anew(
     assert numbers(anew) == {1}
 
 
-def test_an_undecided_face_does_not_flicker(browser: Browser, heads: dict[str, Image.Image]) -> None:
+def test_an_undecided_face_does_not_flicker(chromium: Browser, heads: dict[str, Image.Image]) -> None:
     """The mouth is blended with a blurred one, which the net takes for neutral; noise decides each frame."""
     random = np.random.default_rng(3)
     shares = np.linspace(0, 1, 12)
-    with filming(browser) as film:
+    with filming(chromium) as film:
         blends = [(share, film.show(*[staged((mixed(heads["one"], share), 320))] * 8)) for share in shares]
         confident = [max(told[-1]["faces"][0]["probabilities"].values()) for _, told in blends]
         undecided = mixed(heads["one"], shares[int(np.argmin(confident))])
@@ -547,9 +529,9 @@ def mixed(head: Image.Image, share: float) -> Image.Image:
     return Image.blend(head, blurred, share)
 
 
-def open_picture(browser: Browser, path: Path) -> tuple[list[dict[str, Any]], str, list[str], bool]:
+def open_picture(chromium: Browser, path: Path) -> tuple[list[dict[str, Any]], str, list[str], bool]:
     """Return the faces of a picture, the summary, the words on the cards, and whether bars are shown."""
-    context = browser.new_context()
+    context = chromium.new_context()
     try:
         visit = Visit(context.new_page())
         visit.page.goto(FROM_DISK)
@@ -586,9 +568,9 @@ def smeared(portrait: Image.Image) -> Image.Image:
      (lambda portrait: portrait.point(lambda value: value // 8), "too dark")],
 )  # fmt: skip
 def test_a_spoiled_face_gets_a_reason_and_no_guess(
-    browser: Browser, tmp_path: Path, change: Callable[[Image.Image], Image.Image], says: str
+    chromium: Browser, tmp_path: Path, change: Callable[[Image.Image], Image.Image], says: str
 ) -> None:
-    faces, summary, cards, bars = open_picture(browser, write(tmp_path / "spoiled.png", change))
+    faces, summary, cards, bars = open_picture(chromium, write(tmp_path / "spoiled.png", change))
     [face] = faces
     assert (face["shown"], face["certain"], face["reason"]) == (says, False, says)
     assert summary == f"One face: {says}"
@@ -596,8 +578,8 @@ def test_a_spoiled_face_gets_a_reason_and_no_guess(
     assert not bars, "bars would be a guess"
 
 
-def test_a_face_as_it_should_be_has_its_word(browser: Browser, tmp_path: Path) -> None:
-    faces, summary, cards, bars = open_picture(browser, write(tmp_path / "good.png", lambda portrait: portrait))
+def test_a_face_as_it_should_be_has_its_word(chromium: Browser, tmp_path: Path) -> None:
+    faces, summary, cards, bars = open_picture(chromium, write(tmp_path / "good.png", lambda portrait: portrait))
     [face] = faces
     assert (face["shown"], face["certain"], face["reason"]) == ("happiness", True, None)
     assert summary == "One face: happiness"
@@ -610,18 +592,18 @@ def test_a_face_as_it_should_be_has_its_word(browser: Browser, tmp_path: Path) -
     [(0.02, "No face in sight: the picture is very dark. Turn on a light."),
      (30, "No face in sight: the picture is overexposed. Dim the light, or turn away from it.")],
 )  # fmt: skip
-def test_where_nobody_is_found_the_light_is_named(browser: Browser, tmp_path: Path, factor: float, says: str) -> None:
+def test_where_nobody_is_found_the_light_is_named(chromium: Browser, tmp_path: Path, factor: float, says: str) -> None:
     path = write(tmp_path / "light.png", lambda portrait: portrait.point(lambda value: min(255, int(value * factor))))
-    faces, summary, _, _ = open_picture(browser, path)
+    faces, summary, _, _ = open_picture(chromium, path)
     assert faces == []
     assert summary == says
 
 
-def test_no_face_of_the_photos_is_refused(browser: Browser) -> None:
+def test_no_face_of_the_photos_is_refused(chromium: Browser) -> None:
     photos = sorted(PHOTOS.glob("*.jpg")) if PHOTOS.is_dir() else []
     if not photos:
         pytest.skip("../shared/photos is not here")
     for path in photos:
-        faces, _, _, _ = open_picture(browser, path)
+        faces, _, _, _ = open_picture(chromium, path)
         assert faces
         assert {face["reason"] for face in faces} <= {None, "undecided"}, path.name

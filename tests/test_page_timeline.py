@@ -13,11 +13,11 @@ import pytest
 from conftest import LABELS, ROOT
 from pages import FROM_DISK, Visit, camera, chromium_with, write_video
 from PIL import Image
+from playwright.sync_api import Page
 
 from fer_export.formats import checkpoint
 
 PORTRAIT = ROOT / "fer_export" / "portrait" / "portrait.png"
-SCRIPT = ROOT / "web" / "dist" / "testing.js"
 
 
 @pytest.fixture(scope="module")
@@ -121,22 +121,14 @@ def test_it_stays_after_the_end_and_goes_when_something_else_begins(watched: Vis
 # By itself
 
 
-def on(visit: Visit, expression: str, **values: Any) -> Any:
+def on(page: Page, expression: str) -> Any:
     """Evaluate with the page's pure functions as `t`."""
-    return visit.page.evaluate(f"(v) => {{ const t = ferTesting; return {expression}; }}", values)
+    return page.evaluate(f"() => {{ const t = ferTesting; return {expression}; }}")
 
 
-@pytest.fixture(scope="module")
-def blank() -> Iterator[Visit]:
-    with chromium_with() as browser:
-        page = browser.new_page()
-        page.add_script_tag(path=SCRIPT)
-        yield Visit(page)
-
-
-def test_samples_are_apart_and_do_not_grow_old(blank: Visit) -> None:
+def test_samples_are_apart_and_do_not_grow_old(page: Page) -> None:
     told = on(
-        blank,
+        page,
         """(() => {
           const recorder = new t.Recorder();
           const face = (track) => ({ track, shown: "a", certain: true, probabilities: { a: 1 } });
@@ -161,9 +153,9 @@ def test_samples_are_apart_and_do_not_grow_old(blank: Visit) -> None:
     assert told["after"] == [3], "after a jump back all begins anew"
 
 
-def test_labels_that_are_formulas_or_hold_commas_are_harmless_in_a_table(blank: Visit) -> None:
+def test_labels_that_are_formulas_or_hold_commas_are_harmless_in_a_table(page: Page) -> None:
     text = on(
-        blank,
+        page,
         """(() => {
           const recorder = new t.Recorder();
           const labels = ['=HYPERLINK("x")', 'a,b', 'c\\nd'];

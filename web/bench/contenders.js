@@ -1,5 +1,5 @@
 // The contenders of `make bench-web`, each in a frame of its own, since two copies of TF.js in one document share their
-// engine. Each has `start`, and `look`, which reads one picture.
+// engine. Each has the scripts that it needs, `start`, and `look`, which reads one picture.
 
 const WASM = "/node_modules/@tensorflow/tfjs-backend-wasm/dist/";
 
@@ -34,10 +34,12 @@ let canvas = null;
 
 const CONTENDERS = {
   ours: {
+    scripts: ["models.js", "dist/ours.js"],
     start: () => ferBench.start(),
     look: (bitmap, time, alone) => ferBench.look(bitmap, time, alone).faces,
   },
   human: {
+    scripts: ["node_modules/@vladmandic/human/dist/human.js"],
     async start() {
       human = new Human.Human(HUMAN);
       await human.load();
@@ -46,6 +48,7 @@ const CONTENDERS = {
     look: async (bitmap, _, alone) => (await human.detect(bitmap, alone ? AFRESH : { cacheSensitivity: 0.7 })).face.length,
   },
   "face-api": {
+    scripts: ["node_modules/@vladmandic/face-api/dist/face-api.js"],
     async start() {
       faceapi.tf.setWasmPaths(WASM);
       await faceapi.tf.setBackend("wasm");
@@ -65,7 +68,20 @@ const CONTENDERS = {
   },
 };
 
-globalThis.start = (name) => CONTENDERS[name].start();
+globalThis.start = async (name) => {
+  for (const source of CONTENDERS[name].scripts) await run(source);
+  await CONTENDERS[name].start();
+};
+
+function run(source) {
+  return new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = source;
+    script.onload = resolve;
+    script.onerror = () => reject(new Error(`${source} could not be loaded`));
+    document.head.append(script);
+  });
+}
 
 /** Read a picture, a data: URL, and tell how long that took without decoding it, and how many faces were there. */
 globalThis.read = async (name, source, time, alone) => {

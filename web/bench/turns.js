@@ -5,7 +5,7 @@ const frames = {};
 /** Load a contender; it rejects where that fails. */
 globalThis.benchStart = async (name) => {
   const frame = document.createElement("iframe");
-  frame.src = `${name}.html`;
+  frame.src = "contender.html";
   const loaded = new Promise((resolve) => frame.addEventListener("load", resolve, { once: true }));
   document.body.append(frame);
   await loaded;

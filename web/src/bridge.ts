@@ -45,7 +45,7 @@ export class Bridge {
    * @param progress Called with the share that is done, 0–1.
    * @throws Error No backend works, a model cannot be read, or the worker is stuck.
    */
-  async start(backend: BackendName | null, models: Models, progress: (done: number) => void = () => {}): Promise<Ready> {
+  async start(backend: BackendName | null, models: Models, progress: (done: number) => void): Promise<Ready> {
     try {
       return await this.#start(backend, models, progress);
     } catch (error) {

@@ -131,7 +131,6 @@ function useModel(files: readonly File[]): void {
   void session.use(() => fromFiles(files)).then((ready) => {
     if (ready) show(ready);
     else status.say("Your model could not be used");
-    status.loading(1);
   });
 }
 
@@ -156,7 +155,6 @@ session.load(address === null ? undefined : () => fromAddress(address)).then(
   (error: unknown) => {
     const reason = error instanceof Error ? error.message : String(error);
     state.error = reason;
-    status.loading(1);
     status.say("The models could not be loaded");
     status.alert(reason);
   },

@@ -18,7 +18,7 @@ export interface Listener {
   error(message: string | null): void;
   /** The browser asks its user for the camera. */
   asking(): void;
-  /** A share of the models is loaded, 0–1. */
+  /** A share of the models is loaded, 0–1; 1 also where they could not be loaded. */
   loading(done: number): void;
 }
 
@@ -97,13 +97,17 @@ export class Session {
   }
 
   async #load(bridge: Bridge, classifier?: () => Promise<PackedModel>): Promise<Ready> {
-    const packaged = packagedModels();
-    const models = classifier ? { ...packaged, classifier: await classifier() } : packaged;
-    const ready = await bridge.start(null, models, (done) => this.listener.loading(done));
+    const ready = await this.#start(bridge, classifier).finally(() => this.listener.loading(1));
     const { state } = this;
     this.#labels = ready.classifier.labels;
     Object.assign(state, { backend: ready.backend, parity: frozen(ready.parity), tensors: ready.tensors, ready: true });
     return ready;
+  }
+
+  async #start(bridge: Bridge, classifier?: () => Promise<PackedModel>): Promise<Ready> {
+    const packaged = packagedModels();
+    const models = classifier ? { ...packaged, classifier: await classifier() } : packaged;
+    return bridge.start(null, models, (done) => this.listener.loading(done));
   }
 
   /** The camera that runs: its id, and whether it looks away from its user. */

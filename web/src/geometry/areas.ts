@@ -32,7 +32,7 @@ export class Areas {
     return this;
   }
 
-  /** Make the table, which pays from some four times the picture's pixels on. */
+  /** Make the table, which costs as much as adding up three times the picture's pixels. */
   tabulate(): void {
     if (this.#tabled) return;
     const { width, height } = this;

@@ -52,14 +52,13 @@ interface Window {
 
 /** The pixels that any sub-sample of the grid may touch. */
 function windowUnder({ width: w, height: h }: Pixels, [a, b, tx, c, d, ty]: Affine, height: number, width: number): Window {
-  const range = (along: number, down: number, start: number, size: number): [number, number] => {
-    const corners = [start, along * width + start, down * height + start, along * width + down * height + start];
-    const first = clamp(Math.floor(Math.min(...corners) - 0.5) - 1, 0, size - 1);
-    const last = clamp(Math.floor(Math.max(...corners) - 0.5) + 2, 0, size - 1);
+  const range = ([low, high]: readonly [number, number], size: number): [number, number] => {
+    const first = clamp(Math.floor(low - 0.5) - 1, 0, size - 1);
+    const last = clamp(Math.floor(high - 0.5) + 2, 0, size - 1);
     return [first, last - first + 1];
   };
-  const [left, columns] = range(a, b, tx, w);
-  const [top, rows] = range(c, d, ty, h);
+  const [left, columns] = range(extent(a, b, tx, height, width), w);
+  const [top, rows] = range(extent(c, d, ty, height, width), h);
   return { left, top, columns, rows };
 }
 
@@ -144,9 +143,15 @@ function samplePlane(
 
 /** Whether the whole grid lies between the outer centres of the picture, so that no sub-sample needs its edge. */
 function isInside([a, b, tx, c, d, ty]: Affine, height: number, width: number, w: number, h: number): boolean {
-  const xs = [tx, a * width + tx, b * height + tx, a * width + b * height + tx];
-  const ys = [ty, c * width + ty, d * height + ty, c * width + d * height + ty];
-  return Math.min(...xs) >= 1 && Math.min(...ys) >= 1 && Math.max(...xs) < w - 1 && Math.max(...ys) < h - 1;
+  const [left, right] = extent(a, b, tx, height, width);
+  const [top, bottom] = extent(c, d, ty, height, width);
+  return left >= 1 && top >= 1 && right < w - 1 && bottom < h - 1;
+}
+
+/** From where to where one coordinate of the grid's corners reaches in the picture. */
+function extent(along: number, down: number, start: number, height: number, width: number): readonly [number, number] {
+  const corners = [start, along * width + start, down * height + start, along * width + down * height + start];
+  return [Math.min(...corners), Math.max(...corners)];
 }
 
 function clamp(value: number, low: number, high: number): number {

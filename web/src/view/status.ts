@@ -48,7 +48,6 @@ export class Status {
 
   /** Show the backend and whether its results match PyTorch's; a mismatch is an alarm that stays. */
   ready(backend: string, { ok, maxAbs, models }: SelfTest): void {
-    this.loading(1);
     this.#backend.textContent = backend;
     this.#parity.textContent = ok ? `matches (${scientific(maxAbs)})` : `differs (${scientific(maxAbs)})`;
     this.#parity.dataset["ok"] = String(ok);

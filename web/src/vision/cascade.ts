@@ -38,20 +38,18 @@ const TABLE_PAYS = 3;
 export interface Where {
   /** What P-Net searches: `pyramid` gives the whole picture. */
   readonly strips: readonly Strip[];
-  /** Where faces are expected; O-Net decides alone. */
+  /** Where faces are expected: O-Net decides alone, and P-Net looks around for those that are not there. */
   readonly near: readonly Box[];
-  /** Whether P-Net looks around an expected face that is not there. */
-  readonly seek: boolean;
 }
 
 /** The faces in a picture, the largest first. */
-export function findFaces(areas: Areas, { strips, near, seek }: Where, settings: Settings, nets: Nets): Face[] {
+export function findFaces(areas: Areas, { strips, near }: Where, settings: Settings, nets: Nets): Face[] {
   const pixels = strips.reduce((sum, { part, scale }) => sum + ((part.bottom - part.top) * (part.right - part.left)) / scale ** 2, 0);
   if (pixels > TABLE_PAYS * areas.width * areas.height) areas.tabulate();
   const followed = decide(areas, near.map(squared), settings, nets);
   const faces = followed.map(({ face }) => face);
   const there = new Set(followed.map(({ from }) => from));
-  const lost = seek ? near.filter((_, index) => !there.has(index)) : [];
+  const lost = near.filter((_, index) => !there.has(index));
   const searched = [...strips, ...lost.flatMap((box) => around(box, areas.height, areas.width, settings))];
   const proposals = propose(areas, searched, settings, nets.pnet).filter((box) => faces.every((face) => iou(face.box, box) <= FOLLOWED));
   const found = [...faces, ...refine(areas, proposals, settings, nets)];

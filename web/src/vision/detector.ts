@@ -22,12 +22,12 @@ export class Detector {
   /** The faces in a whole picture, the largest first. */
   search(pixels: Pixels): Face[] {
     const strips = pyramid(pixels.height, pixels.width, this.settings);
-    return findFaces(this.#areas.update(pixels), { strips, near: [], seek: false }, this.settings, this.#nets);
+    return findFaces(this.#areas.update(pixels), { strips, near: [] }, this.settings, this.#nets);
   }
 
   /** The faces near where they are expected, or not far from there, and those in these strips, the largest first. */
   follow(pixels: Pixels, near: readonly Box[], strips: readonly Strip[]): Face[] {
-    return findFaces(this.#areas.update(pixels), { strips, near, seek: true }, this.settings, this.#nets);
+    return findFaces(this.#areas.update(pixels), { strips, near }, this.settings, this.#nets);
   }
 }
 

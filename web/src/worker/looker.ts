@@ -1,9 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 
 import type { Face, Pixels } from "../geometry/types";
-import { Candidate } from "../vision/candidate";
 import type { Classifier } from "../vision/classifier";
 import type { Detector } from "../vision/detector";
+import { FaceCrop } from "../vision/face-crop";
 import { lightOf } from "../vision/light";
 import { quality } from "../vision/quality";
 import { Readings } from "../vision/readings";
@@ -30,7 +30,7 @@ export class Looker {
     if (fresh) this.#reset();
     const { pixels, scale } = this.#reader.read(bitmap, mode);
     const { found, searched } = fresh || still ? { found: this.detector.search(pixels), searched: true } : this.#follow(pixels, time);
-    const seen = found.map((face) => new Candidate(face, pixels, this.classifier.grid));
+    const seen = found.map((face) => new FaceCrop(face, pixels, this.classifier.grid));
     const tracked = this.#tracker.update(seen, time, still);
     this.#read(seen, tracked, time, still);
     const faces = tracked.map(({ index, track }): Reading => ({ ...enlarged(found[index]!, scale), track, ...this.#readings.of(track) }));
@@ -62,7 +62,7 @@ export class Looker {
   }
 
   /** Classify the faces whose turn it is. */
-  #read(seen: readonly Candidate[], tracked: readonly Tracked[], time: number, all: boolean): void {
+  #read(seen: readonly FaceCrop[], tracked: readonly Tracked[], time: number, all: boolean): void {
     const tracks = tracked.map(({ track }) => track);
     this.#readings.only([...tracks, ...this.#tracker.waiting]);
     const due = this.#readings.due(tracks, time, all);

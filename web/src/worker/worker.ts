@@ -37,8 +37,8 @@ async function start({ backend: wanted, models }: Start): Promise<Ready> {
   const { backend, passedOver } = await startBackend(wanted);
   progress(BACKEND);
   const loaded = await load(models, (count) => progress(BACKEND + count * MODEL));
-  looker = loaded.looker;
   const all = loaded.models;
+  looker = loaded.looker;
   return {
     kind: "ready",
     backend,

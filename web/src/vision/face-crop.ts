@@ -4,7 +4,7 @@ import type { Face, Pixels } from "../geometry/types";
 import { type Appearance, appearance } from "./appearance";
 
 /** A face that was found, with what is computed from its picture when somebody asks for it: each costs about a millisecond. */
-export class Candidate {
+export class FaceCrop {
   #crop: Float32Array | null = null;
   #looks: Appearance | null = null;
 
