@@ -72,13 +72,13 @@ def test_editors_see_all_that_is_offered() -> None:
 
 @pytest.fixture(scope="session")
 def group(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real photo with faces: of a group where there is one, else scikit-image's astronaut."""
+    """A real photo with faces: of a group where there is one, else scikit-image's astronaut beside her mirror image."""
     photo = SHARED / "photos" / "faceapi_sample1.jpg"
     if photo.exists():
         return photo
     data = pytest.importorskip("skimage.data")
-    path = tmp_path_factory.mktemp("photo") / "astronaut.png"
-    Image.fromarray(data.astronaut()).save(path)
+    path = tmp_path_factory.mktemp("photo") / "astronauts.png"
+    Image.fromarray(np.concatenate([data.astronaut(), data.astronaut()[:, ::-1]], axis=1)).save(path)
     return path
 
 
