@@ -131,7 +131,7 @@ def test_samples_are_apart_and_do_not_grow_old(page: Page) -> None:
         page,
         """(() => {
           const recorder = new t.Recorder();
-          const face = (track) => ({ track, shown: "a", certain: true, probabilities: { a: 1 } });
+          const face = (track) => ({ track, shown: "a", certain: true, rested: false, probabilities: { a: 1 } });
           for (let time = 0; time <= 400000; time += 33) {
             recorder.add(time < 100000 ? [face(1), face(2)] : [face(1)], time);
           }
@@ -160,11 +160,12 @@ def test_labels_that_are_formulas_or_hold_commas_are_harmless_in_a_table(page: P
           const recorder = new t.Recorder();
           const labels = ['=HYPERLINK("x")', 'a,b', 'c\\nd'];
           const probabilities = Object.fromEntries(labels.map((label) => [label, 1 / 3]));
-          recorder.add([{ track: 1, shown: labels[0], certain: true, probabilities }], 0);
+          recorder.add([{ track: 1, shown: labels[0], certain: true, rested: true, probabilities }], 0);
           return t.asCsv(recorder, { weights_sha256: "f", architecture: "x", labels });
         })()""",
     )
     head, row = csv.reader(io.StringIO(text, newline=""))
-    assert head == ["seconds", "face", "shown", "certain", '\'=HYPERLINK("x")', "a,b", "c\nd", "model"]
+    assert head == ["seconds", "face", "shown", "certain", "rested", '\'=HYPERLINK("x")', "a,b", "c\nd", "model"]
     assert row[2] == '\'=HYPERLINK("x")'
-    assert row[4:7] == ["0.33333"] * 3
+    assert row[3:5] == ["true", "true"], "certain, and a resting face taken off"
+    assert row[5:8] == ["0.33333"] * 3

@@ -24,7 +24,7 @@ const state = initial();
 publish(state);
 
 const stage = new Stage();
-const cards = new Cards();
+const cards = new Cards((track, on) => session.rest(track, on));
 const status = new Status();
 const buttons = {
   start: byId("start", HTMLButtonElement),
@@ -60,7 +60,7 @@ const session = new Session(state, stage.video, {
   picture: (bitmap) => stage.showPicture(bitmap),
   seen(view, width, height, time) {
     stage.draw(view.averaged, width, height);
-    cards.show(view.averaged);
+    cards.show(view.averaged, time === null ? null : view.resting);
     status.saw(view);
     if (time === null) return;
     recorder.add(view.averaged, time);

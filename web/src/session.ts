@@ -187,6 +187,11 @@ export class Session {
     this.#people.reset();
   }
 
+  /** Watch the resting face of a person in a moving picture, to take it off what is shown; or no longer do so. */
+  rest(track: number, on: boolean): void {
+    this.#people.rest(track, on, this.#labels);
+  }
+
   /** Let go of the camera and forget the faces. */
   stop(): void {
     this.#change("none");

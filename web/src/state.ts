@@ -21,6 +21,8 @@ export interface PublicFace {
   readonly certain: boolean;
   /** Why it is not certain: no class is confident enough ("undecided"), or the face is not read; null where it is. */
   readonly reason: Reason | null;
+  /** Whether `shown` is what is left when the person's resting face is taken off. */
+  readonly rested: boolean;
 }
 
 /** Why a face has no label shown. */
@@ -89,7 +91,7 @@ export function frozen<T>(value: T): T {
 }
 
 /** What is shown of a face; see `PublicFace`. */
-export type Verdict = Pick<PublicFace, "shown" | "certain" | "reason">;
+export type Verdict = Pick<PublicFace, "shown" | "certain" | "reason" | "rested">;
 
 /** A reading's probabilities by label. */
 export function byLabel({ probabilities }: Reading, labels: readonly string[]): Readonly<Record<string, number>> {
@@ -100,9 +102,9 @@ export function byLabel({ probabilities }: Reading, labels: readonly string[]): 
 export function publicFace(
   { box: [x1, y1, x2, y2], landmarks, score, track }: Reading,
   probabilities: PublicFace["probabilities"],
-  { shown, certain, reason }: Verdict,
+  { shown, certain, reason, rested }: Verdict,
 ): PublicFace {
   const box = Object.freeze({ x: x1, y: y1, width: x2 - x1, height: y2 - y1 });
   const [label] = top(probabilities);
-  return Object.freeze({ box, landmarks: frozen(landmarks), label, probabilities, score, track, shown, certain, reason });
+  return Object.freeze({ box, landmarks: frozen(landmarks), label, probabilities, score, track, shown, certain, reason, rested });
 }

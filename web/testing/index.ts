@@ -8,6 +8,7 @@ import { sample, spread, subsamples } from "../src/geometry/sampling";
 import { inverse, similarity } from "../src/geometry/similarity";
 import { readContract } from "../src/model-contract";
 import { Announcer } from "../src/steady/announcer";
+import { Baseline, neutralOf } from "../src/steady/baseline";
 import { doubtOf } from "../src/steady/doubt";
 import { People } from "../src/steady/people";
 import { Smoothing } from "../src/steady/smoothing";
@@ -33,6 +34,7 @@ Object.assign(globalThis, {
   ferTesting: {
     Announcer,
     Areas,
+    Baseline,
     Classifier,
     Motion,
     People,
@@ -57,6 +59,7 @@ Object.assign(globalThis, {
     inverse,
     iou,
     lightOf,
+    neutralOf,
     portions,
     pyramid,
     quality,

@@ -2,6 +2,7 @@ import { byLabel, type PublicFace, publicFace, type Verdict } from "../state";
 import type { Light } from "../vision/light";
 import type { Quality } from "../vision/quality";
 import type { Reading, Sight } from "../worker/protocol";
+import { Baseline, neutralOf, type Resting } from "./baseline";
 import { type Doubt, doubtOf } from "./doubt";
 import { Smoothing } from "./smoothing";
 import { Word, wordFor } from "./word";
@@ -15,15 +16,29 @@ export interface View {
   readonly faces: readonly PublicFace[];
   /** The same faces with the averaged probabilities of a moving picture. */
   readonly averaged: readonly PublicFace[];
+  /** What is known of the resting face of each of them. */
+  readonly resting: readonly AtRest[];
   /** What was last shown of those who are out of sight and may come back. */
   readonly waiting: readonly Verdict[];
   readonly light: Light | null;
 }
 
+/** Whether a person's resting face is taken off, or watched. */
+export interface AtRest {
+  readonly state: Resting;
+  /** How much of the watching is done, 0–1. */
+  readonly done: number;
+  /** The classes that are lowered. */
+  readonly lowered: readonly string[];
+}
+
+const NOT_ASKED: AtRest = { state: "off", done: 0, lowered: [] };
+
 interface Person {
   readonly probabilities: Smoothing<string>;
   readonly quality: Smoothing<keyof Quality>;
   readonly word: Word;
+  baseline: Baseline | null;
   doubt: Doubt | null;
   verdict: Verdict;
 }
@@ -45,6 +60,7 @@ export class People {
     return {
       faces: Object.freeze(shown.map(({ own }) => own)),
       averaged: shown.map(({ averaged }) => averaged),
+      resting: faces.map(({ track }) => this.#people.get(track)?.baseline ?? NOT_ASKED),
       waiting: waiting.flatMap((track) => this.#people.get(track)?.verdict ?? []),
       light,
     };
@@ -54,9 +70,20 @@ export class People {
   still({ faces, light }: Sight, labels: readonly string[]): View {
     const shown = faces.map((face) => {
       const probabilities = byLabel(face, labels);
-      return publicFace(face, probabilities, verdict(doubtOf(face.quality, null), wordFor(probabilities)));
+      return publicFace(face, probabilities, verdict(doubtOf(face.quality, null), wordFor(probabilities), false));
     });
-    return { faces: Object.freeze(shown), averaged: shown, waiting: [], light };
+    return { faces: Object.freeze(shown), averaged: shown, resting: faces.map(() => NOT_ASKED), waiting: [], light };
+  }
+
+  /**
+   * Watch a person's resting face from now on and then take it off what is shown; or no longer do so.
+   *
+   * @param labels The classifier's labels; without one for neutral nothing happens.
+   */
+  rest(track: number, on: boolean, labels: readonly string[]): void {
+    const person = this.#people.get(track);
+    const neutral = neutralOf(labels);
+    if (person && neutral !== null) person.baseline = on ? new Baseline(neutral) : null;
   }
 
   /** Forget everybody, when the source changes. */
@@ -68,9 +95,10 @@ export class People {
     const person = this.#people.get(face.track) ?? newcomer();
     this.#people.set(face.track, person);
     const own = byLabel(face, labels);
-    const averaged = person.probabilities.add(own, time);
     person.doubt = doubtOf(person.quality.add(face.quality, time), person.doubt);
-    person.verdict = verdict(person.doubt, person.word.next(averaged));
+    person.baseline?.watch(person.doubt === null ? own : null, time);
+    const averaged = person.probabilities.add(person.baseline?.off(own) ?? own, time);
+    person.verdict = verdict(person.doubt, person.word.next(averaged), person.baseline?.state === "on");
     return { own: publicFace(face, own, person.verdict), averaged: publicFace(face, averaged, person.verdict) };
   }
 }
@@ -80,14 +108,15 @@ function newcomer(): Person {
     probabilities: new Smoothing(),
     quality: new Smoothing(),
     word: new Word(),
+    baseline: null,
     doubt: null,
-    verdict: verdict(null, null),
+    verdict: verdict(null, null, false),
   };
 }
 
 /** What is shown: why the face is not read, or else the word, or else that there is none. */
-function verdict(doubt: Doubt | null, word: string | null): Verdict {
-  if (doubt !== null) return { shown: doubt, certain: false, reason: doubt };
-  if (word === null) return { shown: UNSURE, certain: false, reason: "undecided" };
-  return { shown: word, certain: true, reason: null };
+function verdict(doubt: Doubt | null, word: string | null, rested: boolean): Verdict {
+  if (doubt !== null) return { shown: doubt, certain: false, reason: doubt, rested };
+  if (word === null) return { shown: UNSURE, certain: false, reason: "undecided", rested };
+  return { shown: word, certain: true, reason: null, rested };
 }

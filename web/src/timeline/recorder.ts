@@ -5,6 +5,8 @@ export interface Sample {
   readonly time: number;
   readonly shown: string;
   readonly certain: boolean;
+  /** Whether the person's resting face is taken off the probabilities. */
+  readonly rested: boolean;
   /** By label, 0–1, averaged as it is shown. */
   readonly probabilities: Readonly<Record<string, number>>;
 }
@@ -30,12 +32,12 @@ export class Recorder {
   }
 
   /** Take in what a frame showed. Where its time is before the last one's, as after a jump back in a film, all is begun anew. */
-  add(faces: readonly Pick<PublicFace, "track" | "shown" | "certain" | "probabilities">[], time: number): void {
+  add(faces: readonly Pick<PublicFace, "track" | Exclude<keyof Sample, "time">>[], time: number): void {
     if (time < this.#now) this.clear();
     this.#now = time;
-    for (const { track, shown, certain, probabilities } of faces) {
+    for (const { track, shown, certain, rested, probabilities } of faces) {
       const samples = this.#people.get(track) ?? [];
-      if (time - (samples.at(-1)?.time ?? -Infinity) >= STEP) samples.push({ time, shown, certain, probabilities });
+      if (time - (samples.at(-1)?.time ?? -Infinity) >= STEP) samples.push({ time, shown, certain, rested, probabilities });
       this.#people.set(track, samples);
     }
     for (const [track, samples] of this.#people) {

@@ -7,12 +7,13 @@ export interface Model {
   readonly labels: readonly string[];
 }
 
-/** A row: seconds since the first sample, the person, what was shown, and the probabilities in the order of the labels. */
+/** A row: seconds since the first sample, the person, what was shown, whether a resting face is taken off, and the probabilities in the order of the labels. */
 interface Row {
   readonly seconds: number;
   readonly face: number;
   readonly shown: string;
   readonly certain: boolean;
+  readonly rested: boolean;
   readonly probabilities: readonly number[];
 }
 
@@ -26,14 +27,15 @@ function rows(recorder: Recorder, { labels }: Model): Row[] {
     face,
     shown: sample.shown,
     certain: sample.certain,
+    rested: sample.rested,
     probabilities: labels.map((label) => rounded(sample.probabilities[label] ?? 0, 5)),
   }));
 }
 
 /** The samples as CSV (RFC 4180) with a column a label; `model` is the SHA-256 of the weights. */
 export function asCsv(recorder: Recorder, model: Model): string {
-  const head = ["seconds", "face", "shown", "certain", ...model.labels, "model"];
-  const lines = rows(recorder, model).map((row) => [row.seconds, row.face, row.shown, row.certain, ...row.probabilities, model.weights_sha256]);
+  const head = ["seconds", "face", "shown", "certain", "rested", ...model.labels, "model"];
+  const lines = rows(recorder, model).map((row) => [row.seconds, row.face, row.shown, row.certain, row.rested, ...row.probabilities, model.weights_sha256]);
   return [head, ...lines].map((cells) => `${cells.map(cell).join(",")}\r\n`).join("");
 }
 

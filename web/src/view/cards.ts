@@ -1,6 +1,8 @@
 import type { PublicFace } from "../state";
+import type { AtRest } from "../steady/people";
 import { byId, make, percent } from "./dom";
 import { colour } from "./palette";
+import { RestingFace } from "./resting-face";
 import { ADVICE } from "./words";
 
 /** How many classes the bar of a card has. */
@@ -15,6 +17,7 @@ interface Card {
   readonly stack: HTMLElement;
   readonly confidence: HTMLElement;
   readonly all: HTMLDetailsElement;
+  readonly rest: RestingFace;
   readonly rows: ReadonlyMap<string, { name: HTMLElement; bar: HTMLElement; fill: HTMLElement; share: HTMLElement }>;
 }
 
@@ -27,37 +30,44 @@ export class Cards {
   readonly #cards = new Map<number, Card>();
   #labels: readonly string[] = [];
 
+  /** @param rest Called when a person's resting face shall be taken off what is shown, or no longer be. */
+  constructor(private readonly rest: (track: number, on: boolean) => void) {}
+
   /** The classes, in the contract's order. */
   setLabels(labels: readonly string[]): void {
     this.#labels = labels;
     this.show([]);
   }
 
-  /** Show these faces, a card for each. */
-  show(faces: readonly PublicFace[]): void {
+  /**
+   * Show these faces, a card for each.
+   *
+   * @param resting What is known of their resting faces; null where they stand still.
+   */
+  show(faces: readonly PublicFace[], resting: readonly AtRest[] | null = null): void {
     const tracks = new Set(faces.map(({ track }) => track));
     for (const [track, card] of this.#cards) {
       if (tracks.has(track)) continue;
       card.root.remove();
       this.#cards.delete(track);
     }
-    for (const face of faces) {
+    faces.forEach((face, index) => {
       let card = this.#cards.get(face.track);
       if (!card) {
-        card = this.#build(faces.length === 1);
+        card = this.#build(face.track, faces.length === 1);
         this.#cards.set(face.track, card);
         this.#list.append(card.root);
       }
       fill(card, face, this.#labels);
-    }
+      card.rest.show(resting?.[index] ?? null);
+    });
   }
 
-  #build(open: boolean): Card {
+  #build(track: number, open: boolean): Card {
     const root = make("li", "face");
     const heading = make("h2");
     const title = make("span");
-    const track = make("span");
-    heading.append(title, track);
+    heading.append(title, make("span", "", `face ${track}`));
     const advice = make("p", "advice");
     const sum = make("div", "sum");
     const stack = make("div", "stack");
@@ -75,16 +85,16 @@ export class Cards {
       }),
     );
     all.append(make("summary", "", "All classes"), grid);
+    const rest = new RestingFace(this.#labels, (on) => this.rest(track, on));
+    all.append(rest.root);
     root.append(heading, sum, advice, all);
-    return { root, title: heading, advice, sum, stack, confidence, all, rows };
+    return { root, title, advice, sum, stack, confidence, all, rest, rows };
   }
 }
 
-function fill(card: Card, { shown, certain, reason, track, probabilities }: PublicFace, labels: readonly string[]): void {
+function fill(card: Card, { shown, certain, reason, probabilities }: PublicFace, labels: readonly string[]): void {
   const { root, title, advice, sum, stack, confidence, all, rows } = card;
-  const [name, number] = title.children;
-  if (name) name.textContent = shown;
-  if (number) number.textContent = `face ${track}`;
+  if (title.textContent !== shown) title.textContent = shown;
   root.classList.toggle("doubtful", !certain);
   advice.hidden = reason === null;
   advice.textContent = reason === null ? "" : ADVICE[reason];
