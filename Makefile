@@ -114,6 +114,9 @@ bench-web: $(PAGE) $(BROWSER) ## time the page's pipeline beside Human and face-
 	@cd web && $(NODE) build.mjs bench >/dev/null
 	@cd tests && $(abspath $(PY)) -m tools.bench_web --node $(NODE) $(ARGS)
 
+shots: $(PAGE) $(BROWSER) $(TESTING) ## a picture of every state of the page, light and dark, desk and phone, in build/shots: ARGS="--only start"
+	@cd tests && $(abspath $(PY)) -m tools.shots -o $(abspath build/shots) $(ARGS)
+
 bench-train: $(TRAINING) ## time our data path beside PIL, torchvision and DataLoader: DATA=folder
 	@$(PY) -m training.bench $(if $(DATA),--data $(DATA)) $(ARGS)
 

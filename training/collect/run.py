@@ -57,8 +57,9 @@ def collect(
     """
     templates.check(template, limits.pages)
     slugs = {query: templates.slug(query) for query in queries}
-    programs = find_browser(browser), find_driver(driver)
+    # What is wrong with the question is said before what is missing on the machine.
     web = Web(limits, template, contact)
+    programs = find_browser(browser), find_driver(driver)
     sources = Sources(folder)
     wanting = [query for query in slugs if sources.kept[query] < limits.count]
     if not wanting:
