@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -128,6 +129,17 @@ def _album(visit: Visit) -> None:
     visit.until("fer.source === 'picture' && fer.faces.length === 1")
 
 
+def _crowd(visit: Visit) -> None:
+    picture = Image.new("RGB", (1200, 1000), (96, 92, 88))
+    portrait = Image.open(PORTRAIT).convert("RGB").resize((260, 260))
+    for place in range(11):
+        picture.paste(portrait, (30 + 290 * (place % 4), 30 + 320 * (place // 4)))
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    visit.page.set_input_files("#file", [{"name": "crowd.png", "mimeType": "image/png", "buffer": file.getvalue()}])
+    visit.until("fer.source === 'picture' && fer.faces.length === 11")
+
+
 def _unreadable(visit: Visit) -> None:
     visit.page.set_input_files("#file", [{"name": "notes.png", "mimeType": "image/png", "buffer": b"no picture"}])
     visit.until("fer.error")
@@ -149,6 +161,7 @@ STATES = (
     State("nobody-dark", _nobody, "dark"),
     State("sample", _sample),
     State("album", _album),
+    State("crowd", _crowd),
     State("unreadable", _unreadable),
     State("about", _about),
 )

@@ -60,7 +60,7 @@ const session = new Session(state, stage.video, {
   picture: (bitmap) => stage.showPicture(bitmap),
   seen(view, width, height, time) {
     stage.draw(view.averaged, width, height);
-    cards.show(view.averaged, time === null ? null : view.resting);
+    cards.show(view.averaged, time === null ? null : view.resting, view.waiting);
     status.saw(view);
     if (time === null) return;
     recorder.add(view.averaged, time);

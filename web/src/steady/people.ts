@@ -19,7 +19,7 @@ export interface View {
   /** What is known of the resting face of each of them. */
   readonly resting: readonly AtRest[];
   /** What was last shown of those who are out of sight and may come back. */
-  readonly waiting: readonly Verdict[];
+  readonly waiting: readonly PublicFace[];
   readonly light: Light | null;
 }
 
@@ -40,7 +40,8 @@ interface Person {
   readonly word: Word;
   baseline: Baseline | null;
   doubt: Doubt | null;
-  verdict: Verdict;
+  /** What was last shown. */
+  shown: PublicFace | null;
 }
 
 /** Remembers of each person in a moving picture what it needs to show them steadily. */
@@ -61,7 +62,7 @@ export class People {
       faces: Object.freeze(shown.map(({ own }) => own)),
       averaged: shown.map(({ averaged }) => averaged),
       resting: faces.map(({ track }) => this.#people.get(track)?.baseline ?? NOT_ASKED),
-      waiting: waiting.flatMap((track) => this.#people.get(track)?.verdict ?? []),
+      waiting: waiting.flatMap((track) => this.#people.get(track)?.shown ?? []),
       light,
     };
   }
@@ -98,8 +99,9 @@ export class People {
     person.doubt = doubtOf(person.quality.add(face.quality, time), person.doubt);
     person.baseline?.watch(person.doubt === null ? own : null, time);
     const averaged = person.probabilities.add(person.baseline?.off(own) ?? own, time);
-    person.verdict = verdict(person.doubt, person.word.next(averaged), person.baseline?.state === "on");
-    return { own: publicFace(face, own, person.verdict), averaged: publicFace(face, averaged, person.verdict) };
+    const says = verdict(person.doubt, person.word.next(averaged), person.baseline?.state === "on");
+    person.shown = publicFace(face, averaged, says);
+    return { own: publicFace(face, own, says), averaged: person.shown };
   }
 }
 
@@ -110,7 +112,7 @@ function newcomer(): Person {
     word: new Word(),
     baseline: null,
     doubt: null,
-    verdict: verdict(null, null, false),
+    shown: null,
   };
 }
 

@@ -7,10 +7,13 @@ import { ADVICE } from "./words";
 
 /** How many classes the bar of a card has. */
 const STACKED = 3;
+/** How many cards are shown at first: of a crowd the rest stays behind a button. */
+const MOST = 8;
 
 interface Card {
   readonly root: HTMLLIElement;
   readonly title: HTMLElement;
+  readonly number: HTMLElement;
   readonly advice: HTMLElement;
   /** The most probable classes side by side, and the share of the word. */
   readonly sum: HTMLElement;
@@ -28,10 +31,17 @@ interface Card {
 export class Cards {
   readonly #list = byId("faces", HTMLOListElement);
   readonly #cards = new Map<number, Card>();
+  readonly #more = byId("more-faces", HTMLButtonElement);
   #labels: readonly string[] = [];
+  #whole = false;
 
   /** @param rest Called when a person's resting face shall be taken off what is shown, or no longer be. */
-  constructor(private readonly rest: (track: number, on: boolean) => void) {}
+  constructor(private readonly rest: (track: number, on: boolean) => void) {
+    this.#more.addEventListener("click", () => {
+      this.#whole = !this.#whole;
+      this.#cut();
+    });
+  }
 
   /** The classes, in the contract's order. */
   setLabels(labels: readonly string[]): void {
@@ -43,9 +53,10 @@ export class Cards {
    * Show these faces, a card for each.
    *
    * @param resting What is known of their resting faces; null where they stand still.
+   * @param waiting Those who are out of sight and may come back: their cards stay in their places, dimmed.
    */
-  show(faces: readonly PublicFace[], resting: readonly AtRest[] | null = null): void {
-    const tracks = new Set(faces.map(({ track }) => track));
+  show(faces: readonly PublicFace[], resting: readonly AtRest[] | null = null, waiting: readonly PublicFace[] = []): void {
+    const tracks = new Set([...faces, ...waiting].map(({ track }) => track));
     for (const [track, card] of this.#cards) {
       if (tracks.has(track)) continue;
       card.root.remove();
@@ -59,15 +70,33 @@ export class Cards {
         this.#list.append(card.root);
       }
       fill(card, face, this.#labels);
+      lose(card, face.track, false);
       card.rest.show(resting?.[index] ?? null);
     });
+    for (const { track } of waiting) {
+      const card = this.#cards.get(track);
+      if (card) lose(card, track, true);
+    }
+    this.#cut();
+  }
+
+  /** Show the first cards, or all of them. */
+  #cut(): void {
+    const more = this.#cards.size - MOST;
+    if (more <= 0) this.#whole = false;
+    [...this.#list.children].forEach((card, index) => ((card as HTMLElement).hidden = index >= MOST && !this.#whole));
+    this.#more.hidden = more <= 0;
+    this.#more.setAttribute("aria-expanded", String(this.#whole));
+    const text = this.#whole ? "Show fewer" : `+${more} more`;
+    if (more > 0 && this.#more.textContent !== text) this.#more.textContent = text;
   }
 
   #build(track: number, open: boolean): Card {
     const root = make("li", "face");
     const heading = make("h2");
     const title = make("span");
-    heading.append(title, make("span", "", `face ${track}`));
+    const number = make("span");
+    heading.append(title, number);
     const advice = make("p", "advice");
     const sum = make("div", "sum");
     const stack = make("div", "stack");
@@ -88,7 +117,7 @@ export class Cards {
     const rest = new RestingFace(this.#labels, (on) => this.rest(track, on));
     all.append(rest.root);
     root.append(heading, sum, advice, all);
-    return { root, title, advice, sum, stack, confidence, all, rest, rows };
+    return { root, title, number, advice, sum, stack, confidence, all, rest, rows };
   }
 }
 
@@ -111,6 +140,13 @@ function fill(card: Card, { shown, certain, reason, probabilities }: PublicFace,
     row.share.textContent = percent(share);
     for (const element of [row.name, row.bar, row.share]) element.classList.toggle("top", certain && label === shown);
   });
+}
+
+/** Dim the card of a person who is out of sight, or no longer. */
+function lose({ root, number }: Card, track: number, lost: boolean): void {
+  root.classList.toggle("lost", lost);
+  const text = lost ? `face ${track}, out of sight` : `face ${track}`;
+  if (number.textContent !== text) number.textContent = text;
 }
 
 /** The most probable classes side by side as a background, which moves nothing else. */
