@@ -7,6 +7,7 @@ import { listen } from "./source/incoming";
 import { areModel, fromAddress, fromFiles } from "./source/own-model";
 import { isVideo } from "./source/video-file";
 import { initial, publish } from "./state";
+import { texts } from "./texts";
 import { Recorder } from "./timeline/recorder";
 import { showAbout } from "./view/about";
 import { Album } from "./view/album";
@@ -18,7 +19,10 @@ import { save, stamped } from "./view/saving";
 import { Stage } from "./view/stage";
 import { Status } from "./view/status";
 import { Timeline } from "./view/timeline";
+import { translate } from "./view/translate";
 import type { Ready } from "./worker/protocol";
+
+translate();
 
 const state = initial();
 publish(state);
@@ -46,16 +50,16 @@ const session = new Session(state, stage.video, {
       listCameras();
     }
     buttons.stop.hidden = source === "none";
-    buttons.stop.textContent = source === "picture" ? "Close picture" : "Stop";
+    buttons.stop.textContent = source === "picture" ? texts.closePicture : texts.page.stop;
     buttons.start.hidden = source === "camera";
     buttons.snapshot.hidden = source === "none";
     // What was recorded can be saved after the end, until something else begins.
     if (source !== "none") timeline.clear();
     cards.show([]);
     if (!state.ready) return;
-    if (source === "none") status.say("Ready");
+    if (source === "none") status.say(texts.ready);
     // What is seen is said soon enough.
-    else status.show("Looking …");
+    else status.show(texts.looking);
   },
   picture: (bitmap) => stage.showPicture(bitmap),
   seen(view, width, height, time) {
@@ -69,7 +73,7 @@ const session = new Session(state, stage.video, {
   fps: (value) => status.fps(value),
   error: (message) => status.alert(message),
   loading: (done) => status.loading(done),
-  asking: () => status.say("Waiting for the camera: the browser may ask you to allow it …"),
+  asking: () => status.say(texts.askingForCamera),
 });
 
 const choice = new CameraChoice(
@@ -109,9 +113,9 @@ function openFiles(files: readonly File[]): void {
 listen({
   files(files) {
     if (files.length > 0) openFiles(files);
-    else status.alert("That is no file. Drop a picture or video that is saved on this device.");
+    else status.alert(texts.notAFile);
   },
-  unreadable: () => status.alert("This browser does not let the page read that folder. Drop the files that are in it."),
+  unreadable: () => status.alert(texts.folderUnreadable),
   hovering: (on) => stage.hover(on),
 });
 buttons.sample.addEventListener("click", () => {
@@ -127,10 +131,10 @@ modelFiles.addEventListener("change", () => {
 });
 
 function useModel(files: readonly File[]): void {
-  status.say("Loading your model …");
+  status.say(texts.loadingModel);
   void session.use(() => fromFiles(files)).then((ready) => {
     if (ready) show(ready);
-    else status.say("Your model could not be used");
+    else status.say(texts.modelUnusable);
   });
 }
 
@@ -139,7 +143,7 @@ function show(ready: Ready): void {
   cards.setLabels(labels);
   timeline.model = { weights_sha256, architecture: architecture.name, labels };
   status.ready(ready.backend, ready.parity);
-  status.say("Ready");
+  status.say(texts.ready);
   showAbout(ready);
 }
 
@@ -155,7 +159,7 @@ session.load(address === null ? undefined : () => fromAddress(address)).then(
   (error: unknown) => {
     const reason = error instanceof Error ? error.message : String(error);
     state.error = reason;
-    status.say("The models could not be loaded");
+    status.say(texts.modelsUnloaded);
     status.alert(reason);
   },
 );

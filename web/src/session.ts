@@ -5,6 +5,7 @@ import { Frames } from "./source/frames";
 import { decode } from "./source/picture";
 import { VideoFile } from "./source/video-file";
 import { frozen, NOBODY, type State } from "./state";
+import { texts } from "./texts";
 import { People, type View } from "./steady/people";
 import type { Mode, Ready, Sight } from "./worker/protocol";
 
@@ -126,7 +127,7 @@ export class Session {
     try {
       const started = await this.#camera.start(wanted, () => {
         this.stop();
-        this.#fail("The camera went away. Connect it again and start anew.");
+        this.#fail(texts.cameraGone);
       });
       if (!started || turn !== this.#turn) return;
     } catch (error) {
@@ -251,7 +252,7 @@ export class Session {
     } catch (error) {
       if (turn !== this.#turn) return;
       this.stop();
-      this.#fail(`Reading failed: ${message(error)}.`);
+      this.#fail(texts.readingFailed(message(error)));
     }
   }
 

@@ -1,3 +1,5 @@
+import { texts } from "../texts";
+
 /** An error for a camera that cannot be used, in words for the user. */
 export class CameraError extends Error {
   /** `reason` is for programs, the message for people. */
@@ -49,7 +51,7 @@ export class Camera {
     } catch {
       if (asked !== this.#asked) return false;
       this.stop();
-      throw new CameraError("failed", "The camera was opened but shows no picture. Close other programs that use it and try again.");
+      throw new CameraError("failed", texts.camera.black);
     }
     return asked === this.#asked;
   }
@@ -96,7 +98,7 @@ export async function cameras(): Promise<CameraDevice[]> {
   const devices = await (navigator.mediaDevices as MediaDevices | undefined)?.enumerateDevices();
   return (devices ?? [])
     .filter(({ kind, deviceId }) => kind === "videoinput" && deviceId)
-    .map(({ deviceId, label }, index) => ({ id: deviceId, name: label || `Camera ${index + 1}` }));
+    .map(({ deviceId, label }, index) => ({ id: deviceId, name: label || texts.cameraNumber(index + 1) }));
 }
 
 /** Tell when a camera was plugged in or out. */
@@ -110,15 +112,12 @@ function release(stream: MediaStream): void {
 
 async function request(wanted: string | null): Promise<MediaStream> {
   if (!window.isSecureContext) {
-    throw new CameraError(
-      "insecure",
-      "Browsers give the camera only to pages opened over https, from localhost or from disk. Open this page one of those ways; pictures work here too.",
-    );
+    throw new CameraError("insecure", texts.camera.insecure);
   }
   // TypeScript's types say that it is always there; old browsers and some embedded views lack it.
   const devices = navigator.mediaDevices as MediaDevices | undefined;
   if (!devices?.getUserMedia) {
-    throw new CameraError("unsupported", "This browser has no access to cameras. Open a picture instead, or try another browser.");
+    throw new CameraError("unsupported", texts.camera.unsupported);
   }
   try {
     const which: MediaTrackConstraints = wanted === null ? { facingMode: "user" } : { deviceId: { exact: wanted } };
@@ -133,14 +132,14 @@ function explained({ name, message }: Error): CameraError {
   switch (name) {
     case "NotAllowedError":
     case "SecurityError":
-      return new CameraError("denied", "The camera was not allowed. Allow it for this page in the browser's address bar or settings, then start again.");
+      return new CameraError("denied", texts.camera.denied);
     case "NotFoundError":
     case "OverconstrainedError":
-      return new CameraError("missing", "No camera was found. Connect one and start again, or open a picture.");
+      return new CameraError("missing", texts.camera.missing);
     case "NotReadableError":
     case "AbortError":
-      return new CameraError("busy", "The camera is busy: another program or tab seems to use it. Close that and start again.");
+      return new CameraError("busy", texts.camera.busy);
     default:
-      return new CameraError("failed", `The camera did not start (${message || name}). Open a picture instead, or try again.`);
+      return new CameraError("failed", texts.camera.failed(message || name));
   }
 }

@@ -1,4 +1,5 @@
 import type { PackedModel } from "../models";
+import { texts } from "../texts";
 
 /** An error about a model that somebody brought, in words for the user. */
 export class ModelError extends Error {}
@@ -22,10 +23,10 @@ export function areModel(files: readonly File[]): boolean {
  */
 export async function fromFiles(files: readonly File[]): Promise<PackedModel> {
   const json = files.find(({ name }) => name === "model.json") ?? files.find(({ name }) => name.endsWith(".json"));
-  if (!json) throw new ModelError("There is no model.json among these files.");
+  if (!json) throw new ModelError(texts.model.noJson);
   return pack(await json.text(), json.name, async (name) => {
     const file = files.find((each) => each.name === name);
-    if (!file) throw new ModelError(`${json.name} names ${name}, which is not among these files. Open the model's folder as a whole.`);
+    if (!file) throw new ModelError(texts.model.shardMissing(json.name, name));
     return file.arrayBuffer();
   });
 }
@@ -41,17 +42,17 @@ export async function fromAddress(address: string): Promise<PackedModel> {
   try {
     url = new URL(address.endsWith(".json") ? address : `${address.replace(/\/$/, "")}/model.json`, location.href);
   } catch {
-    throw new ModelError(`?model=${address} is no address.`);
+    throw new ModelError(texts.model.noAddress(address));
   }
   if (location.protocol === "file:") {
-    throw new ModelError("A page that is opened from disk may load no model by its address. Drop the model's folder onto the page.");
+    throw new ModelError(texts.model.fromDisk);
   }
   if (url.origin !== location.origin) {
-    throw new ModelError(`?model=${address} is on another host, and this page asks none but its own.`);
+    throw new ModelError(texts.model.otherHost(address));
   }
   const read = async (name: string): Promise<ArrayBuffer> => {
     const answer = await fetch(new URL(name, url));
-    if (!answer.ok) throw new ModelError(`${name} of ?model=${address} cannot be loaded (${answer.status}).`);
+    if (!answer.ok) throw new ModelError(texts.model.notLoaded(name, address, answer.status));
     return answer.arrayBuffer();
   };
   const file = url.pathname.slice(url.pathname.lastIndexOf("/") + 1);
@@ -63,12 +64,12 @@ async function pack(json: string, name: string, read: Reader): Promise<PackedMod
   try {
     manifest = JSON.parse(json) as Manifest;
   } catch {
-    throw new ModelError(`${name} is not JSON.`);
+    throw new ModelError(texts.model.notJson(name));
   }
   const paths = manifest?.weightsManifest?.flatMap((group) => group.paths ?? []) ?? [];
-  if (paths.length === 0) throw new ModelError(`${name} is not a TF.js graph model: it names no weights. fer-export tfjs writes one.`);
+  if (paths.length === 0) throw new ModelError(texts.model.notGraph(name));
   const outside = paths.find((path) => path.includes("/") || path.includes("\\"));
-  if (outside !== undefined) throw new ModelError(`${name} names ${outside}, which lies outside its folder.`);
+  if (outside !== undefined) throw new ModelError(texts.model.outside(name, outside));
   const shards = await Promise.all(paths.map(read));
   return { json, weights: await base64(new Blob(shards)) };
 }
@@ -80,7 +81,7 @@ function base64(bytes: Blob): Promise<string> {
       const url = reader.result as string;
       resolve(url.slice(url.indexOf(",") + 1));
     };
-    reader.onerror = () => reject(reader.error ?? new ModelError("The model's files cannot be read."));
+    reader.onerror = () => reject(reader.error ?? new ModelError(texts.model.unreadable));
     reader.readAsDataURL(bytes);
   });
 }

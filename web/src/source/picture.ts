@@ -1,3 +1,5 @@
+import { texts } from "../texts";
+
 /** An error for a file that cannot be shown, in words for the user. */
 export class PictureError extends Error {}
 
@@ -19,11 +21,11 @@ const KEPT_PIXELS = 40e6;
 export async function decode(file: Blob): Promise<ImageBitmap> {
   const name = nameOf(file);
   if (file.size > MAX_BYTES) {
-    throw new PictureError(`${name} is too large (${Math.round(file.size / 1e6)} MB, at most ${MAX_BYTES / 1e6}).`);
+    throw new PictureError(texts.file.tooManyBytes(name, Math.round(file.size / 1e6), MAX_BYTES / 1e6));
   }
   const { width, height } = await sizeOf(file);
   if (width * height > MAX_PIXELS) {
-    throw new PictureError(`${name} is too large (${width} × ${height} pixels, at most ${MAX_PIXELS / 1e6} million in all).`);
+    throw new PictureError(texts.file.tooManyPixels(name, width, height, MAX_PIXELS / 1e6));
   }
   const scale = Math.min(1, Math.sqrt(KEPT_PIXELS / (width * height)));
   const smaller: ImageBitmapOptions =
@@ -58,10 +60,7 @@ async function sizeOf(file: Blob): Promise<{ width: number; height: number }> {
 
 async function unreadable(file: Blob): Promise<PictureError> {
   const name = nameOf(file);
-  if (await isHeic(file)) {
-    return new PictureError(`${name} is an HEIC picture, which this browser cannot read. Save it as JPEG and open that.`);
-  }
-  return new PictureError(`${name} is not a picture that the browser can read. Try a JPEG, PNG or WebP.`);
+  return new PictureError((await isHeic(file)) ? texts.file.heic(name) : texts.file.noPicture(name));
 }
 
 /** Whether a file is in the format of Apple's cameras, by its first bytes: `ftyp` and a brand of ISO/IEC 23008-12. */
@@ -71,5 +70,5 @@ async function isHeic(file: Blob): Promise<boolean> {
 }
 
 function nameOf(file: Blob): string {
-  return file instanceof File && file.name ? file.name : "This file";
+  return file instanceof File && file.name ? file.name : texts.file.thisFile;
 }

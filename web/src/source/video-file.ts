@@ -1,3 +1,5 @@
+import { texts } from "../texts";
+
 /** An error for a file that cannot be played, in words for the user. */
 export class VideoError extends Error {}
 
@@ -30,11 +32,11 @@ export class VideoFile {
     try {
       await new Promise<void>((resolve, reject) => {
         video.onloadeddata = () => resolve();
-        video.onerror = () => reject(new VideoError(`${file.name} is not a video that the browser can play. Try an MP4 or WebM.`));
+        video.onerror = () => reject(new VideoError(texts.file.noVideo(file.name)));
         video.src = url;
       });
       if (!Number.isFinite(video.duration)) await measured(video);
-      if (asked === this.#asked && video.videoWidth === 0) throw new VideoError(`${file.name} holds sound and no picture.`);
+      if (asked === this.#asked && video.videoWidth === 0) throw new VideoError(texts.file.soundOnly(file.name));
     } catch (error) {
       if (asked !== this.#asked) return false;
       this.stop();

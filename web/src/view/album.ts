@@ -1,3 +1,4 @@
+import { texts } from "../texts";
 import { byId } from "./dom";
 
 /** Several pictures that were opened together: one is shown, and two buttons and the arrow keys turn to the others. */
@@ -39,7 +40,7 @@ export class Album {
     if (!file) return;
     this.#shown = place;
     this.#root.hidden = this.#files.length < 2;
-    this.#place.textContent = `${place + 1} of ${this.#files.length}`;
+    this.#place.textContent = texts.placeOf(place + 1, this.#files.length);
     this.#place.title = file.name;
     // A disabled button would lose the focus, so at either end it only says that it is.
     this.#previous.ariaDisabled = String(place === 0);

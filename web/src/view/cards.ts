@@ -1,9 +1,9 @@
 import type { PublicFace } from "../state";
 import type { AtRest } from "../steady/people";
+import { texts, word } from "../texts";
 import { byId, make, percent } from "./dom";
 import { colour } from "./palette";
 import { RestingFace } from "./resting-face";
-import { ADVICE } from "./words";
 
 /** How many classes the bar of a card has. */
 const STACKED = 3;
@@ -87,7 +87,7 @@ export class Cards {
     [...this.#list.children].forEach((card, index) => ((card as HTMLElement).hidden = index >= MOST && !this.#whole));
     this.#more.hidden = more <= 0;
     this.#more.setAttribute("aria-expanded", String(this.#whole));
-    const text = this.#whole ? "Show fewer" : `+${more} more`;
+    const text = this.#whole ? texts.fewer : texts.more(more);
     if (more > 0 && this.#more.textContent !== text) this.#more.textContent = text;
   }
 
@@ -107,13 +107,13 @@ export class Cards {
     const grid = make("div", "bars");
     const rows = new Map(
       this.#labels.map((label) => {
-        const row = { name: make("span", "", label), bar: make("div", "bar"), fill: make("div"), share: make("span", "share") };
+        const row = { name: make("span", "", word(label)), bar: make("div", "bar"), fill: make("div"), share: make("span", "share") };
         row.bar.append(row.fill);
         grid.append(row.name, row.bar, row.share);
         return [label, row] as const;
       }),
     );
-    all.append(make("summary", "", "All classes"), grid);
+    all.append(make("summary", "", texts.allClasses), grid);
     const rest = new RestingFace(this.#labels, (on) => this.rest(track, on));
     all.append(rest.root);
     root.append(heading, sum, advice, all);
@@ -123,10 +123,10 @@ export class Cards {
 
 function fill(card: Card, { shown, certain, reason, probabilities }: PublicFace, labels: readonly string[]): void {
   const { root, title, advice, sum, stack, confidence, all, rows } = card;
-  if (title.textContent !== shown) title.textContent = shown;
+  if (title.textContent !== word(shown)) title.textContent = word(shown);
   root.classList.toggle("doubtful", !certain);
   advice.hidden = reason === null;
-  advice.textContent = reason === null ? "" : ADVICE[reason];
+  advice.textContent = reason === null ? "" : texts.advice[reason];
   // Bars would be the guess that the reason stands in place of.
   sum.hidden = all.hidden = reason !== null && reason !== "undecided";
   stack.style.background = stacked(probabilities, labels);
@@ -145,7 +145,7 @@ function fill(card: Card, { shown, certain, reason, probabilities }: PublicFace,
 /** Dim the card of a person who is out of sight, or no longer. */
 function lose({ root, number }: Card, track: number, lost: boolean): void {
   root.classList.toggle("lost", lost);
-  const text = lost ? `face ${track}, out of sight` : `face ${track}`;
+  const text = (lost ? texts.outOfSight : texts.face)(track);
   if (number.textContent !== text) number.textContent = text;
 }
 

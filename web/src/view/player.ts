@@ -1,3 +1,4 @@
+import { texts } from "../texts";
 import { byId } from "./dom";
 
 /** What a player is told by its buttons. */
@@ -31,7 +32,7 @@ export class Player {
 
   #draw(): void {
     const { paused, currentTime, duration } = this.video;
-    this.#play.textContent = paused ? "Play" : "Pause";
+    this.#play.textContent = paused ? texts.play : texts.pause;
     // A recording may not say how long it is.
     const known = Number.isFinite(duration);
     this.#place.hidden = !known;

@@ -1,5 +1,6 @@
 import { neutralOf } from "../steady/baseline";
 import type { AtRest } from "../steady/people";
+import { texts, word } from "../texts";
 import { make } from "./dom";
 
 /** The part of a person's card that takes the resting face off what is shown, says so, and undoes it. */
@@ -17,7 +18,7 @@ export class RestingFace {
     this.#possible = neutralOf(labels) !== null;
     this.#button.type = "button";
     this.#button.addEventListener("click", () => choose(this.#state === "off"));
-    this.#progress.setAttribute("aria-label", "Watching the resting face");
+    this.#progress.setAttribute("aria-label", texts.rest.watching);
     this.#note.setAttribute("role", "status");
     this.root.append(this.#button, this.#progress, this.#note);
     this.root.hidden = true;
@@ -32,14 +33,13 @@ export class RestingFace {
     this.#state = rest.state;
     this.#progress.hidden = rest.state !== "watching";
     this.#note.hidden = rest.state === "off";
-    this.#button.textContent = { off: "Set resting face", watching: "Cancel", on: "Undo resting face" }[rest.state];
-    this.#button.title = rest.state === "off" ? "Three seconds of your face at rest are taken off what is shown" : "";
-    this.#note.textContent = rest.state === "on" ? told(rest.lowered) : "Rest your face and look here for three seconds …";
+    this.#button.textContent = { off: texts.rest.set, watching: texts.rest.cancel, on: texts.rest.undo }[rest.state];
+    this.#button.title = rest.state === "off" ? texts.rest.means : "";
+    this.#note.textContent = rest.state === "on" ? told(rest.lowered) : texts.rest.hold;
   }
 }
 
 /** Say what was changed. */
 function told(lowered: readonly string[]): string {
-  if (lowered.length === 0) return "Your resting face is read as neutral already: nothing is changed.";
-  return `Your resting face is taken off: less ${lowered.slice(0, 2).join(" and ")} is shown than is read.`;
+  return lowered.length === 0 ? texts.rest.nothing : texts.rest.told(lowered.slice(0, 2).map(word));
 }

@@ -1,5 +1,6 @@
 import type { Landmarks } from "../geometry/types";
 import type { PublicFace } from "../state";
+import { texts, word } from "../texts";
 import { byId, percent } from "./dom";
 
 /** What the stage shows. */
@@ -47,7 +48,7 @@ export class Stage {
   mirror(on: boolean): void {
     this.#mirrored = on;
     this.#root.classList.toggle("mirrored", on);
-    this.video.setAttribute("aria-label", on ? "Your camera, mirrored" : "Your camera");
+    this.video.setAttribute("aria-label", on ? texts.yourCameraMirrored : texts.yourCamera);
     this.#redraw();
   }
 
@@ -183,8 +184,8 @@ function drawPill(
   context.font = `600 ${TEXT}px system-ui, sans-serif`;
   const height = TEXT + 2 * PAD;
   const sized = (text: string): { text: string; width: number } => ({ text, width: context.measureText(text).width + 2 * PAD });
-  const full = sized(`${track}  ${certain ? `${shown} ${percent(probabilities[shown] ?? 0)}` : shown}`);
-  const short = sized(`${track}  ${shown}`);
+  const full = sized(`${track}  ${word(shown)}${certain ? ` ${percent(probabilities[shown] ?? 0)}` : ""}`);
+  const short = sized(`${track}  ${word(shown)}`);
   const number = sized(String(track));
   const places = ({ width }: { width: number }): Rectangle[] => [
     { x: box.x, y: box.y - height - GAP, width, height },

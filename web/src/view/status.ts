@@ -2,8 +2,8 @@ import type { SelfTest } from "../worker/protocol";
 import type { Verdict } from "../state";
 import { Announcer } from "../steady/announcer";
 import type { View } from "../steady/people";
+import { texts, word } from "../texts";
 import { byId, scientific } from "./dom";
-import { NOBODY_BY_LIGHT } from "./words";
 
 /** For how long nobody has to be in sight before that is said, in milliseconds: at the start a face needs some frames. */
 const NOBODY_FOR = 1000;
@@ -39,7 +39,7 @@ export class Status {
 
   /** Sum up what is seen; those who may come back in a moment are still counted in what is said. */
   saw({ averaged, waiting, light }: View): void {
-    const nobody = light ? NOBODY_BY_LIGHT[light] : "No face in sight";
+    const nobody = light ? texts.nobodyByLight[light] : texts.nobody;
     this.show(averaged.length > 0 ? summed(averaged) : nobody);
     const people = [...averaged, ...waiting];
     if (people.length > 0) this.#announcer.announce(summed(people));
@@ -49,14 +49,12 @@ export class Status {
   /** Show the backend and whether its results match PyTorch's; a mismatch is an alarm that stays. */
   ready(backend: string, { ok, maxAbs, models }: SelfTest): void {
     this.#backend.textContent = backend;
-    this.#parity.textContent = ok ? `matches (${scientific(maxAbs)})` : `differs (${scientific(maxAbs)})`;
+    this.#parity.textContent = (ok ? texts.matches : texts.differs)(scientific(maxAbs));
     this.#parity.dataset["ok"] = String(ok);
-    this.#parity.title = "The models' golden pictures, replayed here and compared with PyTorch's answers";
+    this.#parity.title = texts.parityMeans;
     const wrong = models.filter((model) => !model.ok).map(({ model }) => model);
     this.#alarm.hidden = ok;
-    this.#alarm.textContent = ok
-      ? ""
-      : `What this browser computes differs from the model that was measured (${wrong.join(", ")}): do not trust it.`;
+    this.#alarm.textContent = ok ? "" : texts.alarm(wrong.join(", "));
   }
 
   /** Pictures a second; a dash where there are none. */
@@ -74,8 +72,7 @@ export class Status {
 /** Sum up what is shown of one face or more. */
 function summed(people: readonly Verdict[]): string {
   const counts = new Map<string, number>();
-  for (const { shown } of people) counts.set(shown, (counts.get(shown) ?? 0) + 1);
-  const [first] = people;
-  if (people.length === 1) return `One face: ${first?.shown}`;
-  return `${people.length} faces: ${[...counts].map(([shown, count]) => `${count} ${shown}`).join(", ")}`;
+  for (const { shown } of people) counts.set(word(shown), (counts.get(word(shown)) ?? 0) + 1);
+  if (people.length === 1) return texts.oneFace([...counts.keys()].join());
+  return texts.faces(people.length, [...counts].map(([shown, count]) => `${count} ${shown}`).join(", "));
 }

@@ -1,5 +1,6 @@
 import type { Recorder, Sample } from "../timeline/recorder";
 import { asCsv, asJson, type Model } from "../timeline/table";
+import { texts, word } from "../texts";
 import { byId, make, percent } from "./dom";
 import { colour } from "./palette";
 import { save, stamped } from "./saving";
@@ -51,7 +52,7 @@ export class Timeline {
         const item = make("li");
         const swatch = make("span", "swatch");
         swatch.style.background = colour(index);
-        item.append(swatch, label);
+        item.append(swatch, word(label));
         return item;
       }),
     );
@@ -153,9 +154,9 @@ export class Timeline {
     const ago = Math.round((this.recorder.now - cursor) / 1000);
     const there = tracks.flatMap((track) => {
       const sample = this.recorder.at(track, cursor);
-      return sample ? [`face ${track} ${sample.shown}${sample.certain ? ` ${percent(sample.probabilities[sample.shown] ?? 0)}` : ""}`] : [];
+      return sample ? [`${texts.face(track)} ${word(sample.shown)}${sample.certain ? ` ${percent(sample.probabilities[sample.shown] ?? 0)}` : ""}`] : [];
     });
-    const text = `${ago === 0 ? "Now" : `${ago} s ago`}: ${there.join(", ") || "nobody"}`;
+    const text = `${ago === 0 ? texts.now : texts.ago(ago)}: ${there.join(", ") || texts.nobodyThere}`;
     if (this.#moment.textContent !== text) this.#moment.textContent = text;
     this.#canvas.setAttribute("aria-valuenow", String(-ago));
     this.#canvas.setAttribute("aria-valuetext", text);
