@@ -24,7 +24,7 @@ const state = initial();
 publish(state);
 
 const stage = new Stage();
-const cards = new Cards();
+const cards = new Cards((track, label) => session.explain(track, label));
 const status = new Status();
 const buttons = {
   start: byId("start", HTMLButtonElement),

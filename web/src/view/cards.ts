@@ -1,6 +1,7 @@
 import type { PublicFace } from "../state";
 import { byId, make, percent } from "./dom";
 import { colour } from "./palette";
+import { type Ask, Why } from "./why";
 import { ADVICE } from "./words";
 
 /** How many classes the bar of a card has. */
@@ -15,6 +16,7 @@ interface Card {
   readonly stack: HTMLElement;
   readonly confidence: HTMLElement;
   readonly all: HTMLDetailsElement;
+  readonly why: Why;
   readonly rows: ReadonlyMap<string, { name: HTMLElement; bar: HTMLElement; fill: HTMLElement; share: HTMLElement }>;
 }
 
@@ -26,6 +28,9 @@ export class Cards {
   readonly #list = byId("faces", HTMLOListElement);
   readonly #cards = new Map<number, Card>();
   #labels: readonly string[] = [];
+
+  /** @param ask Asks from where in a face a class is read. */
+  constructor(private readonly ask: Ask) {}
 
   /** The classes, in the contract's order. */
   setLabels(labels: readonly string[]): void {
@@ -39,6 +44,7 @@ export class Cards {
     for (const [track, card] of this.#cards) {
       if (tracks.has(track)) continue;
       card.root.remove();
+      card.why.close();
       this.#cards.delete(track);
     }
     for (const face of faces) {
@@ -75,13 +81,17 @@ export class Cards {
       }),
     );
     all.append(make("summary", "", "All classes"), grid);
-    root.append(heading, sum, advice, all);
-    return { root, title: heading, advice, sum, stack, confidence, all, rows };
+    const why = new Why(this.ask);
+    const more = make("div", "more");
+    more.append(all, why.button, why.panel);
+    root.append(heading, sum, advice, more);
+    return { root, title: heading, advice, sum, stack, confidence, all, why, rows };
   }
 }
 
-function fill(card: Card, { shown, certain, reason, track, probabilities }: PublicFace, labels: readonly string[]): void {
-  const { root, title, advice, sum, stack, confidence, all, rows } = card;
+function fill(card: Card, face: PublicFace, labels: readonly string[]): void {
+  const { shown, certain, reason, track, probabilities } = face;
+  const { root, title, advice, sum, stack, confidence, all, why, rows } = card;
   const [name, number] = title.children;
   if (name) name.textContent = shown;
   if (number) number.textContent = `face ${track}`;
@@ -90,6 +100,7 @@ function fill(card: Card, { shown, certain, reason, track, probabilities }: Publ
   advice.textContent = reason === null ? "" : ADVICE[reason];
   // Bars would be the guess that the reason stands in place of.
   sum.hidden = all.hidden = reason !== null && reason !== "undecided";
+  why.update(face, sum.hidden);
   stack.style.background = stacked(probabilities, labels);
   confidence.textContent = certain ? percent(probabilities[shown] ?? 0) : "";
   labels.forEach((label, index) => {
