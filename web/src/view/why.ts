@@ -18,7 +18,6 @@ export class Why {
   readonly #crop = make("canvas");
   readonly #heat = make("canvas");
   readonly #heatFigure: HTMLElement;
-  readonly #heatCaption = make("figcaption");
   readonly #text = make("p");
   #face: PublicFace | null = null;
   /** When the last explanation was asked for, and whether it has not come yet. */
@@ -36,9 +35,9 @@ export class Why {
     button.setAttribute("aria-controls", panel.id);
     button.addEventListener("click", () => this.#toggle());
     for (const canvas of [this.#crop, this.#heat]) canvas.setAttribute("role", "img");
-    this.#heatFigure = figure(this.#heat, this.#heatCaption);
+    this.#heatFigure = figure(this.#heat, "What speaks for it");
     const both = make("div", "pictures");
-    both.append(figure(this.#crop, make("figcaption", "", "What the net saw")), this.#heatFigure);
+    both.append(figure(this.#crop, "What the net saw"), this.#heatFigure);
     panel.append(both, this.#text);
   }
 
@@ -108,15 +107,14 @@ export class Why {
     }
     drawHeat(this.#heat, crop, heat);
     this.#heat.setAttribute("aria-label", `Heat map of face ${track}: most of what speaks for ${label} is at the ${strongest(heat)}`);
-    this.#heatCaption.textContent = `Where it reads ${label}`;
     this.#text.textContent =
       `Warm: these places speak for ${label}; blue: against it. ` +
       `From the net's last features (${heat.rows} × ${heat.columns}), not proof of why.`;
   }
 }
 
-function figure(canvas: HTMLCanvasElement, caption: HTMLElement): HTMLElement {
-  const made = make("figure");
-  made.append(canvas, caption);
-  return made;
+function figure(canvas: HTMLCanvasElement, caption: string): HTMLElement {
+  const around = make("figure");
+  around.append(canvas, make("figcaption", "", caption));
+  return around;
 }
