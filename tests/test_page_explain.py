@@ -193,6 +193,14 @@ def test_it_opens_by_key_and_goes_with_the_face(overheard: Visit, tmp_path: Path
     assert page.locator(".why").count() == 0
 
 
+def test_what_is_not_read_is_not_explained(overheard: Visit, tmp_path: Path) -> None:
+    explain(overheard)
+    Image.open(PORTRAIT).convert("RGB").point(lambda value: value // 8).save(tmp_path / "dark.png")
+    read(overheard, tmp_path / "dark.png")
+    assert overheard.said(".face h2").startswith("too dark")
+    assert not overheard.page.is_visible(".face .more > button")
+
+
 def test_explaining_keeps_no_tensors(overheard: Visit) -> None:
     tensors = overheard.fer("tensors")
     for _ in range(20):
@@ -284,6 +292,48 @@ def test_any_head_and_a_fixed_batch_are_explained(overheard: Visit, tmp_path: Pa
 
 
 # By itself
+
+
+def test_without_logits_it_is_the_logarithm_that_falls(page: Page) -> None:
+    """A net of two lines: the means of 2 × 2 pixels, and a product of sines of them as a probability."""
+    pixels = np.random.default_rng(1).uniform(0, 255, (4, 6))
+    told = page.evaluate(
+        """pixels => {
+          const means = (values) => Float32Array.from({ length: 6 }, (_, cell) => {
+            const at = 12 * Math.floor(cell / 3) + 2 * (cell % 3);
+            return (values[at] + values[at + 1] + values[at + 6] + values[at + 7]) / 1020;
+          });
+          const likely = (map) => map.reduce((product, value, cell) => product * (1 + Math.sin(cell * value)) / 2, 1);
+          const scores = (maps) => Float32Array.from({ length: maps.length / 3 }, (_, at) => {
+            const share = likely(maps.slice(6 * (at >> 1), 6 * (at >> 1) + 6));
+            return at % 2 ? share : 1 - share;
+          });
+          const node = (name, ...input) => ({ name, op: "Any", input });
+          const graph = {
+            nodes: [node("x"), node("map", "x"), { ...node("turned", "map"), op: "Transpose" }, node("y", "turned")],
+            input: "x:0",
+            outputs: { probabilities: "y:0" },
+            part: (from, to) => (values, [count]) => {
+              const map = from === "x:0" ? means(values) : values;
+              const all = {
+                map: { data: map, shape: [count, 2, 3, 1] },
+                turned: { data: map, shape: [count, 1, 2, 3] },
+                "y:0": { data: scores(map), shape: [count, 2] },
+              };
+              return Object.fromEntries(Object.entries(to).map(([name, node]) => [name, all[node]]));
+            },
+          };
+          const explainer = new ferTesting.Explainer(graph);
+          const { values, rows, columns } = explainer.explain(Float32Array.from(pixels), [1, 4, 6, 1], 1);
+          return { values: [...values], rows, columns };
+        }""",
+        pixels.ravel().tolist(),
+    )
+    features = pixels.reshape(2, 2, 3, 2).mean((1, 3)).ravel() / 255
+    factors = np.log((1 + np.sin(np.arange(6) * features)) / 2)
+    at_mean = np.log((1 + np.sin(np.arange(6) * features.mean())) / 2)
+    assert (told["rows"], told["columns"]) == (2, 3)
+    np.testing.assert_allclose(told["values"], factors - at_mean, atol=1e-5)
 
 
 def names(page: Page, nodes: list[tuple[str, list[str]]]) -> list[str]:

@@ -1,4 +1,7 @@
-/** A node of a graph, with those that it reads: "name", "name:1", or "^name" for one that only has to come before. */
+/**
+ * A node of a graph, with those that it needs: "name", "name:1" for another of its values, or "^name" for one that only
+ * has to come before.
+ */
 export interface GraphNode {
   readonly name: string;
   readonly op: string;
