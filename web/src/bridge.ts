@@ -2,7 +2,7 @@ import source from "fer:worker";
 
 import type { Models } from "./models";
 import { otherBackends } from "./other-backends";
-import type { BackendName, Look, Ready, Reply, Request, Sight } from "./worker/protocol";
+import type { BackendName, Explanation, Look, Ready, Reply, Request, Sight } from "./worker/protocol";
 
 /** How long the worker may take to start, or for one picture, before it counts as stuck, in milliseconds. */
 const PATIENCE = 60_000;
@@ -27,6 +27,7 @@ export class Bridge {
   #worker: Worker;
   #starting: (Waiting<Ready> & { readonly progress: (done: number) => void }) | null = null;
   #looking: (Waiting<Sight> & { readonly id: number }) | null = null;
+  readonly #explaining = new Map<number, Waiting<Explanation>>();
   #dead: Error | null = null;
   #id = 0;
 
@@ -83,6 +84,20 @@ export class Bridge {
     });
   }
 
+  /**
+   * Say from where in the last crop of a face a class is read; also while a picture is in flight.
+   *
+   * @throws Error The face is gone, or the worker is.
+   */
+  explain(track: number, label: number): Promise<Explanation> {
+    if (this.#dead) return Promise.reject(this.#dead);
+    return new Promise((resolve, reject) => {
+      const id = ++this.#id;
+      this.#explaining.set(id, { resolve, reject, timer: this.#patience() });
+      this.#send({ kind: "explain", id, track, label }, []);
+    });
+  }
+
   /** End the worker; what it was asked is never answered. */
   close(): void {
     this.#die(new Error("this model was put aside"));
@@ -115,12 +130,18 @@ export class Bridge {
       this.#starting = null;
     } else if (reply.kind === "failed" && reply.id === null) {
       this.#die(reply.noBackend ? new NoBackendError(reply.reason) : new Error(reply.reason));
+    } else if (this.#explaining.has(reply.id!)) {
+      const { resolve, reject, timer } = this.#explaining.get(reply.id!)!;
+      clearTimeout(timer);
+      this.#explaining.delete(reply.id!);
+      if (reply.kind === "explanation") resolve(reply);
+      else if (reply.kind === "failed") reject(new Error(reply.reason));
     } else if (this.#looking && reply.id === this.#looking.id) {
       const { resolve, reject, timer } = this.#looking;
       clearTimeout(timer);
       this.#looking = null;
       if (reply.kind === "sight") resolve(reply);
-      else reject(new Error(reply.reason));
+      else if (reply.kind === "failed") reject(new Error(reply.reason));
     }
   }
 
@@ -132,6 +153,11 @@ export class Bridge {
     this.#starting?.reject(error);
     this.#looking?.reject(error);
     this.#starting = this.#looking = null;
+    for (const { reject, timer } of this.#explaining.values()) {
+      clearTimeout(timer);
+      reject(error);
+    }
+    this.#explaining.clear();
   }
 }
 

@@ -28,7 +28,10 @@ const state = initial();
 publish(state);
 
 const stage = new Stage();
-const cards = new Cards((track, on) => session.rest(track, on));
+const cards = new Cards({
+  rest: (track, on) => session.rest(track, on),
+  explain: (track, label) => session.explain(track, label),
+});
 const status = new Status();
 const buttons = {
   start: byId("start", HTMLButtonElement),

@@ -7,7 +7,7 @@ import { VideoFile } from "./source/video-file";
 import { frozen, NOBODY, type State } from "./state";
 import { texts } from "./texts";
 import { People, type View } from "./steady/people";
-import type { Mode, Ready, Sight } from "./worker/protocol";
+import type { Explanation, Mode, Ready, Sight } from "./worker/protocol";
 
 /** The calls by which a session tells the view what happened. */
 export interface Listener {
@@ -140,6 +140,17 @@ export class Session {
     this.#source("camera");
     this.#restWhileHidden();
     this.#frames.start(() => void this.#frame(turn));
+  }
+
+  /**
+   * Say from where in a person's picture a class is read.
+   *
+   * @returns Null where that cannot be told any more: the person is gone, or another source or model is there.
+   */
+  async explain(track: number, label: string): Promise<Explanation | null> {
+    const turn = this.#turn;
+    const explanation = await this.#bridge.explain(track, this.#labels.indexOf(label)).catch(() => null);
+    return turn === this.#turn ? explanation : null;
   }
 
   /** Read one picture; errors go to the listener, and what was shown before stays. */

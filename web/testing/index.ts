@@ -20,6 +20,8 @@ import { assign } from "../src/vision/assignment";
 import { anyNumber } from "../src/vision/batches";
 import { findFaces } from "../src/vision/cascade";
 import { Classifier } from "../src/vision/classifier";
+import { cuts } from "../src/vision/cuts";
+import { Explainer } from "../src/vision/explainer";
 import { lightOf } from "../src/vision/light";
 import { Motion } from "../src/vision/motion";
 import { portions, pyramid, scales } from "../src/vision/pyramid";
@@ -36,6 +38,7 @@ Object.assign(globalThis, {
     Areas,
     Baseline,
     Classifier,
+    Explainer,
     Motion,
     People,
     PixelReader,
@@ -53,6 +56,7 @@ Object.assign(globalThis, {
     assign,
     contentHash,
     cropFace,
+    cuts,
     doubtOf,
     findFaces,
     gridToPhoto,

@@ -130,6 +130,20 @@ export const english = {
   differs: (difference: string): string => `differs (${difference})`,
   parityMeans: "The models' golden pictures, replayed here and compared with PyTorch's answers",
   alarm: (models: string): string => `What this browser computes differs from the model that was measured (${models}): do not trust it.`,
+  why: {
+    explain: "Explain",
+    speaksFor: "What speaks for it",
+    saw: "What the net saw",
+    crop: (number: number, width: number, height: number, gray: boolean): string =>
+      `Face ${number} as the net saw it: ${width} × ${height} pixels, ${gray ? "gray" : "in colour"}`,
+    map: (number: number, word: string, place: string): string =>
+      `Heat map of face ${number}: most of what speaks for ${word} is at the ${place}`,
+    /** Nine parts of a picture, row by row. */
+    places: ["top left", "top", "top right", "left", "middle", "right", "bottom left", "bottom", "bottom right"] as readonly string[],
+    noMap: "This net keeps no map of the picture.",
+    colours: (word: string, rows: number, columns: number): string =>
+      `Warm: these places speak for ${word}; blue: against it. From the net's last features (${rows} × ${columns}), not proof of why.`,
+  },
   rest: {
     set: "Set resting face",
     cancel: "Cancel",

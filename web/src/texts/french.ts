@@ -140,6 +140,18 @@ export const french: Texts = {
   differs: (difference) => `diffère (${difference})`,
   parityMeans: "Les images témoins des modèles, recalculées ici et comparées aux réponses de PyTorch",
   alarm: (models) => `Ce que ce navigateur calcule diffère du modèle qui a été mesuré (${models}) : ne vous y fiez pas.`,
+  why: {
+    explain: "Expliquer",
+    speaksFor: "Ce qui parle pour",
+    saw: "Ce que le réseau a vu",
+    crop: (number, width, height, gray) =>
+      `Visage ${number} tel que le réseau l’a vu : ${width} × ${height} pixels, ${gray ? "en gris" : "en couleur"}`,
+    map: (number, word, place) => `Carte de chaleur du visage ${number} : ce qui parle le plus pour ${word} est ${place}`,
+    places: ["en haut à gauche", "en haut", "en haut à droite", "à gauche", "au milieu", "à droite", "en bas à gauche", "en bas", "en bas à droite"],
+    noMap: "Ce réseau ne garde aucune carte de l’image.",
+    colours: (word, rows, columns) =>
+      `Chaud : ces endroits parlent pour ${word} ; bleu : contre. D’après les dernières caractéristiques du réseau (${rows} × ${columns}), pas une preuve du pourquoi.`,
+  },
   rest: {
     set: "Retenir le visage au repos",
     cancel: "Annuler",

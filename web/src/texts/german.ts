@@ -140,6 +140,17 @@ export const german: Texts = {
   differs: (difference) => `weicht ab (${difference})`,
   parityMeans: "Die Prüfbilder der Modelle, hier nachgerechnet und mit PyTorchs Antworten verglichen",
   alarm: (models) => `Was dieser Browser rechnet, weicht von dem Modell ab, das gemessen wurde (${models}): Traue dem nicht.`,
+  why: {
+    explain: "Erklären",
+    speaksFor: "Was dafür spricht",
+    saw: "Was das Netz sah",
+    crop: (number, width, height, gray) => `Gesicht ${number}, wie das Netz es sah: ${width} × ${height} Pixel, ${gray ? "grau" : "in Farbe"}`,
+    map: (number, word, place) => `Wärmebild von Gesicht ${number}: Das meiste, was für ${word} spricht, liegt ${place}`,
+    places: ["oben links", "oben", "oben rechts", "links", "in der Mitte", "rechts", "unten links", "unten", "unten rechts"],
+    noMap: "Dieses Netz behält keine Karte des Bildes.",
+    colours: (word, rows, columns) =>
+      `Warm: Diese Stellen sprechen für ${word}; blau: dagegen. Aus den letzten Merkmalen des Netzes (${rows} × ${columns}), kein Beweis für das Warum.`,
+  },
   rest: {
     set: "Ruhegesicht festhalten",
     cancel: "Abbrechen",

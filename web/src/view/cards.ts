@@ -4,6 +4,7 @@ import { texts, word } from "../texts";
 import { byId, make, percent } from "./dom";
 import { colour } from "./palette";
 import { RestingFace } from "./resting-face";
+import { type Ask, Why } from "./why";
 
 /** How many classes the bar of a card has. */
 const STACKED = 3;
@@ -21,7 +22,16 @@ interface Card {
   readonly confidence: HTMLElement;
   readonly all: HTMLDetailsElement;
   readonly rest: RestingFace;
+  readonly why: Why;
   readonly rows: ReadonlyMap<string, { name: HTMLElement; bar: HTMLElement; fill: HTMLElement; share: HTMLElement }>;
+}
+
+/** What a person may ask for in a card. */
+export interface Asks {
+  /** A person's resting face shall be taken off what is shown, or no longer be. */
+  rest(track: number, on: boolean): void;
+  /** From where in a face is a class read? */
+  readonly explain: Ask;
 }
 
 /**
@@ -35,8 +45,7 @@ export class Cards {
   #labels: readonly string[] = [];
   #whole = false;
 
-  /** @param rest Called when a person's resting face shall be taken off what is shown, or no longer be. */
-  constructor(private readonly rest: (track: number, on: boolean) => void) {
+  constructor(private readonly asks: Asks) {
     this.#more.addEventListener("click", () => {
       this.#whole = !this.#whole;
       this.#cut();
@@ -60,6 +69,7 @@ export class Cards {
     for (const [track, card] of this.#cards) {
       if (tracks.has(track)) continue;
       card.root.remove();
+      card.why.close();
       this.#cards.delete(track);
     }
     faces.forEach((face, index) => {
@@ -114,21 +124,26 @@ export class Cards {
       }),
     );
     all.append(make("summary", "", texts.allClasses), grid);
-    const rest = new RestingFace(this.#labels, (on) => this.rest(track, on));
+    const rest = new RestingFace(this.#labels, (on) => this.asks.rest(track, on));
     all.append(rest.root);
-    root.append(heading, sum, advice, all);
-    return { root, title, number, advice, sum, stack, confidence, all, rest, rows };
+    const why = new Why(this.asks.explain);
+    const more = make("div", "more");
+    more.append(all, why.button, why.panel);
+    root.append(heading, sum, advice, more);
+    return { root, title, number, advice, sum, stack, confidence, all, rest, why, rows };
   }
 }
 
-function fill(card: Card, { shown, certain, reason, probabilities }: PublicFace, labels: readonly string[]): void {
-  const { root, title, advice, sum, stack, confidence, all, rows } = card;
+function fill(card: Card, face: PublicFace, labels: readonly string[]): void {
+  const { shown, certain, reason, probabilities } = face;
+  const { root, title, advice, sum, stack, confidence, all, why, rows } = card;
   if (title.textContent !== word(shown)) title.textContent = word(shown);
   root.classList.toggle("doubtful", !certain);
   advice.hidden = reason === null;
   advice.textContent = reason === null ? "" : texts.advice[reason];
   // Bars would be the guess that the reason stands in place of.
   sum.hidden = all.hidden = reason !== null && reason !== "undecided";
+  why.update(face, sum.hidden);
   stack.style.background = stacked(probabilities, labels);
   confidence.textContent = certain ? percent(probabilities[shown] ?? 0) : "";
   labels.forEach((label, index) => {

@@ -13,6 +13,8 @@ const SHARE = 1 / 4;
 
 interface Kept extends Read {
   readonly time: number;
+  /** The net's input that it was read from. */
+  readonly crop: Float32Array;
 }
 
 /** Remembers what was last read in each face, and chooses whom to read next. */
@@ -33,15 +35,20 @@ export class Readings {
     return [...fresh, ...old.slice(0, Math.ceil(tracks.length * SHARE))];
   }
 
-  /** Keep what was read. */
-  keep(track: number, read: Read, time: number): void {
-    this.#kept.set(track, { ...read, time });
+  /** Keep what was read, and the net's input that it was read from. */
+  keep(track: number, read: Read, time: number, crop: Float32Array): void {
+    this.#kept.set(track, { ...read, time, crop });
   }
 
   /** Forget all but these people. */
   only(tracks: readonly number[]): void {
     const known = new Set(tracks);
     for (const track of this.#kept.keys()) if (!known.has(track)) this.#kept.delete(track);
+  }
+
+  /** The net's input for a person's last reading; null where there was none, or the person is forgotten. */
+  cropOf(track: number): Float32Array | null {
+    return this.#kept.get(track)?.crop ?? null;
   }
 
   /** @throws Error This person was never read. */

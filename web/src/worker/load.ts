@@ -1,6 +1,7 @@
 import type { Models } from "../models";
 import { Classifier } from "../vision/classifier";
 import { Detector } from "../vision/detector";
+import { Explainer } from "../vision/explainer";
 import { Looker } from "./looker";
 import { loadModel, type Model } from "./model";
 
@@ -30,7 +31,7 @@ export async function load(packed: Models, loaded: (count: number) => void = () 
     { pnet: pnet.run, rnet: rnet.run, onet: onet.run },
   );
   return {
-    looker: new Looker(detector, new Classifier(classifier.contract, classifier.run)),
+    looker: new Looker(detector, new Classifier(classifier.contract, classifier.run), new Explainer(classifier.graph)),
     models: { classifier, pnet, rnet, onet },
   };
 }

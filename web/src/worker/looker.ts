@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Face, Pixels } from "../geometry/types";
 import type { Classifier } from "../vision/classifier";
 import type { Detector } from "../vision/detector";
+import type { Explainer } from "../vision/explainer";
 import { FaceCrop } from "../vision/face-crop";
 import { lightOf } from "../vision/light";
 import { quality } from "../vision/quality";
@@ -10,7 +11,7 @@ import { Readings } from "../vision/readings";
 import { Search } from "../vision/search";
 import { type Tracked, Tracker } from "../vision/tracker";
 import { PixelReader } from "./pixel-reader";
-import type { Look, Reading, Sight } from "./protocol";
+import type { Explain, Explanation, Look, Reading, Sight } from "./protocol";
 
 /** Turns a bitmap into readings: pixels, faces, their numbers, their probabilities, and what their pictures are like. */
 export class Looker {
@@ -22,6 +23,7 @@ export class Looker {
   constructor(
     private readonly detector: Detector,
     private readonly classifier: Classifier,
+    private readonly explainer: Explainer,
   ) {}
 
   look({ id, bitmap, mode, fresh, still, time }: Look): Sight {
@@ -48,6 +50,19 @@ export class Looker {
     };
   }
 
+  /**
+   * Say from where in a face's last crop a class is read.
+   *
+   * @throws Error This face is out of sight, or there is no such class.
+   */
+  explain({ id, track, label }: Explain): Explanation {
+    const crop = this.#readings.cropOf(track);
+    if (!crop) throw new Error(`face ${track} is gone`);
+    const { height, width, color } = this.classifier.grid;
+    const heat = this.explainer.explain(crop, [1, height, width, crop.length / (height * width)], label);
+    return { kind: "explanation", id, track, label, crop: { values: crop, height, width, color }, heat };
+  }
+
   #reset(): void {
     this.#tracker.reset();
     this.#search.reset();
@@ -69,7 +84,7 @@ export class Looker {
     const chosen = due.map((track) => seen[tracked[tracks.indexOf(track)]!.index]!);
     this.classifier.classify(chosen.map(({ crop }) => crop)).forEach((probabilities, place) => {
       const { face, crop } = chosen[place]!;
-      this.#readings.keep(due[place]!, { probabilities, quality: quality(face, crop, this.classifier.grid) }, time);
+      this.#readings.keep(due[place]!, { probabilities, quality: quality(face, crop, this.classifier.grid) }, time, crop);
     });
   }
 }

@@ -6,16 +6,19 @@ import { readContract } from "../model-contract";
 import type { PackedModel } from "../models";
 import { anyNumber } from "../vision/batches";
 import type { Answer, Net } from "../vision/net";
+import type { GraphNode } from "../vision/cuts";
+import type { Graph } from "../vision/split";
 
 export interface Model {
   readonly contract: Contract;
   /** Whether the contract was checked against its own hash. */
   readonly hashed: boolean;
   readonly run: Net;
+  readonly graph: Graph;
 }
 
 interface ModelJson {
-  readonly modelTopology: object;
+  readonly modelTopology: { readonly node?: readonly GraphNode[] };
   readonly weightsManifest: readonly { readonly weights: tf.io.WeightsManifestEntry[] }[];
   readonly signature: {
     readonly inputs: Readonly<Record<string, { readonly name: string }>>;
@@ -34,6 +37,8 @@ interface ModelJson {
 export async function loadModel(packed: PackedModel, name: string): Promise<Model> {
   const json = JSON.parse(packed.json) as ModelJson;
   const { contract, hashed } = await readContract(json, name);
+  // Without the weights, which tfjs takes out of the nodes.
+  const nodes = (json.modelTopology.node ?? []).map(({ name, op, input = [] }) => ({ name, op, input }));
   const weightData = await bytes(packed.weights);
   const graph = await loadGraphModel(
     tf.io.fromMemory({
@@ -43,16 +48,20 @@ export async function loadModel(packed: PackedModel, name: string): Promise<Mode
       signature: json.signature,
     }),
   );
-  const run = runner(graph, json.signature, name);
-  return { contract, hashed, run: contract.batch === "dynamic" ? run : anyNumber(run, contract.batch) };
+  const input = Object.values(json.signature.inputs)[0]?.name;
+  if (!input) throw new Error(`the ${name} has no input`);
+  const outputs = Object.fromEntries(Object.entries(json.signature.outputs).map(([output, node]) => [output, node.name]));
+  const part: Graph["part"] = (from, to) => {
+    const run = runner(graph, from, to, name);
+    return contract.batch === "dynamic" ? run : anyNumber(run, contract.batch);
+  };
+  return { contract, hashed, run: part(input, outputs), graph: { nodes, input, outputs, part } };
 }
 
-function runner(graph: GraphModel, signature: ModelJson["signature"], name: string): Net {
-  const input = Object.values(signature.inputs)[0]?.name;
-  if (!input) throw new Error(`the ${name} has no input`);
+function runner(graph: GraphModel, input: string, outputs: Readonly<Record<string, string>>, name: string): Net {
   // execute() returns outputs in the order in which they are asked for; signatures have no order.
-  const names = Object.keys(signature.outputs);
-  const nodes = names.map((output) => signature.outputs[output]!.name);
+  const names = Object.keys(outputs);
+  const nodes = Object.values(outputs);
   return (pixels, shape) => {
     // tf.tidy would search the returned arrays for tensors, number by number.
     tf.engine().startScope(name);

@@ -1,8 +1,10 @@
 /** The messages between the page and its worker. */
 
+import type { PictureInput } from "../contract";
 import type { Models } from "../models";
 import type { Provenance } from "../model-contract";
 import type { Box, Landmarks } from "../geometry/types";
+import type { Heat } from "../vision/explainer";
 import type { Light } from "../vision/light";
 import type { Quality } from "../vision/quality";
 
@@ -31,7 +33,16 @@ export interface Look {
   readonly time: number;
 }
 
-export type Request = Start | Look;
+/** To the worker: from where in the last crop of this face the class is read; may be asked while a picture is in flight. */
+export interface Explain {
+  readonly kind: "explain";
+  readonly id: number;
+  readonly track: number;
+  /** The class's place in the contract's labels. */
+  readonly label: number;
+}
+
+export type Request = Start | Look | Explain;
 
 /** From the worker, while it starts: what share of that is done, 0–1. */
 export interface Progress {
@@ -111,7 +122,19 @@ export interface Sight {
   readonly searched: boolean;
 }
 
-/** From the worker: starting (id null) or looking at picture `id` failed. */
+/** From the worker: what the net saw of a face, and from where in it a class is read. */
+export interface Explanation {
+  readonly kind: "explanation";
+  readonly id: number;
+  readonly track: number;
+  readonly label: number;
+  /** The net's input: channels last, 0–255. */
+  readonly crop: { readonly values: Float32Array; readonly height: number; readonly width: number; readonly color: PictureInput["color"] };
+  /** Null where the net keeps no map of the picture. */
+  readonly heat: Heat | null;
+}
+
+/** From the worker: starting (id null), looking at picture `id` or explaining failed. */
 export interface Failed {
   readonly kind: "failed";
   readonly id: number | null;
@@ -120,4 +143,4 @@ export interface Failed {
   readonly noBackend: boolean;
 }
 
-export type Reply = Progress | Ready | Sight | Failed;
+export type Reply = Progress | Ready | Sight | Explanation | Failed;

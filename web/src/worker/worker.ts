@@ -27,7 +27,7 @@ scope.onmessage = ({ data }) => {
   }
   try {
     if (!looker) throw new Error("asked before it was ready");
-    scope.postMessage(looker.look(data));
+    scope.postMessage(data.kind === "look" ? looker.look(data) : looker.explain(data));
   } catch (error) {
     fail(data.id, error);
   }
