@@ -11,10 +11,10 @@ const ORDER: readonly BackendName[] = ["wasm", "webgl", "cpu"];
 export class NoBackendError extends Error {}
 
 /**
- * Start the first backend that works here, of those that this script has.
+ * Start a backend, of those that this script has.
  *
- * @param wanted The backend to try before all others.
- * @throws NoBackendError None of them works.
+ * @param wanted The only backend to try; null takes the first that works.
+ * @throws NoBackendError It does not work here; none of them does.
  */
 export async function startBackend(wanted: BackendName | null): Promise<{ backend: BackendName; passedOver: string[] }> {
   // Only the binary with SIMD is packaged. tfjs asks for a binary by name, depending on what the browser
@@ -27,11 +27,12 @@ export async function startBackend(wanted: BackendName | null): Promise<{ backen
   tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
   const passedOver: string[] = [];
   const there = ORDER.filter((name) => tf.findBackendFactory(name));
-  for (const name of wanted ? [wanted, ...there.filter((other) => other !== wanted)] : there) {
+  for (const name of wanted ? [wanted] : there) {
     const reason = await tryBackend(name);
     if (reason === null) return { backend: name, passedOver };
-    passedOver.push(`${name}: ${reason}`);
+    passedOver.push(`${name}: not available here: ${reason}`);
   }
+  if (wanted) throw new NoBackendError(passedOver.join());
   throw new NoBackendError(`no backend works in this browser (${passedOver.join("; ")})`);
 }
 
