@@ -6,6 +6,7 @@ import { cameras, onCamerasChanged } from "./source/camera";
 import { listen } from "./source/incoming";
 import { areModel, fromAddress, fromFiles } from "./source/own-model";
 import { isVideo } from "./source/video-file";
+import { Backends } from "./speed/backends";
 import { initial, publish } from "./state";
 import { Recorder } from "./timeline/recorder";
 import { showAbout } from "./view/about";
@@ -16,6 +17,7 @@ import { byId } from "./view/dom";
 import { Player } from "./view/player";
 import { save, stamped } from "./view/saving";
 import { Stage } from "./view/stage";
+import { StageTimes } from "./view/stages";
 import { Status } from "./view/status";
 import { Timeline } from "./view/timeline";
 import type { Ready } from "./worker/protocol";
@@ -26,6 +28,7 @@ publish(state);
 const stage = new Stage();
 const cards = new Cards();
 const status = new Status();
+const times = new StageTimes();
 const buttons = {
   start: byId("start", HTMLButtonElement),
   stop: byId("stop", HTMLButtonElement),
@@ -52,6 +55,7 @@ const session = new Session(state, stage.video, {
     // What was recorded can be saved after the end, until something else begins.
     if (source !== "none") timeline.clear();
     cards.show([]);
+    times.clear();
     if (!state.ready) return;
     if (source === "none") status.say("Ready");
     // What is seen is said soon enough.
@@ -67,10 +71,13 @@ const session = new Session(state, stage.video, {
     timeline.update();
   },
   fps: (value) => status.fps(value),
+  took: (taken) => times.add(taken),
   error: (message) => status.alert(message),
   loading: (done) => status.loading(done),
   asking: () => status.say("Waiting for the camera: the browser may ask you to allow it …"),
 });
+
+const backends = new Backends(session, state, { say: (text) => status.say(text), ready: show });
 
 const choice = new CameraChoice(
   (id) => void session.startCamera(id),
@@ -141,14 +148,19 @@ function show(ready: Ready): void {
   status.ready(ready.backend, ready.parity);
   status.say("Ready");
   showAbout(ready);
+  backends.show(ready);
 }
 
 const address = new URLSearchParams(location.search).get("model");
-session.load(address === null ? undefined : () => fromAddress(address)).then(
+session.load(address === null ? null : () => fromAddress(address), backends.first).then(
   (ready) => {
     show(ready);
     buttons.start.disabled = false;
     buttons.sample.hidden = portrait === null;
+    if (backends.problem !== null) {
+      state.error = backends.problem;
+      status.alert(backends.problem);
+    }
     // Not before: what is kept for later would compete with what is waited for.
     installable();
   },
