@@ -149,6 +149,7 @@ function show(ready: Ready): void {
   status.say("Ready");
   showAbout(ready);
   backends.show(ready);
+  times.reset();
 }
 
 const address = new URLSearchParams(location.search).get("model");

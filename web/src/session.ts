@@ -44,6 +44,8 @@ export class Session {
   readonly #people = new People();
   #labels: readonly string[] = [];
   #loading: Promise<Ready> | null = null;
+  /** The change of model or backend that was asked for last. */
+  #using: Promise<unknown> = Promise.resolve();
   #models: Models | null = null;
   /** The backend that was asked for. */
   #backend: BackendName | null = null;
@@ -97,7 +99,14 @@ export class Session {
    * @param choose Chooses the backend; by default it stays.
    * @returns What is known of it; null where it cannot be used: the listener is told why, and the one before stays.
    */
-  async use(classifier: Classifier | null, choose: Choose = async () => this.#backend): Promise<Ready | null> {
+  use(classifier: Classifier | null, choose: Choose = async () => this.#backend): Promise<Ready | null> {
+    // One after the other: each keeps what the one before has changed.
+    const used = this.#using.then(() => this.#use(classifier, choose));
+    this.#using = used;
+    return used;
+  }
+
+  async #use(classifier: Classifier | null, choose: Choose): Promise<Ready | null> {
     const bridge = new Bridge();
     try {
       await this.#loading?.catch(() => null);
@@ -120,6 +129,7 @@ export class Session {
       return await this.#load(this.#bridge, classifier, async (models) => (asked = await choose(models)));
     } catch (error) {
       if (!(error instanceof NoBackendError) || asked === null) throw error;
+      this.#bridge.close();
       this.#bridge = new Bridge();
       const ready = await this.#load(this.#bridge, classifier, async () => null);
       this.#fail(`${error.message}. ${ready.backend} is used in its place.`);

@@ -1,16 +1,23 @@
 import type { BackendName, SelfTest } from "../worker/protocol";
 
-/** What was measured of a backend. */
-export interface Measured {
+/** A backend that works here. */
+interface Working {
   readonly backend: BackendName;
-  /** What the pictures took, in milliseconds, ascending. */
-  readonly milliseconds: readonly number[];
   readonly parity: SelfTest;
-  /** How many faces were found and read in the picture. */
-  readonly faces: number;
   /** The classifier: its architecture and the beginning of its weights' hash. */
   readonly model: string;
 }
+
+/** What was measured of a backend whose numbers match PyTorch's. */
+export interface Measured extends Working {
+  /** What the pictures took, in milliseconds, ascending. */
+  readonly milliseconds: readonly number[];
+  /** How many faces were found and read in the picture. */
+  readonly faces: number;
+}
+
+/** A backend whose numbers differ: how fast it is does not matter, and what it finds neither. */
+export type Refused = Working;
 
 /** A backend that cannot be had here, or that fails. */
 export interface Missing {
@@ -19,10 +26,10 @@ export interface Missing {
   readonly missing: string;
 }
 
-export type Measurement = Measured | Missing;
+export type Measurement = Measured | Refused | Missing;
 
-/** Whether there is something to compare: the backend works here, whether its numbers are right or not. */
-export function works(measurement: Measurement): measurement is Measured {
+/** Whether a backend was timed. */
+export function timed(measurement: Measurement): measurement is Measured {
   return "milliseconds" in measurement;
 }
 
@@ -37,6 +44,6 @@ export function median(measured: Measured): number {
 
 /** The fastest backend of those whose numbers match PyTorch's; null where none does. */
 export function fastest(measurements: readonly Measurement[]): BackendName | null {
-  const [best] = measurements.filter(works).filter(({ parity }) => parity.ok).sort((a, b) => median(a) - median(b));
+  const [best] = measurements.filter(timed).sort((a, b) => median(a) - median(b));
   return best?.backend ?? null;
 }

@@ -1,5 +1,6 @@
+import { scientific } from "../view/dom";
 import type { SelfTest } from "../worker/protocol";
-import { type Measurement, median, quantile, works } from "./measurement";
+import { type Measurement, median, quantile, timed } from "./measurement";
 
 /** All backends as they were measured, one after the other, and what is to be known of it. */
 export interface Report {
@@ -12,15 +13,16 @@ export interface Report {
 
 /** One backend in a line. */
 export function line(measurement: Measurement): string {
-  if (!works(measurement)) return measurement.missing;
+  if ("missing" in measurement) return measurement.missing;
   const { backend, parity } = measurement;
-  if (!parity.ok) return `${backend}: refused: ${verdict(parity)}`;
-  return `${backend}: ${time(median(measurement))} ms, ${verdict(parity)}`;
+  const speed = timed(measurement) ? `${time(median(measurement))}\u00a0ms, ` : "refused: ";
+  return `${backend}: ${speed}${verdict(parity, scientific)}`;
 }
 
 /** All of a report as plain text, to be pasted elsewhere. */
 export function asText({ measurements, picture, disturbed }: Report): string {
-  const { faces, model } = measurements.find(works) ?? { faces: 0, model: "could not be read" };
+  const faces = measurements.find(timed)?.faces ?? 0;
+  const model = measurements.find((measurement) => "model" in measurement)?.model ?? "could not be read";
   return [
     `fer-export, time to search ${picture} and read its expressions (faces found: ${faces})`,
     `Browser: ${navigator.userAgent}`,
@@ -33,20 +35,24 @@ export function asText({ measurements, picture, disturbed }: Report): string {
 }
 
 function inFull(measurement: Measurement): string {
-  if (!works(measurement)) return measurement.missing;
-  const { backend, milliseconds, parity } = measurement;
+  if ("missing" in measurement) return measurement.missing;
+  const { backend, parity } = measurement;
+  if (!timed(measurement)) return `${backend}: refused: ${verdict(parity, plain)}`;
   const [half, most] = [median(measurement), quantile(measurement, 0.9)].map(time);
-  const refused = parity.ok ? "" : "refused: ";
-  return `${backend}: median ${half} ms, 90th percentile ${most} ms of ${milliseconds.length} pictures; ${refused}${verdict(parity)}`;
+  return `${backend}: median ${half} ms, 90th percentile ${most} ms of ${measurement.milliseconds.length} pictures; ${verdict(parity, plain)}`;
 }
 
 /** How a backend's numbers compare with PyTorch's. */
-function verdict({ ok, maxAbs }: SelfTest): string {
-  const by = maxAbs.toExponential(0);
-  return ok ? `matches PyTorch within ${by}` : `differs from PyTorch by ${by}`;
+function verdict({ ok, maxAbs }: SelfTest, written: (value: number) => string): string {
+  return ok ? `matches PyTorch within ${written(maxAbs)}` : `differs from PyTorch by ${written(maxAbs)}`;
+}
+
+/** A number by its order of magnitude, as programs read it. */
+function plain(value: number): string {
+  return value.toExponential(0);
 }
 
 /** Milliseconds with as many digits as mean something. */
-export function time(milliseconds: number): string {
+function time(milliseconds: number): string {
   return milliseconds.toFixed(milliseconds < 10 ? 1 : 0);
 }

@@ -10,6 +10,8 @@ export class StageTimes {
   readonly #details = byId("about", HTMLDetailsElement);
   readonly #recent = new Recent();
   #timer: number | null = null;
+  /** When the line was written. */
+  #written = 0;
 
   constructor() {
     this.#details.addEventListener("toggle", () => this.#write());
@@ -19,21 +21,27 @@ export class StageTimes {
   add(times: Times): void {
     this.#recent.add(times, performance.now());
     if (!this.#details.open || this.#timer !== null) return;
-    this.#write();
     this.#timer = window.setTimeout(() => {
       this.#timer = null;
       this.#write();
-    }, STANDING);
+    }, this.#written + STANDING - performance.now());
   }
 
-  /** Begin anew with another source or backend; the line stays until there is another. */
+  /** Begin anew with another source; the line stays until there is another. */
   clear(): void {
     this.#recent.clear();
+  }
+
+  /** Begin anew with another model or backend, of which nothing is known yet. */
+  reset(): void {
+    this.clear();
+    this.#line.textContent = "";
   }
 
   #write(): void {
     const { mean } = this.#recent;
     if (!mean || !this.#details.open) return;
+    this.#written = performance.now();
     const { pixels, faces, people, expressions } = mean.stages;
     this.#line.textContent =
       `Time for a picture: ${ms(mean.milliseconds)}\u00a0ms ` +
@@ -42,5 +50,5 @@ export class StageTimes {
 }
 
 function ms(milliseconds: number): string {
-  return milliseconds.toFixed(1);
+  return milliseconds.toFixed(milliseconds < 100 ? 1 : 0);
 }

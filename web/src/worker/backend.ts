@@ -4,7 +4,7 @@ import * as tf from "@tensorflow/tfjs-core";
 
 import type { BackendName } from "./protocol";
 
-/** The backends, the fastest first for nets of this size on one picture. */
+/** The backends that are tried without being asked for, the fastest first for nets of this size on one picture. */
 const ORDER: readonly BackendName[] = ["wasm", "webgl", "cpu"];
 
 /** No backend that this script has works in this browser; others may, see `other-backends.ts`. */
@@ -38,6 +38,7 @@ export async function startBackend(wanted: BackendName | null): Promise<{ backen
 
 /** @returns Null when the backend runs, or else the reason why it does not. */
 async function tryBackend(name: BackendName): Promise<string | null> {
+  if (!tf.findBackendFactory(name)) return "this browser has none";
   try {
     // tfjs falls back to another backend silently, so the one that is active afterwards has to be checked.
     const started = await tf.setBackend(name);
