@@ -7,8 +7,11 @@ import type { BackendName, Explanation, Look, Ready, Reply, Request, Sight } fro
 /** How long the worker may take to start, or for one picture, before it counts as stuck, in milliseconds. */
 const PATIENCE = 60_000;
 
-/** The worker's own backends do not work here. */
-class NoBackendError extends Error {}
+/** The backend that the worker's own script has. */
+const OWN: BackendName = "wasm";
+
+/** The backend that was asked for, or any, does not work here. */
+export class NoBackendError extends Error {}
 
 interface Waiting<T> {
   resolve(value: T): void;
@@ -43,21 +46,33 @@ export class Bridge {
   /**
    * Load the models and compare them with their golden pictures. To be called once.
    *
+   * @param backend The only one to use; null takes the first that works.
    * @param progress Called with the share that is done, 0–1.
-   * @throws Error No backend works, a model cannot be read, or the worker is stuck.
+   * @throws NoBackendError The backend, or any, does not work here.
+   * @throws Error A model cannot be read, or the worker is stuck.
    */
   async start(backend: BackendName | null, models: Models, progress: (done: number) => void): Promise<Ready> {
+    if (backend !== null && backend !== OWN) {
+      await this.#addBackends(`${backend}: not available here`);
+      return this.#start(backend, models, progress);
+    }
     try {
       return await this.#start(backend, models, progress);
     } catch (error) {
-      if (!(error instanceof NoBackendError)) throw error;
-      const others = await otherBackends().catch((missing: unknown) => {
-        throw new Error(`${error.message}; ${missing instanceof Error ? missing.message : String(missing)}`);
-      });
-      this.#worker = this.#make([others, "\n", source]);
-      this.#dead = null;
+      if (!(error instanceof NoBackendError) || backend === OWN) throw error;
+      await this.#addBackends(error.message);
       return this.#start(backend, models, progress);
     }
+  }
+
+  /** Begin again with a worker that has the other backends too; `why` begins the error where it cannot have them. */
+  async #addBackends(why: string): Promise<void> {
+    const others = await otherBackends().catch((missing: unknown) => {
+      throw new NoBackendError(`${why}: ${missing instanceof Error ? missing.message : String(missing)}`);
+    });
+    this.#worker.terminate();
+    this.#worker = this.#make([others, "\n", source]);
+    this.#dead = null;
   }
 
   #start(backend: BackendName | null, models: Models, progress: (done: number) => void): Promise<Ready> {

@@ -6,6 +6,7 @@ import { cameras, onCamerasChanged } from "./source/camera";
 import { listen } from "./source/incoming";
 import { areModel, fromAddress, fromFiles } from "./source/own-model";
 import { isVideo } from "./source/video-file";
+import { Backends } from "./speed/backends";
 import { initial, publish } from "./state";
 import { texts } from "./texts";
 import { Recorder } from "./timeline/recorder";
@@ -17,6 +18,7 @@ import { byId } from "./view/dom";
 import { Player } from "./view/player";
 import { save, stamped } from "./view/saving";
 import { Stage } from "./view/stage";
+import { StageTimes } from "./view/stages";
 import { Status } from "./view/status";
 import { Timeline } from "./view/timeline";
 import { translate } from "./view/translate";
@@ -33,6 +35,7 @@ const cards = new Cards({
   explain: (track, label) => session.explain(track, label),
 });
 const status = new Status();
+const times = new StageTimes();
 const buttons = {
   start: byId("start", HTMLButtonElement),
   stop: byId("stop", HTMLButtonElement),
@@ -59,6 +62,7 @@ const session = new Session(state, stage.video, {
     // What was recorded can be saved after the end, until something else begins.
     if (source !== "none") timeline.clear();
     cards.show([]);
+    times.clear();
     if (!state.ready) return;
     if (source === "none") status.say(texts.ready);
     // What is seen is said soon enough.
@@ -74,10 +78,13 @@ const session = new Session(state, stage.video, {
     timeline.update();
   },
   fps: (value) => status.fps(value),
+  took: (taken) => times.add(taken),
   error: (message) => status.alert(message),
   loading: (done) => status.loading(done),
   asking: () => status.say(texts.askingForCamera),
 });
+
+const backends = new Backends(session, state, { say: (text) => status.say(text), ready: show });
 
 const choice = new CameraChoice(
   (id) => void session.startCamera(id),
@@ -148,14 +155,20 @@ function show(ready: Ready): void {
   status.ready(ready.backend, ready.parity);
   status.say(texts.ready);
   showAbout(ready);
+  backends.show(ready);
+  times.reset();
 }
 
 const address = new URLSearchParams(location.search).get("model");
-session.load(address === null ? undefined : () => fromAddress(address)).then(
+session.load(address === null ? null : () => fromAddress(address), backends.first).then(
   (ready) => {
     show(ready);
     buttons.start.disabled = false;
     buttons.sample.hidden = portrait === null;
+    if (backends.problem !== null) {
+      state.error = backends.problem;
+      status.alert(backends.problem);
+    }
     // Not before: what is kept for later would compete with what is waited for.
     installable();
   },

@@ -1,13 +1,13 @@
-import { Bridge } from "./bridge";
-import { packagedModels, type PackedModel } from "./models";
+import { Bridge, NoBackendError } from "./bridge";
+import { type Models, packagedModels, type PackedModel } from "./models";
 import { Camera } from "./source/camera";
 import { Frames } from "./source/frames";
 import { decode } from "./source/picture";
 import { VideoFile } from "./source/video-file";
 import { frozen, NOBODY, type State } from "./state";
-import { texts } from "./texts";
 import { People, type View } from "./steady/people";
-import type { Explanation, Mode, Ready, Sight } from "./worker/protocol";
+import { texts } from "./texts";
+import type { BackendName, Explanation, Mode, Ready, Sight } from "./worker/protocol";
 
 /** The calls by which a session tells the view what happened. */
 export interface Listener {
@@ -16,12 +16,19 @@ export interface Listener {
   /** What a picture of this size showed; `time` is the source's in milliseconds where it moves, else null. */
   seen(view: View, width: number, height: number, time: number | null): void;
   fps(value: number): void;
+  /** What a picture took. */
+  took(times: Pick<Sight, "milliseconds" | "stages">): void;
   error(message: string | null): void;
   /** The browser asks its user for the camera. */
   asking(): void;
   /** A share of the models is loaded, 0–1; 1 also where they could not be loaded. */
   loading(done: number): void;
 }
+
+/** Gives the classifier. */
+type Classifier = () => Promise<PackedModel>;
+/** Chooses the backend for these models; null takes the first that works. */
+type Choose = (models: Models) => Promise<BackendName | null>;
 
 /** Over how long the speed is averaged, in milliseconds. */
 const SPAN = 1500;
@@ -38,6 +45,11 @@ export class Session {
   readonly #people = new People();
   #labels: readonly string[] = [];
   #loading: Promise<Ready> | null = null;
+  /** The change of model or backend that was asked for last. */
+  #using: Promise<unknown> = Promise.resolve();
+  #models: Models | null = null;
+  /** The backend that was asked for. */
+  #backend: BackendName | null = null;
   #times: number[] = [];
   /** Whether a picture came while another was in flight. */
   #missed = false;
@@ -69,22 +81,37 @@ export class Session {
    * Load the models. Call it once, before anything else.
    *
    * @param classifier Gives the classifier, where it is not the one that came with the page.
+   * @param choose Chooses the backend; where that does not work the listener is told, and the first that works is taken.
    */
-  load(classifier?: () => Promise<PackedModel>): Promise<Ready> {
-    this.#loading = this.#load(this.#bridge, classifier);
+  load(classifier: Classifier | null, choose: Choose): Promise<Ready> {
+    this.#loading = this.#first(classifier, choose);
     return this.#loading;
   }
 
+  /** The models in use. */
+  get models(): Models {
+    return this.#models ?? packagedModels();
+  }
+
   /**
-   * Read faces with another classifier from now on.
+   * Read faces with another classifier from now on, or on another backend.
    *
+   * @param classifier Null keeps the one in use.
+   * @param choose Chooses the backend; by default it stays.
    * @returns What is known of it; null where it cannot be used: the listener is told why, and the one before stays.
    */
-  async use(classifier: () => Promise<PackedModel>): Promise<Ready | null> {
+  use(classifier: Classifier | null, choose: Choose = async () => this.#backend): Promise<Ready | null> {
+    // One after the other: each keeps what the one before has changed.
+    const used = this.#using.then(() => this.#use(classifier, choose));
+    this.#using = used;
+    return used;
+  }
+
+  async #use(classifier: Classifier | null, choose: Choose): Promise<Ready | null> {
     const bridge = new Bridge();
     try {
       await this.#loading?.catch(() => null);
-      const ready = await this.#load(bridge, classifier);
+      const ready = await this.#load(bridge, classifier, choose);
       this.#change("none");
       this.#bridge.close();
       this.#bridge = bridge;
@@ -97,18 +124,35 @@ export class Session {
     }
   }
 
-  async #load(bridge: Bridge, classifier?: () => Promise<PackedModel>): Promise<Ready> {
-    const ready = await this.#start(bridge, classifier).finally(() => this.listener.loading(1));
+  async #first(classifier: Classifier | null, choose: Choose): Promise<Ready> {
+    let asked: BackendName | null = null;
+    try {
+      return await this.#load(this.#bridge, classifier, async (models) => (asked = await choose(models)));
+    } catch (error) {
+      if (!(error instanceof NoBackendError) || asked === null) throw error;
+      this.#bridge.close();
+      this.#bridge = new Bridge();
+      const ready = await this.#load(this.#bridge, classifier, async () => null);
+      this.#fail(`${error.message}. ${ready.backend} is used in its place.`);
+      return ready;
+    }
+  }
+
+  async #load(bridge: Bridge, classifier: Classifier | null, choose: Choose): Promise<Ready> {
+    const ready = await this.#start(bridge, classifier, choose).finally(() => this.listener.loading(1));
     const { state } = this;
     this.#labels = ready.classifier.labels;
     Object.assign(state, { backend: ready.backend, parity: frozen(ready.parity), tensors: ready.tensors, ready: true });
     return ready;
   }
 
-  async #start(bridge: Bridge, classifier?: () => Promise<PackedModel>): Promise<Ready> {
-    const packaged = packagedModels();
-    const models = classifier ? { ...packaged, classifier: await classifier() } : packaged;
-    return bridge.start(null, models, (done) => this.listener.loading(done));
+  async #start(bridge: Bridge, classifier: Classifier | null, choose: Choose): Promise<Ready> {
+    const models = classifier ? { ...packagedModels(), classifier: await classifier() } : this.models;
+    const backend = await choose(models);
+    const ready = await bridge.start(backend, models, (done) => this.listener.loading(done));
+    this.#models = models;
+    this.#backend = backend;
+    return ready;
   }
 
   /** The camera that runs: its id, and whether it looks away from its user. */
@@ -273,6 +317,7 @@ export class Session {
     const view = mode === "camera" ? this.#people.moving(sight, this.#labels, time) : this.#people.still(sight, this.#labels);
     Object.assign(state, { faces: view.faces, light, tensors, size: Object.freeze({ width, height }) });
     state.frames++;
+    this.listener.took(sight);
     if (view.faces.length > 0) state.framesWithFaces++;
     if (mode === "camera") {
       state.fps = this.#speed();

@@ -4,17 +4,17 @@ import * as tf from "@tensorflow/tfjs-core";
 
 import type { BackendName } from "./protocol";
 
-/** The backends, the fastest first for nets of this size on one picture. */
+/** The backends that are tried without being asked for, the fastest first for nets of this size on one picture. */
 const ORDER: readonly BackendName[] = ["wasm", "webgl", "cpu"];
 
 /** No backend that this script has works in this browser; others may, see `other-backends.ts`. */
 export class NoBackendError extends Error {}
 
 /**
- * Start the first backend that works here, of those that this script has.
+ * Start a backend, of those that this script has.
  *
- * @param wanted The backend to try before all others.
- * @throws NoBackendError None of them works.
+ * @param wanted The only backend to try; null takes the first that works.
+ * @throws NoBackendError It does not work here; none of them does.
  */
 export async function startBackend(wanted: BackendName | null): Promise<{ backend: BackendName; passedOver: string[] }> {
   // Only the binary with SIMD is packaged. tfjs asks for a binary by name, depending on what the browser
@@ -27,16 +27,18 @@ export async function startBackend(wanted: BackendName | null): Promise<{ backen
   tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
   const passedOver: string[] = [];
   const there = ORDER.filter((name) => tf.findBackendFactory(name));
-  for (const name of wanted ? [wanted, ...there.filter((other) => other !== wanted)] : there) {
+  for (const name of wanted ? [wanted] : there) {
     const reason = await tryBackend(name);
     if (reason === null) return { backend: name, passedOver };
-    passedOver.push(`${name}: ${reason}`);
+    passedOver.push(`${name}: not available here: ${reason}`);
   }
+  if (wanted) throw new NoBackendError(passedOver.join());
   throw new NoBackendError(`no backend works in this browser (${passedOver.join("; ")})`);
 }
 
 /** @returns Null when the backend runs, or else the reason why it does not. */
 async function tryBackend(name: BackendName): Promise<string | null> {
+  if (!tf.findBackendFactory(name)) return "this browser has none";
   try {
     // tfjs falls back to another backend silently, so the one that is active afterwards has to be checked.
     const started = await tf.setBackend(name);

@@ -8,6 +8,8 @@ const MARGIN = 0.25;
  * of all that is computed for a followed face. Outside of what was needed, `data` has an earlier frame's pixels.
  */
 export class Frame implements Pixels {
+  /** The time that reading has taken so far. */
+  milliseconds = 0;
   #read: { readonly left: number; readonly top: number; readonly right: number; readonly bottom: number }[] = [];
 
   /** @param data Memory for the whole picture, 4 · width · height bytes. */
@@ -20,6 +22,7 @@ export class Frame implements Pixels {
 
   readonly need = (left: number, top: number, right: number, bottom: number): void => {
     if (this.#read.some((part) => part.left <= left && part.top <= top && part.right >= right && part.bottom >= bottom)) return;
+    const start = performance.now();
     const [aside, above] = [Math.round((right - left) * MARGIN), Math.round((bottom - top) * MARGIN)];
     const part = {
       left: Math.max(0, left - aside),
@@ -37,5 +40,6 @@ export class Frame implements Pixels {
       }
     }
     this.#read.push(part);
+    this.milliseconds += performance.now() - start;
   };
 }

@@ -12,6 +12,7 @@ import { Search } from "../vision/search";
 import { type Tracked, Tracker } from "../vision/tracker";
 import { PixelReader } from "./pixel-reader";
 import type { Explain, Explanation, Look, Reading, Sight } from "./protocol";
+import { Stopwatch } from "./stopwatch";
 
 /** Turns a bitmap into readings: pixels, faces, their numbers, their probabilities, and what their pictures are like. */
 export class Looker {
@@ -27,14 +28,20 @@ export class Looker {
   ) {}
 
   look({ id, bitmap, mode, fresh, still, time }: Look): Sight {
-    const start = performance.now();
+    const watch = new Stopwatch();
     const { width, height } = bitmap;
     if (fresh) this.#reset();
     const { pixels, scale } = this.#reader.read(bitmap, mode);
+    watch.lap("pixels", pixels);
     const { found, searched } = fresh || still ? { found: this.detector.search(pixels), searched: true } : this.#follow(pixels, time);
+    const light = found.length === 0 ? lightOf(pixels) : null;
+    watch.lap("faces", pixels);
     const seen = found.map((face) => new FaceCrop(face, pixels, this.classifier.grid));
     const tracked = this.#tracker.update(seen, time, still);
-    this.#read(seen, tracked, time, still);
+    const due = this.#due(seen, tracked, time, still);
+    watch.lap("people", pixels);
+    this.#read(due, time);
+    watch.lap("expressions", pixels);
     const faces = tracked.map(({ index, track }): Reading => ({ ...enlarged(found[index]!, scale), track, ...this.#readings.of(track) }));
     return {
       kind: "sight",
@@ -43,9 +50,9 @@ export class Looker {
       height,
       faces,
       waiting: this.#tracker.waiting,
-      light: found.length === 0 ? lightOf(pixels) : null,
+      light,
       tensors: tf.memory().numTensors,
-      milliseconds: performance.now() - start,
+      ...watch.times,
       searched,
     };
   }
@@ -76,17 +83,30 @@ export class Looker {
     return { found: this.detector.follow(pixels, near, strips), searched: strips.length > 0 };
   }
 
-  /** Classify the faces whose turn it is. */
-  #read(seen: readonly FaceCrop[], tracked: readonly Tracked[], time: number, all: boolean): void {
+  /** The faces whose turn it is, cropped. */
+  #due(seen: readonly FaceCrop[], tracked: readonly Tracked[], time: number, all: boolean): Due[] {
     const tracks = tracked.map(({ track }) => track);
     this.#readings.only([...tracks, ...this.#tracker.waiting]);
-    const due = this.#readings.due(tracks, time, all);
-    const chosen = due.map((track) => seen[tracked[tracks.indexOf(track)]!.index]!);
-    this.classifier.classify(chosen.map(({ crop }) => crop)).forEach((probabilities, place) => {
-      const { face, crop } = chosen[place]!;
-      this.#readings.keep(due[place]!, { probabilities, quality: quality(face, crop, this.classifier.grid) }, time, crop);
+    return this.#readings.due(tracks, time, all).map((track) => {
+      const { face, crop } = seen[tracked[tracks.indexOf(track)]!.index]!;
+      return { track, face, crop };
     });
   }
+
+  /** Classify faces. */
+  #read(due: readonly Due[], time: number): void {
+    this.classifier.classify(due.map(({ crop }) => crop)).forEach((probabilities, place) => {
+      const { track, face, crop } = due[place]!;
+      this.#readings.keep(track, { probabilities, quality: quality(face, crop, this.classifier.grid) }, time, crop);
+    });
+  }
+}
+
+/** A person whose face is to be read. */
+interface Due {
+  readonly track: number;
+  readonly face: Face;
+  readonly crop: Float32Array;
 }
 
 function enlarged({ box, score, landmarks }: Face, scale: number): Face {

@@ -1,4 +1,3 @@
-import type { Pixels } from "../geometry/types";
 import { Frame } from "./frame";
 import type { Mode } from "./protocol";
 
@@ -25,7 +24,7 @@ export class PixelReader {
    *
    * @returns The pixels, which are there until the next bitmap is taken in, and how many pixels of the bitmap one of them spans, at least 1.
    */
-  read(bitmap: ImageBitmap, mode: Mode): { pixels: Pixels; scale: number } {
+  read(bitmap: ImageBitmap, mode: Mode): { pixels: Frame; scale: number } {
     const scale = Math.max(1, Math.max(bitmap.width, bitmap.height) / LONGEST[mode]);
     const width = Math.max(1, Math.round(bitmap.width / scale));
     const height = Math.max(1, Math.round(bitmap.height / scale));

@@ -11,7 +11,7 @@ import type { Quality } from "../vision/quality";
 export type BackendName = "wasm" | "webgl" | "cpu";
 export type Mode = "camera" | "picture";
 
-/** To the worker, once: the models, and the backend to try first; null takes the fastest that works. */
+/** To the worker, once: the models, and the only backend to use; null takes the first that works. */
 export interface Start {
   readonly kind: "start";
   readonly backend: BackendName | null;
@@ -103,6 +103,18 @@ export interface Reading {
   readonly quality: Quality;
 }
 
+/** The time that each stage of one picture took, in milliseconds. */
+export interface Stages {
+  /** Bringing the pixels from the bitmap into memory. */
+  readonly pixels: number;
+  /** Finding and following faces. */
+  readonly faces: number;
+  /** Cropping faces and keeping track of whose they are. */
+  readonly people: number;
+  /** Reading expressions, and what the faces' pictures are like. */
+  readonly expressions: number;
+}
+
 /** From the worker: the faces in a picture. */
 export interface Sight {
   readonly kind: "sight";
@@ -118,6 +130,8 @@ export interface Sight {
   readonly tensors: number;
   /** The time taken inside the worker. */
   readonly milliseconds: number;
+  /** What of that went where. */
+  readonly stages: Stages;
   /** Whether the picture was searched for new faces, or a part of it; if not, known faces were followed alone. */
   readonly searched: boolean;
 }
