@@ -26,7 +26,7 @@ from fer_export.models import registry
 
 PORTRAIT = ROOT / "fer_export" / "portrait" / "portrait.png"
 HAPPINESS = LABELS.index("happiness")
-#: Notes in the page what it asks its worker to explain, and what it is told.
+#: Notes in the page what it asks its worker to explain, and what it is told; with `failing` the worker ends in between.
 OVERHEARD = """
 window.asked = [];
 window.told = [];
@@ -38,6 +38,7 @@ window.Worker = class extends Worker {
   postMessage(request, ...more) {
     if (request.kind === "explain") asked.push(performance.now());
     super.postMessage(request, ...more);
+    if (request.kind === "explain" && window.failing) this.onerror(new ErrorEvent("error", { message: "it is gone" }));
   }
 };
 """
@@ -199,6 +200,22 @@ def test_what_is_not_read_is_not_explained(overheard: Visit, tmp_path: Path) -> 
     read(overheard, tmp_path / "dark.png")
     assert overheard.said(".face h2").startswith("too dark")
     assert not overheard.page.is_visible(".face .more > button")
+
+
+def test_a_worker_that_ends_leaves_what_was_explained(overheard: Visit) -> None:
+    explain(overheard)
+    seen = canvas(overheard, 1)
+    button = ".face .more > button"
+    overheard.page.click(button)
+    overheard.page.evaluate("failing = true")
+    overheard.page.click(button)
+    overheard.until("asked.length === 2")
+    overheard.page.click(button)
+    overheard.page.click(button)
+    overheard.page.wait_for_timeout(700)
+    assert overheard.page.evaluate("told.length") == 1
+    assert (canvas(overheard, 1) == seen).all()
+    assert overheard.fer("error") is None, "the next picture tells of it"
 
 
 def test_explaining_keeps_no_tensors(overheard: Visit) -> None:
