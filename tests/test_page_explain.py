@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -87,15 +89,8 @@ def explain(visit: Visit) -> dict[str, Any]:
 
 def canvas(visit: Visit, number: int) -> np.ndarray:
     """The pixels of a canvas in the explanation, uint8 [H, W, 4]."""
-    width, height, data = visit.page.evaluate(
-        """number => {
-          const { width, height } = document.querySelectorAll(".why canvas")[number];
-          const context = document.querySelectorAll(".why canvas")[number].getContext("2d");
-          return [width, height, [...context.getImageData(0, 0, width, height).data]];
-        }""",
-        number,
-    )
-    return np.array(data, np.uint8).reshape(height, width, 4)
+    address = visit.page.evaluate("number => document.querySelectorAll('.why canvas')[number].toDataURL()", number)
+    return np.array(Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))).convert("RGBA"))
 
 
 def left_out(features: Tensor, head: Callable[[Tensor], Tensor], label: int) -> np.ndarray:
