@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,7 @@ from fer_export.models import registry
 
 PORTRAIT = ROOT / "fer_export" / "portrait" / "portrait.png"
 HAPPINESS = LABELS.index("happiness")
-#: Notes in the page what it asks its worker to explain, and what it is told.
+#: Notes in the page what it asks its worker to explain, and what it is told; with `failing` the worker ends in between.
 OVERHEARD = """
 window.asked = [];
 window.told = [];
@@ -38,6 +40,7 @@ window.Worker = class extends Worker {
   postMessage(request, ...more) {
     if (request.kind === "explain") asked.push(performance.now());
     super.postMessage(request, ...more);
+    if (request.kind === "explain" && window.failing) this.onerror(new ErrorEvent("error", { message: "it is gone" }));
   }
 };
 """
@@ -86,15 +89,8 @@ def explain(visit: Visit) -> dict[str, Any]:
 
 def canvas(visit: Visit, number: int) -> np.ndarray:
     """The pixels of a canvas in the explanation, uint8 [H, W, 4]."""
-    width, height, data = visit.page.evaluate(
-        """number => {
-          const { width, height } = document.querySelectorAll(".why canvas")[number];
-          const context = document.querySelectorAll(".why canvas")[number].getContext("2d");
-          return [width, height, [...context.getImageData(0, 0, width, height).data]];
-        }""",
-        number,
-    )
-    return np.array(data, np.uint8).reshape(height, width, 4)
+    address = visit.page.evaluate("number => document.querySelectorAll('.why canvas')[number].toDataURL()", number)
+    return np.array(Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))).convert("RGBA"))
 
 
 def left_out(features: Tensor, head: Callable[[Tensor], Tensor], label: int) -> np.ndarray:
@@ -199,6 +195,22 @@ def test_what_is_not_read_is_not_explained(overheard: Visit, tmp_path: Path) -> 
     read(overheard, tmp_path / "dark.png")
     assert overheard.said(".face h2").startswith("too dark")
     assert not overheard.page.is_visible(".face .more > button")
+
+
+def test_a_worker_that_ends_leaves_what_was_explained(overheard: Visit) -> None:
+    explain(overheard)
+    seen = canvas(overheard, 1)
+    button = ".face .more > button"
+    overheard.page.click(button)
+    overheard.page.evaluate("failing = true")
+    overheard.page.click(button)
+    overheard.until("asked.length === 2")
+    overheard.page.click(button)
+    overheard.page.click(button)
+    overheard.page.wait_for_timeout(700)
+    assert overheard.page.evaluate("told.length") == 1
+    assert (canvas(overheard, 1) == seen).all()
+    assert overheard.fer("error") is None, "the next picture tells of it"
 
 
 def test_explaining_keeps_no_tensors(overheard: Visit) -> None:
