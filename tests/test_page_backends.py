@@ -27,8 +27,8 @@ window.Blob = class extends Blob {
   }
 };
 """
-#: WebAssembly computes wrongly: whatever tfjs reads from its memory is off by a tenth, but for whole numbers and integers'
-#: bytes, so that the backend starts. The other backends are as they were.
+#: WebAssembly computes wrongly: whatever tfjs reads from its memory is off by a tenth, but for whole numbers and
+#: integers' bytes, so that the backend starts. The other backends are as they were.
 WRONG_WASM = """{
   const slice = Uint8Array.prototype.slice;
   Uint8Array.prototype.slice = function (...range) {
