@@ -241,7 +241,7 @@ def test_the_reason_stands_in_place_of_the_word(page: Page) -> None:
     assert small[0][3:] == ["too small", False, "too small"]
     assert still == [["happy", 0.6, 0.6, "unsure", False, "undecided"]]
     assert told["away"] == ["too small"], "who may come back is still counted"
-    assert told["gone"] == {"faces": [], "averaged": [], "waiting": [], "light": "dark"}
+    assert told["gone"] == {"faces": [], "averaged": [], "waiting": [], "resting": [], "light": "dark"}
 
 
 def test_announcements_keep_their_distance(chromium: Browser) -> None:

@@ -1,6 +1,7 @@
 import type { Models } from "../models";
 import type { Session } from "../session";
 import type { State } from "../state";
+import { texts } from "../texts";
 import { Speed } from "../view/speed";
 import type { BackendName, Ready } from "../worker/protocol";
 import { benchmark } from "./benchmark";
@@ -49,14 +50,14 @@ export class Backends {
 
   async #change(choice: Choice): Promise<void> {
     this.#view.busy = true;
-    this.changes.say("Changing the backend …");
+    this.changes.say(texts.speed.changing);
     const ready = await this.session.use(null, (models) => this.#choose(choice, models));
     if (ready) {
       this.#choice = choice;
       this.changes.ready(ready);
       return;
     }
-    this.changes.say("That backend could not be used");
+    this.changes.say(texts.speed.unusable);
     if (this.#running) this.#view.choice = this.#choice === "auto" ? "auto" : this.#running;
     this.#view.busy = false;
   }

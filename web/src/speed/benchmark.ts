@@ -1,4 +1,5 @@
 import type { Models } from "../models";
+import { texts } from "../texts";
 import { BACKENDS } from "./choice";
 import { measure } from "./measure";
 import type { Measurement } from "./measurement";
@@ -14,11 +15,11 @@ export async function benchmark(
   models: Models,
   progress: (text: string, done: readonly Measurement[]) => void,
 ): Promise<Omit<Report, "disturbed">> {
-  const { name, make } = await measuredPicture();
+  const opening = measuredPicture();
   const done: Measurement[] = [];
   for (const backend of BACKENDS) {
-    progress(`Measuring ${backend} (${done.length + 1} of ${BACKENDS.length}) …`, done);
-    done.push(await measure(backend, models, make));
+    progress(texts.speed.measuring(backend, done.length + 1, BACKENDS.length), done);
+    done.push(await measure(backend, models, (await opening).make));
   }
-  return { picture: name, measurements: done };
+  return { picture: (await opening).name, measurements: done };
 }

@@ -1,3 +1,4 @@
+import { texts } from "../texts";
 import type { BackendName } from "../worker/protocol";
 
 /** A backend by name, or the fastest whose numbers agree. */
@@ -21,6 +22,6 @@ export function choiceIn(search: string): { choice: Choice | null; problem: stri
   const asked = new URLSearchParams(search).get("backend");
   if (asked === null) return { choice: null, problem: null };
   const choice = CHOICES.find((name) => name === asked) ?? null;
-  const problem = choice ? null : `?backend=${asked} is no backend that this page has (${CHOICES.join(", ")}). The usual one is used.`;
+  const problem = choice ? null : texts.speed.noBackend(asked, CHOICES.join(", "));
   return { choice, problem };
 }

@@ -5,14 +5,17 @@ import { decode } from "../source/picture";
 /** The side of the drawn picture, in pixels. */
 const SIDE = 256;
 
+/** What is on a measured picture. */
+export type PictureName = "portrait" | "drawn";
+
 /** The picture that backends are measured with: the sample portrait, or a drawn face where none is packaged. */
-export async function measuredPicture(): Promise<{ name: string; make(): Promise<ImageBitmap> }> {
+export async function measuredPicture(): Promise<{ name: PictureName; make(): Promise<ImageBitmap> }> {
   if (!portrait) {
     const canvas = drawn();
-    return { name: "a drawn face", make: () => createImageBitmap(canvas) };
+    return { name: "drawn", make: () => createImageBitmap(canvas) };
   }
   const file = await (await fetch(portrait)).blob();
-  return { name: "the sample portrait", make: () => decode(file) };
+  return { name: "portrait", make: () => decode(file) };
 }
 
 function drawn(): OffscreenCanvas {

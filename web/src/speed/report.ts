@@ -1,12 +1,14 @@
+import { texts } from "../texts";
+import { english, type Texts } from "../texts/english";
 import { scientific } from "../view/dom";
 import type { SelfTest } from "../worker/protocol";
 import { type Measurement, median, quantile, timed } from "./measurement";
+import type { PictureName } from "./picture";
 
 /** All backends as they were measured, one after the other, and what is to be known of it. */
 export interface Report {
   readonly measurements: readonly Measurement[];
-  /** The picture's name. */
-  readonly picture: string;
+  readonly picture: PictureName;
   /** Whether a camera or a video was read meanwhile, which makes the figures worse. */
   readonly disturbed: boolean;
 }
@@ -15,16 +17,16 @@ export interface Report {
 export function line(measurement: Measurement): string {
   if ("missing" in measurement) return measurement.missing;
   const { backend, parity } = measurement;
-  const speed = timed(measurement) ? `${time(median(measurement))}\u00a0ms, ` : "refused: ";
-  return `${backend}: ${speed}${verdict(parity, scientific)}`;
+  const speed = timed(measurement) ? `${time(median(measurement))}\u00a0ms, ` : `${texts.speed.refused}: `;
+  return `${backend}: ${speed}${verdict(texts, parity, scientific)}`;
 }
 
-/** All of a report as plain text, to be pasted elsewhere. */
+/** All of a report as plain text, in English, since it is pasted where others read it. */
 export function asText({ measurements, picture, disturbed }: Report): string {
   const faces = measurements.find(timed)?.faces ?? 0;
   const model = measurements.find((measurement) => "model" in measurement)?.model ?? "could not be read";
   return [
-    `fer-export, time to search ${picture} and read its expressions (faces found: ${faces})`,
+    `fer-export, time to search ${english.speed.pictures[picture]} and read its expressions (faces found: ${faces})`,
     `Browser: ${navigator.userAgent}`,
     `Cores: ${navigator.hardwareConcurrency}`,
     `Model: ${model}`,
@@ -37,14 +39,14 @@ export function asText({ measurements, picture, disturbed }: Report): string {
 function inFull(measurement: Measurement): string {
   if ("missing" in measurement) return measurement.missing;
   const { backend, parity } = measurement;
-  if (!timed(measurement)) return `${backend}: refused: ${verdict(parity, plain)}`;
+  if (!timed(measurement)) return `${backend}: refused: ${verdict(english, parity, plain)}`;
   const [half, most] = [median(measurement), quantile(measurement, 0.9)].map(time);
-  return `${backend}: median ${half} ms, 90th percentile ${most} ms of ${measurement.milliseconds.length} pictures; ${verdict(parity, plain)}`;
+  return `${backend}: median ${half} ms, 90th percentile ${most} ms of ${measurement.milliseconds.length} pictures; ${verdict(english, parity, plain)}`;
 }
 
 /** How a backend's numbers compare with PyTorch's. */
-function verdict({ ok, maxAbs }: SelfTest, written: (value: number) => string): string {
-  return ok ? `matches PyTorch within ${written(maxAbs)}` : `differs from PyTorch by ${written(maxAbs)}`;
+function verdict({ speed }: Texts, { ok, maxAbs }: SelfTest, written: (value: number) => string): string {
+  return (ok ? speed.matches : speed.differs)(written(maxAbs));
 }
 
 /** A number by its order of magnitude, as programs read it. */

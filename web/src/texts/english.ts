@@ -1,3 +1,5 @@
+import type { Choice } from "../speed/choice";
+import type { PictureName } from "../speed/picture";
 import type { Reason } from "../state";
 import type { Light } from "../vision/light";
 
@@ -30,6 +32,8 @@ export const english = {
     ownModelHow: "Its model.json and all its .bin files, as fer-export tfjs writes them; or drop its folder onto the page.",
     limits:
       "The labels are of perceived expression, not of what somebody feels. Do not judge people by them; at work and in education the EU forbids inferring emotions.",
+    measureSpeed: "Measure speed",
+    copySpeed: "Copy result",
     language: "Language",
   },
   /** Names of elements for screen readers. */
@@ -48,6 +52,8 @@ export const english = {
     colours: "Colours",
     faces: "Faces",
     loading: "Loading the models",
+    speeds: "Speed of the backends",
+    speedText: "The result as text",
   },
   /** The words for classes, reasons and `unsure`; a label of another model that is missing here is shown as it is. */
   words: {} as Readonly<Record<string, string>>,
@@ -163,6 +169,24 @@ export const english = {
     noMap: "This net keeps no map of the picture.",
     colours: (word: string, rows: number, columns: number): string =>
       `Warm: these places speak for ${word}; blue: against it. From the net's last features (${rows} × ${columns}), not proof of why.`,
+  },
+  speed: {
+    backends: { wasm: "WebAssembly", webgl: "WebGL", cpu: "plain JavaScript", auto: "Fastest that agrees" } as Readonly<Record<Choice, string>>,
+    noBackend: (asked: string, choices: string): string =>
+      `?backend=${asked} is no backend that this page has (${choices}). The usual one is used.`,
+    changing: "Changing the backend …",
+    unusable: "That backend could not be used",
+    measuring: (backend: string, number: number, count: number): string => `Measuring ${backend} (${number} of ${count}) …`,
+    pictures: { portrait: "the sample portrait", drawn: "a drawn face" } as Readonly<Record<PictureName, string>>,
+    timeToRead: (picture: string): string => `Time to search ${picture} and read its expressions.`,
+    disturbed: "What else was read meanwhile makes these figures worse: stop it and measure again.",
+    refused: "refused",
+    matches: (difference: string): string => `matches PyTorch within ${difference}`,
+    differs: (difference: string): string => `differs from PyTorch by ${difference}`,
+    copied: "Copied.",
+    copyByHand: "This browser does not let the page copy: the text below is selected, copy it by hand.",
+    picture: (all: string, pixels: string, faces: string, people: string, expressions: string): string =>
+      `Time for a picture: ${all} (pixels ${pixels}, faces ${faces}, people ${people}, expressions ${expressions})`,
   },
   rest: {
     set: "Set resting face",

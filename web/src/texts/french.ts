@@ -28,6 +28,8 @@ export const french: Texts = {
     ownModelHow: "Son model.json et tous ses fichiers .bin, tels que fer-export tfjs les écrit ; ou déposez son dossier sur la page.",
     limits:
       "Les mots désignent l’expression perçue, non ce que quelqu’un ressent. Ne jugez personne d’après eux ; au travail et dans l’éducation, l’UE interdit de déduire les émotions.",
+    measureSpeed: "Mesurer la vitesse",
+    copySpeed: "Copier le résultat",
     language: "Langue",
   },
   names: {
@@ -45,6 +47,8 @@ export const french: Texts = {
     colours: "Couleurs",
     faces: "Visages",
     loading: "Chargement des modèles",
+    speeds: "Vitesse des moteurs",
+    speedText: "Le résultat en texte",
   },
   words: {
     neutral: "neutre",
@@ -171,6 +175,23 @@ export const french: Texts = {
     noMap: "Ce réseau ne garde aucune carte de l’image.",
     colours: (word, rows, columns) =>
       `Chaud : ces endroits parlent pour ${word} ; bleu : contre. D’après les dernières caractéristiques du réseau (${rows} × ${columns}), pas une preuve du pourquoi.`,
+  },
+  speed: {
+    backends: { wasm: "WebAssembly", webgl: "WebGL", cpu: "JavaScript seul", auto: "Le plus rapide qui soit juste" },
+    noBackend: (asked, choices) => `?backend=${asked} n’est pas un moteur de cette page (${choices}). Le moteur habituel est utilisé.`,
+    changing: "Changement de moteur …",
+    unusable: "Ce moteur n’a pas pu être utilisé",
+    measuring: (backend, number, count) => `Mesure de ${backend} (${number} sur ${count}) …`,
+    pictures: { portrait: "le portrait d’exemple", drawn: "un visage dessiné" },
+    timeToRead: (picture) => `Temps pour parcourir ${picture} et lire son expression.`,
+    disturbed: "Ce qui a été lu entre-temps dégrade ces chiffres : arrêtez-le et mesurez de nouveau.",
+    refused: "refusé",
+    matches: (difference) => `conforme à PyTorch à ${difference} près`,
+    differs: (difference) => `s’écarte de PyTorch de ${difference}`,
+    copied: "Copié.",
+    copyByHand: "Ce navigateur ne laisse pas la page copier : le texte ci-dessous est sélectionné, copiez-le à la main.",
+    picture: (all, pixels, faces, people, expressions) =>
+      `Temps pour une image : ${all} (pixels ${pixels}, visages ${faces}, personnes ${people}, expressions ${expressions})`,
   },
   rest: {
     set: "Retenir le visage au repos",

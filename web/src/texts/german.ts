@@ -28,6 +28,8 @@ export const german: Texts = {
     ownModelHow: "Seine model.json und alle seine .bin-Dateien, wie fer-export tfjs sie schreibt; oder lege den Ordner auf der Seite ab.",
     limits:
       "Die Wörter benennen den wahrgenommenen Ausdruck, nicht was jemand fühlt. Beurteile niemanden danach; am Arbeitsplatz und in der Ausbildung verbietet die EU, auf Gefühle zu schließen.",
+    measureSpeed: "Tempo messen",
+    copySpeed: "Ergebnis kopieren",
     language: "Sprache",
   },
   names: {
@@ -45,6 +47,8 @@ export const german: Texts = {
     colours: "Farben",
     faces: "Gesichter",
     loading: "Laden der Modelle",
+    speeds: "Tempo der Backends",
+    speedText: "Das Ergebnis als Text",
   },
   words: {
     neutral: "neutral",
@@ -170,6 +174,23 @@ export const german: Texts = {
     noMap: "Dieses Netz behält keine Karte des Bildes.",
     colours: (word, rows, columns) =>
       `Warm: Diese Stellen sprechen für ${word}; blau: dagegen. Aus den letzten Merkmalen des Netzes (${rows} × ${columns}), kein Beweis für das Warum.`,
+  },
+  speed: {
+    backends: { wasm: "WebAssembly", webgl: "WebGL", cpu: "reines JavaScript", auto: "Das schnellste, das stimmt" },
+    noBackend: (asked, choices) => `?backend=${asked} ist kein Backend, das diese Seite hat (${choices}). Es bleibt beim üblichen.`,
+    changing: "Das Backend wird gewechselt …",
+    unusable: "Dieses Backend ließ sich nicht verwenden",
+    measuring: (backend, number, count) => `${backend} wird gemessen (${number} von ${count}) …`,
+    pictures: { portrait: "das Beispielporträt", drawn: "ein gezeichnetes Gesicht" },
+    timeToRead: (picture) => `So lange dauert es, ${picture} abzusuchen und den Ausdruck zu lesen.`,
+    disturbed: "Was unterdessen gelesen wurde, verschlechtert diese Zahlen: Halte es an und miss noch einmal.",
+    refused: "abgelehnt",
+    matches: (difference) => `stimmt mit PyTorch bis auf ${difference} überein`,
+    differs: (difference) => `weicht von PyTorch um ${difference} ab`,
+    copied: "Kopiert.",
+    copyByHand: "Dieser Browser lässt die Seite nicht kopieren: Der Text unten ist markiert, kopiere ihn von Hand.",
+    picture: (all, pixels, faces, people, expressions) =>
+      `Zeit für ein Bild: ${all} (Bildpunkte ${pixels}, Gesichter ${faces}, Personen ${people}, Ausdrücke ${expressions})`,
   },
   rest: {
     set: "Ruhegesicht festhalten",

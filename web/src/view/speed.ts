@@ -1,15 +1,9 @@
 import { CHOICES, type Choice } from "../speed/choice";
 import type { Measurement } from "../speed/measurement";
 import { asText, line, type Report } from "../speed/report";
+import { texts } from "../texts";
 import { copied } from "./copying";
 import { byId, make } from "./dom";
-
-const NAMES: Readonly<Record<Choice, string>> = {
-  wasm: "WebAssembly",
-  webgl: "WebGL",
-  cpu: "plain JavaScript",
-  auto: "Fastest that agrees",
-};
 
 /** The choice of a backend, and the figures of all of them. */
 export class Speed {
@@ -28,7 +22,7 @@ export class Speed {
   constructor(chosen: (choice: Choice) => void, measure: () => void) {
     this.#choice.replaceChildren(
       ...CHOICES.map((name) => {
-        const option = make("option", "", NAMES[name]);
+        const option = make("option", "", texts.speed.backends[name]);
         option.value = name;
         return option;
       }),
@@ -59,8 +53,9 @@ export class Speed {
   done(report: Report): void {
     this.#report = report;
     this.#copy.hidden = false;
-    const meanwhile = report.disturbed ? " What else was read meanwhile makes these figures worse: stop it and measure again." : "";
-    this.#show(`Time to search ${report.picture} and read its expressions.${meanwhile}`, report.measurements);
+    const { pictures, timeToRead, disturbed } = texts.speed;
+    const note = [timeToRead(pictures[report.picture]), ...(report.disturbed ? [disturbed] : [])];
+    this.#show(note.join(" "), report.measurements);
   }
 
   #show(note: string, rows: readonly Measurement[]): void {
@@ -74,7 +69,7 @@ export class Speed {
     const text = asText(this.#report);
     const done = await copied(text);
     this.#text.hidden = done;
-    this.#note.textContent = done ? "Copied." : "This browser does not let the page copy: the text below is selected, copy it by hand.";
+    this.#note.textContent = done ? texts.speed.copied : texts.speed.copyByHand;
     if (done) return;
     this.#text.value = text;
     this.#text.focus();

@@ -1,4 +1,5 @@
 import { Recent, type Times } from "../speed/recent";
+import { texts } from "../texts";
 import { byId } from "./dom";
 
 /** How long a figure stands at the least, in milliseconds. */
@@ -43,9 +44,8 @@ export class StageTimes {
     if (!mean || !this.#details.open) return;
     this.#written = performance.now();
     const { pixels, faces, people, expressions } = mean.stages;
-    this.#line.textContent =
-      `Time for a picture: ${ms(mean.milliseconds)}\u00a0ms ` +
-      `(pixels\u00a0${ms(pixels)}, faces\u00a0${ms(faces)}, people\u00a0${ms(people)}, expressions\u00a0${ms(expressions)})`;
+    const [all, ...parts] = [mean.milliseconds, pixels, faces, people, expressions].map(ms) as [string, string, string, string, string];
+    this.#line.textContent = texts.speed.picture(`${all}\u00a0ms`, ...parts);
   }
 }
 
