@@ -117,6 +117,10 @@ bench-web: $(PAGE) $(BROWSER) ## time the page's pipeline beside Human and face-
 shots: $(PAGE) $(BROWSER) $(TESTING) ## a picture of every state of the page, light and dark, desk and phone, in build/shots: ARGS="--only start"
 	@cd tests && $(abspath $(PY)) -m tools.shots -o $(abspath build/shots) $(ARGS)
 
+.PHONY: soak
+soak: $(PAGE) $(BROWSER) $(TESTING) ## ten minutes of the page before people who come and go; fails where memory is kept or the layout jumps: ARGS="--minutes 3"
+	@cd tests && $(abspath $(PY)) -m tools.soak $(ARGS)
+
 bench-train: $(TRAINING) ## time our data path beside PIL, torchvision and DataLoader: DATA=folder
 	@$(PY) -m training.bench $(if $(DATA),--data $(DATA)) $(ARGS)
 

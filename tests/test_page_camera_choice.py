@@ -1,4 +1,4 @@
-"""These tests check what a person chooses about the camera: which one, and whether its picture is mirrored."""
+"""These tests check what a person chooses about the camera: which one, how large its picture is, and whether it is mirrored."""
 
 from __future__ import annotations
 
@@ -61,6 +61,30 @@ def test_one_camera_is_no_choice(two: Browser) -> None:
         visit.page.wait_for_timeout(200)
         assert visit.page.is_visible("#mirror")
         assert not visit.page.is_visible("#camera")
+
+
+def test_another_size_is_chosen_and_the_rest_stays(two: Browser) -> None:
+    visit = ready(two)
+    visit.page.click("#start")
+    visit.until("fer.source === 'camera' && fer.frames > 0")
+    options = visit.page.locator("#camera option")
+    options.nth(1).wait_for(state="attached")
+    camera = options.nth(1).inner_text()
+    visit.page.select_option("#camera", label=camera)
+    visit.page.wait_for_timeout(300)
+    visit.until("fer.source === 'camera' && fer.frames > 0")
+    visit.page.uncheck("#mirror")
+    size = "[document.querySelector('#video').videoWidth, document.querySelector('#video').videoHeight]"
+    assert visit.page.evaluate(size) == [640, 480]
+    for label, wanted in (("1280 × 720", [1280, 720]), ("320 × 240", [320, 240])):
+        visit.page.select_option("#resolution", label=label)
+        visit.until(f"fer.source === 'camera' && String({size}) === '{wanted[0]},{wanted[1]}'")
+        assert used(visit) == camera
+        assert not visit.page.is_checked("#mirror")
+    visit.page.click("#stop")
+    visit.page.click("#start")
+    visit.until(f"fer.source === 'camera' && String({size}) === '320,240'")
+    assert not visit.complaints
 
 
 def test_the_mirror_is_switched(two: Browser) -> None:

@@ -88,3 +88,26 @@ def test_another_language_is_chosen_from_a_list(chromium: Browser) -> None:
     page.wait_for_url("**lang=fr")
     assert page.locator("#start").inner_text() == "Démarrer la caméra"
     page.close()
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_the_layout_goes_from_right_to_left_too(chromium: Browser, window: str) -> None:
+    """No language of the page's own is written so; whoever adds one finds the layout ready."""
+    width, height = WINDOWS[window]
+    context = chromium.new_context(viewport={"width": width, "height": height})
+    visit = Visit(context.new_page())
+    visit.page.add_init_script("addEventListener('DOMContentLoaded', () => { document.documentElement.dir = 'rtl'; })")
+    visit.page.goto(FROM_DISK)
+    visit.until("fer.ready")
+    visit.page.click("#sample")
+    visit.until("fer.faces.length === 1")
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+    share, name = (visit.page.locator(f"#faces {part}").first.bounding_box() for part in (".share", "h2"))
+    assert share
+    assert name
+    assert share["x"] < name["x"]
+    stage, side = (visit.page.locator(part).bounding_box() for part in ("#stage", ".side"))
+    assert stage
+    assert side
+    assert (side["x"] + side["width"] <= stage["x"]) == (window == "desk")
+    context.close()

@@ -44,6 +44,9 @@ const buttons = {
 };
 const file = byId("file", HTMLInputElement);
 
+/** The camera whose mirror was chosen. */
+let mirrored: string | null = null;
+
 const session = new Session(state, stage.video, {
   source(source) {
     if (source !== "picture") stage.show(source);
@@ -51,7 +54,10 @@ const session = new Session(state, stage.video, {
     player.shown = source === "video";
     choice.shown = source === "camera";
     if (source === "camera") {
-      choice.mirrored = !session.camera.looksAway;
+      const { used, looksAway } = session.camera;
+      // The same camera at another size keeps what was chosen for it.
+      if (used !== mirrored) choice.mirrored = !looksAway;
+      mirrored = used;
       stage.mirror(choice.mirrored);
       listCameras();
     }
@@ -61,7 +67,8 @@ const session = new Session(state, stage.video, {
     buttons.snapshot.hidden = source === "none";
     // What was recorded can be saved after the end, until something else begins.
     if (source !== "none") timeline.clear();
-    cards.show([]);
+    timeline.expected = source === "camera" || source === "video";
+    cards.clear();
     times.clear();
     if (!state.ready) return;
     if (source === "none") status.say(texts.ready);
@@ -81,13 +88,17 @@ const session = new Session(state, stage.video, {
   took: (taken) => times.add(taken),
   error: (message) => status.alert(message),
   loading: (done) => status.loading(done),
-  asking: () => status.say(texts.askingForCamera),
+  asking() {
+    // At once, since whoever has just pressed a button expects things to move.
+    timeline.expected = true;
+    status.say(texts.askingForCamera);
+  },
 });
 
 const backends = new Backends(session, state, { say: (text) => status.say(text), ready: show });
 
 const choice = new CameraChoice(
-  (id) => void session.startCamera(id),
+  (id) => void session.startCamera(id ?? session.camera.used, choice.size),
   (on) => stage.mirror(on),
 );
 function listCameras(): void {
@@ -102,7 +113,7 @@ const timeline = new Timeline(recorder, (time) => {
 const player = new Player(stage.video, session.film);
 const album = new Album((chosen) => void session.open(chosen));
 
-buttons.start.addEventListener("click", () => void session.startCamera());
+buttons.start.addEventListener("click", () => void session.startCamera(null, choice.size));
 buttons.snapshot.addEventListener("click", () => {
   void stage.snapshot().then((picture) => save(picture, stamped("picture", "png")));
 });

@@ -1,6 +1,6 @@
 import { Bridge, NoBackendError } from "./bridge";
 import { type Models, packagedModels, type PackedModel } from "./models";
-import { Camera } from "./source/camera";
+import { Camera, type Size } from "./source/camera";
 import { Frames } from "./source/frames";
 import { decode } from "./source/picture";
 import { VideoFile } from "./source/video-file";
@@ -164,12 +164,13 @@ export class Session {
    * Start the camera; errors go to the listener.
    *
    * @param wanted The id of the camera; null takes the one that looks at its user.
+   * @param size The size of its picture.
    */
-  async startCamera(wanted: string | null = null): Promise<void> {
+  async startCamera(wanted: string | null, size: Size): Promise<void> {
     const turn = this.#change("none");
     this.listener.asking();
     try {
-      const started = await this.#camera.start(wanted, () => {
+      const started = await this.#camera.start(wanted, size, () => {
         this.stop();
         this.#fail(texts.cameraGone);
       });

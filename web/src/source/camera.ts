@@ -11,8 +11,19 @@ export class CameraError extends Error {
   }
 }
 
-/** The size to ask for. More pixels cost time and find only faces too small to matter. */
-const SIZE: MediaTrackConstraints = { width: { ideal: 640 }, height: { ideal: 480 } };
+/** A size of the camera's picture, in pixels. */
+export interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** The sizes to choose from, the usual one first. More pixels cost time and find faces that are further away. */
+export const SIZES: readonly [Size, ...Size[]] = [
+  { width: 640, height: 480 },
+  { width: 320, height: 240 },
+  { width: 1280, height: 720 },
+  { width: 1920, height: 1080 },
+];
 
 /** A camera that may be chosen. */
 export interface CameraDevice {
@@ -31,14 +42,15 @@ export class Camera {
    * Ask for the camera and play it.
    *
    * @param wanted The id of the camera; null takes the one that looks at its user.
+   * @param size What to ask for; a camera that does not have it gives what is nearest to it.
    * @param ended Called when the camera goes away by itself: unplugged, or taken back by the browser.
    * @returns False when `stop` was called while the browser was asking.
    * @throws CameraError
    */
-  async start(wanted: string | null, ended: () => void): Promise<boolean> {
+  async start(wanted: string | null, size: Size, ended: () => void): Promise<boolean> {
     this.stop();
     const asked = this.#asked;
-    const stream = await request(wanted);
+    const stream = await request(wanted, size);
     if (asked !== this.#asked) {
       release(stream);
       return false;
@@ -110,7 +122,7 @@ function release(stream: MediaStream): void {
   for (const track of stream.getTracks()) track.stop();
 }
 
-async function request(wanted: string | null): Promise<MediaStream> {
+async function request(wanted: string | null, { width, height }: Size): Promise<MediaStream> {
   if (!window.isSecureContext) {
     throw new CameraError("insecure", texts.camera.insecure);
   }
@@ -121,7 +133,7 @@ async function request(wanted: string | null): Promise<MediaStream> {
   }
   try {
     const which: MediaTrackConstraints = wanted === null ? { facingMode: "user" } : { deviceId: { exact: wanted } };
-    return await devices.getUserMedia({ video: { ...SIZE, ...which }, audio: false });
+    return await devices.getUserMedia({ video: { width: { ideal: width }, height: { ideal: height }, ...which }, audio: false });
   } catch (error) {
     throw explained(error instanceof Error ? error : new Error(String(error)));
   }

@@ -21,6 +21,7 @@ export const english = {
     sample: "Try the sample portrait",
     snapshot: "Save picture",
     camera: "Camera",
+    resolution: "Resolution",
     mirrored: "Mirrored",
     play: "Pause",
     lastMinute: "The last minute",

@@ -17,6 +17,7 @@ export const french: Texts = {
     sample: "Essayer le portrait",
     snapshot: "Enregistrer l’image",
     camera: "Caméra",
+    resolution: "Résolution",
     mirrored: "En miroir",
     play: "Pause",
     lastMinute: "La dernière minute",

@@ -17,6 +17,7 @@ export const german: Texts = {
     sample: "Beispielbild ansehen",
     snapshot: "Bild sichern",
     camera: "Kamera",
+    resolution: "Auflösung",
     mirrored: "Gespiegelt",
     play: "Pause",
     lastMinute: "Die letzte Minute",

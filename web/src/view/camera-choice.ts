@@ -1,18 +1,23 @@
-import type { CameraDevice } from "../source/camera";
+import { type CameraDevice, type Size, SIZES } from "../source/camera";
 import { byId, make } from "./dom";
 
-/** What a person chooses about the camera while it runs: which one, and whether its picture is mirrored. */
+/** What a person chooses about the camera while it runs: which one, how large its picture is, and whether it is mirrored. */
 export class CameraChoice {
   readonly #root = byId("camera-choice", HTMLElement);
   readonly #label = byId("camera-label", HTMLElement);
   readonly #select = byId("camera", HTMLSelectElement);
+  readonly #size = byId("resolution", HTMLSelectElement);
   readonly #mirror = byId("mirror", HTMLInputElement);
 
   /**
-   * @param chosen Called with the id of the camera to use.
+   * @param chosen Called with the id of the camera to use; null for the one that is used.
    * @param mirrored Called when the mirror is switched.
    */
-  constructor(chosen: (id: string) => void, mirrored: (on: boolean) => void) {
+  constructor(chosen: (id: string | null) => void, mirrored: (on: boolean) => void) {
+    this.#size.replaceChildren(
+      ...SIZES.map(({ width, height }, index) => Object.assign(make("option", "", `${width} × ${height}`), { value: String(index) })),
+    );
+    this.#size.addEventListener("change", () => chosen(null));
     this.#select.addEventListener("change", () => chosen(this.#select.value));
     this.#mirror.addEventListener("change", () => mirrored(this.#mirror.checked));
   }
@@ -28,6 +33,11 @@ export class CameraChoice {
       }),
     );
     this.#label.hidden = devices.length < 2;
+  }
+
+  /** How large the picture is to be. */
+  get size(): Size {
+    return SIZES[Number(this.#size.value)] ?? SIZES[0];
   }
 
   /** Whether the picture is to be mirrored. */

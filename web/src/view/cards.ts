@@ -10,6 +10,8 @@ import { type Ask, Why } from "./why";
 const STACKED = 3;
 /** How many cards are shown at first: of a crowd the rest stays behind a button. */
 const MOST = 8;
+/** The class of a place whose card has gone. */
+const VACANT = "vacant";
 
 interface Card {
   readonly root: HTMLLIElement;
@@ -36,7 +38,8 @@ export interface Asks {
 
 /**
  * The list of faces: a word, the most probable classes as one bar, and all of them to be opened; or the reason for which
- * a face is not read. Cards are kept by track, so that bars move and do not jump.
+ * a face is not read. Cards are kept by track, so that bars move and do not jump; and each has its place: who goes leaves
+ * it empty for who comes next, and nobody else moves.
  */
 export class Cards {
   readonly #list = byId("faces", HTMLOListElement);
@@ -55,12 +58,13 @@ export class Cards {
   /** The classes, in the contract's order. */
   setLabels(labels: readonly string[]): void {
     this.#labels = labels;
-    this.show([]);
+    this.clear();
   }
 
   /**
    * Show these faces, a card for each.
    *
+   * @param faces All that are in sight.
    * @param resting What is known of their resting faces; null where they stand still.
    * @param waiting Those who are out of sight and may come back: their cards stay in their places, dimmed.
    */
@@ -68,7 +72,7 @@ export class Cards {
     const tracks = new Set([...faces, ...waiting].map(({ track }) => track));
     for (const [track, card] of this.#cards) {
       if (tracks.has(track)) continue;
-      card.root.remove();
+      this.#vacate(card.root);
       card.why.close();
       this.#cards.delete(track);
     }
@@ -77,7 +81,7 @@ export class Cards {
       if (!card) {
         card = this.#build(face.track, faces.length === 1);
         this.#cards.set(face.track, card);
-        this.#list.append(card.root);
+        this.#place(card.root);
       }
       fill(card, face, this.#labels);
       lose(card, face.track, false);
@@ -90,9 +94,33 @@ export class Cards {
     this.#cut();
   }
 
-  /** Show the first cards, or all of them. */
+  /** Forget all cards and their places, since what comes next has nothing to do with them. */
+  clear(): void {
+    this.show([]);
+    this.#list.replaceChildren();
+    this.#cut();
+  }
+
+  /** Put an empty place of its height where a card was. */
+  #vacate(card: HTMLElement): void {
+    const place = make("li", VACANT);
+    place.ariaHidden = "true";
+    place.style.height = `${card.offsetHeight}px`;
+    card.replaceWith(place);
+    // Where no card comes after them, places beyond the first are of no use.
+    while (this.#list.childElementCount > MOST && this.#list.lastElementChild!.className === VACANT) this.#list.lastElementChild!.remove();
+  }
+
+  /** Put a card into the first empty place, or at the end. */
+  #place(card: HTMLElement): void {
+    const place = this.#list.querySelector(`:scope > .${VACANT}`);
+    if (place) place.replaceWith(card);
+    else this.#list.append(card);
+  }
+
+  /** Show the first places, or all of them. */
   #cut(): void {
-    const more = this.#cards.size - MOST;
+    const more = this.#list.childElementCount - MOST;
     if (more <= 0) this.#whole = false;
     [...this.#list.children].forEach((card, index) => ((card as HTMLElement).hidden = index >= MOST && !this.#whole));
     this.#more.hidden = more <= 0;

@@ -9,11 +9,11 @@ import { save, stamped } from "./saving";
 const SPAN = 60_000;
 const JUMP = 1_000;
 const EVERY = 250;
-/** The height of a person's strip, in CSS pixels, for few people and for more. */
-const TALL = 40;
-const LOW = 20;
-const FEW = 2;
+/** The height of all strips together, which people share, so that nothing moves when one comes; and the gap between two, in CSS pixels. */
+const HEIGHT = 76;
 const GAP = 4;
+/** The size of a person's number, in CSS pixels, where the strip is tall enough. */
+const NUMBER = 12;
 /** How many people have a strip; the others are in what is saved. */
 const STRIPS = 6;
 /** Samples further apart than this are two visits, in milliseconds. */
@@ -29,6 +29,7 @@ export class Timeline {
   /** The moment under the cursor; null where it is not set. */
   #cursor: number | null = null;
   #drawn = -Infinity;
+  #expected = false;
 
   /** @param seek Called with a moment that somebody chose, in milliseconds of the source. */
   constructor(private readonly recorder: Recorder, private readonly seek: (time: number) => void) {
@@ -57,6 +58,12 @@ export class Timeline {
       }),
     );
     this.clear();
+  }
+
+  /** Whether people may be seen soon, for whom the place is kept. */
+  set expected(on: boolean) {
+    this.#expected = on;
+    this.#draw();
   }
 
   /** Draw anew, where the last time is long enough ago. */
@@ -102,16 +109,15 @@ export class Timeline {
 
   #draw(): void {
     const { people, now } = this.recorder;
-    this.#root.hidden = people.size === 0;
-    if (people.size === 0) return;
+    this.#root.hidden = people.size === 0 && !this.#expected;
+    if (this.#root.hidden) return;
     const strips = [...people].filter(([, samples]) => samples.at(-1)!.time > now - SPAN).slice(-STRIPS);
     const canvas = this.#canvas;
-    const strip = strips.length > FEW ? LOW : TALL;
-    const height = Math.max(1, strips.length) * (strip + GAP) - GAP;
+    const strip = (HEIGHT + GAP) / Math.max(1, strips.length) - GAP;
+    const number = Math.min(NUMBER, strip);
     const ratio = window.devicePixelRatio;
-    canvas.style.height = `${height}px`;
     canvas.width = Math.round(canvas.clientWidth * ratio);
-    canvas.height = Math.round(height * ratio);
+    canvas.height = Math.round(HEIGHT * ratio);
     const context = canvas.getContext("2d");
     if (!context) return;
     context.scale(ratio, ratio);
@@ -124,13 +130,13 @@ export class Timeline {
       context.fillRect(0, top, width, strip);
       for (const visit of visits(samples)) this.#stack(context, visit, x, top, strip);
       context.fillStyle = style.getPropertyValue("--ink");
-      context.font = "600 12px system-ui, sans-serif";
+      context.font = `600 ${number}px system-ui, sans-serif`;
       context.textBaseline = "top";
-      context.fillText(String(track), 4, top + 3);
+      context.fillText(String(track), 4, top + Math.min(3, (strip - number) / 2));
     });
     if (this.#cursor !== null) {
       context.fillStyle = style.getPropertyValue("--ink");
-      context.fillRect(x(this.#cursor) - 0.75, 0, 1.5, height);
+      context.fillRect(x(this.#cursor) - 0.75, 0, 1.5, HEIGHT);
     }
     this.#tell(strips.map(([track]) => track));
   }
