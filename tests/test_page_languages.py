@@ -19,6 +19,16 @@ TEXTS = """() => Object.fromEntries([...document.querySelectorAll("[data-text], 
   return [`${text ?? "-"} ${name ?? "-"}`, said.replace(/\\s+/g, " ").trim()];
 }))"""
 
+#: The first column of the overlay in which anything is drawn.
+LEFTMOST = """() => {
+  const { width, height } = document.querySelector("#overlay");
+  const { data } = document.querySelector("#overlay").getContext("2d").getImageData(0, 0, width, height);
+  const drawn = (x) => { for (let y = 0; y < height; y++) if (data[4 * (y * width + x) + 3]) return true; return false; };
+  let x = 0;
+  while (x < width && !drawn(x)) x++;
+  return x;
+}"""
+
 
 def test_index_html_says_in_english_what_the_texts_say(chromium: Browser) -> None:
     """The file is what a person sees before the script runs, so the two must not drift apart."""
@@ -102,7 +112,7 @@ def test_the_layout_goes_from_right_to_left_too(chromium: Browser, window: str) 
     visit.page.click("#sample")
     visit.until("fer.faces.length === 1")
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
-    share, name = (visit.page.locator(f"#faces {part}").first.bounding_box() for part in (".share", "h2"))
+    share, name = (visit.page.locator(f"#faces {part}").first.bounding_box() for part in (".share", "h2 span"))
     assert share
     assert name
     assert share["x"] < name["x"]
@@ -110,4 +120,9 @@ def test_the_layout_goes_from_right_to_left_too(chromium: Browser, window: str) 
     assert stage
     assert side
     assert (side["x"] + side["width"] <= stage["x"]) == (window == "desk")
+    leftmost = visit.page.evaluate(LEFTMOST)
+    visit.page.evaluate("document.documentElement.dir = 'ltr'")
+    visit.page.click("#sample")
+    visit.page.wait_for_timeout(1000)
+    assert leftmost == pytest.approx(visit.page.evaluate(LEFTMOST), abs=2), "the word stands on its pill"
     context.close()

@@ -204,6 +204,7 @@ function drawPill(
   context.roundRect(pill.x, pill.y, pill.width, pill.height, height / 2);
   context.fill();
   context.fillStyle = colours.text;
+  context.textAlign = "left";
   context.textBaseline = "middle";
   context.fillText(text, pill.x + PAD, pill.y + height / 2 + 1);
   return { pill, way: Math.max(0, way) };

@@ -131,6 +131,7 @@ export class Timeline {
       for (const visit of visits(samples)) this.#stack(context, visit, x, top, strip);
       context.fillStyle = style.getPropertyValue("--ink");
       context.font = `600 ${number}px system-ui, sans-serif`;
+      context.textAlign = "left";
       context.textBaseline = "top";
       context.fillText(String(track), 4, top + Math.min(3, (strip - number) / 2));
     });
@@ -157,7 +158,7 @@ export class Timeline {
   /** Say in words what was at the cursor. */
   #tell(tracks: readonly number[]): void {
     const cursor = this.#cursor ?? this.recorder.now;
-    const ago = Math.round((this.recorder.now - cursor) / 1000);
+    const ago = this.#cursor === null ? 0 : Math.round((this.recorder.now - this.#cursor) / 1000);
     const there = tracks.flatMap((track) => {
       const sample = this.recorder.at(track, cursor);
       return sample ? [`${texts.face(track)} ${word(sample.shown)}${sample.certain ? ` ${percent(sample.probabilities[sample.shown] ?? 0)}` : ""}`] : [];
