@@ -124,6 +124,13 @@ def _sample(visit: Visit) -> None:
     visit.until("fer.source === 'picture' && fer.faces.length === 1")
 
 
+def _explained(visit: Visit) -> None:
+    _sample(visit)
+    visit.page.get_by_role("button", name="Explain").click()
+    visit.page.locator("#faces canvas").first.wait_for()
+    visit.page.wait_for_timeout(500)
+
+
 def _album(visit: Visit) -> None:
     visit.page.set_input_files("#file", [PORTRAIT, PORTRAIT])
     visit.until("fer.source === 'picture' && fer.faces.length === 1")
@@ -160,6 +167,7 @@ STATES = (
     State("nobody", _nobody, "wall"),
     State("nobody-dark", _nobody, "dark"),
     State("sample", _sample),
+    State("explained", _explained),
     State("album", _album),
     State("crowd", _crowd),
     State("unreadable", _unreadable),

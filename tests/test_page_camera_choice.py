@@ -1,4 +1,4 @@
-"""These tests check what a person chooses about the camera: which one, how large its picture is, and whether it is mirrored."""
+"""These tests check what a person chooses about the camera: which one, how large, and whether it is mirrored."""
 
 from __future__ import annotations
 

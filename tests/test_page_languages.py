@@ -23,7 +23,8 @@ TEXTS = """() => Object.fromEntries([...document.querySelectorAll("[data-text], 
 LEFTMOST = """() => {
   const { width, height } = document.querySelector("#overlay");
   const { data } = document.querySelector("#overlay").getContext("2d").getImageData(0, 0, width, height);
-  const drawn = (x) => { for (let y = 0; y < height; y++) if (data[4 * (y * width + x) + 3]) return true; return false; };
+  const rows = Array.from({ length: height }, (_, y) => y * width);
+  const drawn = (x) => rows.some((row) => data[4 * (row + x) + 3]);
   let x = 0;
   while (x < width && !drawn(x)) x++;
   return x;

@@ -133,7 +133,7 @@ export class Session {
       this.#bridge.close();
       this.#bridge = new Bridge();
       const ready = await this.#load(this.#bridge, classifier, async () => null);
-      this.#fail(`${error.message}. ${ready.backend} is used in its place.`);
+      this.#fail(`${error.message}. ${texts.speed.inItsPlace(ready.backend)}`);
       return ready;
     }
   }

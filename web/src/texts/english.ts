@@ -176,6 +176,7 @@ export const english = {
     noBackend: (asked: string, choices: string): string =>
       `?backend=${asked} is no backend that this page has (${choices}). The usual one is used.`,
     changing: "Changing the backend …",
+    inItsPlace: (backend: string): string => `${backend} is used in its place.`,
     unusable: "That backend could not be used",
     measuring: (backend: string, number: number, count: number): string => `Measuring ${backend} (${number} of ${count}) …`,
     pictures: { portrait: "the sample portrait", drawn: "a drawn face" } as Readonly<Record<PictureName, string>>,

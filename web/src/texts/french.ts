@@ -181,6 +181,7 @@ export const french: Texts = {
     backends: { wasm: "WebAssembly", webgl: "WebGL", cpu: "JavaScript seul", auto: "Le plus rapide qui soit juste" },
     noBackend: (asked, choices) => `?backend=${asked} n’est pas un moteur de cette page (${choices}). Le moteur habituel est utilisé.`,
     changing: "Changement de moteur …",
+    inItsPlace: (backend) => `${backend} est utilisé à la place.`,
     unusable: "Ce moteur n’a pas pu être utilisé",
     measuring: (backend, number, count) => `Mesure de ${backend} (${number} sur ${count}) …`,
     pictures: { portrait: "le portrait d’exemple", drawn: "un visage dessiné" },

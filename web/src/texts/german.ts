@@ -180,6 +180,7 @@ export const german: Texts = {
     backends: { wasm: "WebAssembly", webgl: "WebGL", cpu: "reines JavaScript", auto: "Das schnellste, das stimmt" },
     noBackend: (asked, choices) => `?backend=${asked} ist kein Backend, das diese Seite hat (${choices}). Es bleibt beim üblichen.`,
     changing: "Das Backend wird gewechselt …",
+    inItsPlace: (backend) => `Stattdessen wird ${backend} verwendet.`,
     unusable: "Dieses Backend ließ sich nicht verwenden",
     measuring: (backend, number, count) => `${backend} wird gemessen (${number} von ${count}) …`,
     pictures: { portrait: "das Beispielporträt", drawn: "ein gezeichnetes Gesicht" },
