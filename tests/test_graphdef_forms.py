@@ -49,6 +49,24 @@ def floats(*shape: int) -> np.ndarray:
     return np.random.default_rng(len(shape)).normal(size=shape).astype(np.float32)
 
 
+def stacks(left: str, right: str, out: str, x: tuple[int, ...], v: tuple[int, ...]) -> Form:
+    """Multiply matrices of two stacks that differ, and the same the other way round."""
+
+    def turned(stack: str) -> str:
+        rank = len(stack.split(","))
+        return ", ".join(map(str, (*range(rank), rank + 1, rank)))
+
+    return Form(
+        f"(float[{left}, 3, 4] x, float[{right}, 4, 5] v) => (float[{out}, 3, 5] y, float[{out}, 3, 5] z)",
+        f"""y = MatMul(x, v)
+        a = Transpose<perm = [{turned(right)}]>(v)
+        b = Transpose<perm = [{turned(left)}]>(x)
+        c = MatMul(a, b)
+        z = Transpose<perm = [{turned(out)}]>(c)""",
+        {"x": (*x, 3, 4), "v": (*v, 4, 5)}, 6,
+    )  # fmt: skip
+
+
 FORMS = {
     "a target computed from a free batch": Form(
         "(float[n, 6, 4, 5] x) => (float[n, 6, m] y)",
@@ -106,6 +124,39 @@ FORMS = {
         y = Softmax(scores)""",
         {"x": (2, 3, 8, 8)}, 1, {"w": floats(6, 3, 4, 4)},
     ),
+    "a square map beside its own transpose": Form(
+        "(float[n, 3, 11, 11] x) => (float[n, 4, 5, 5] y, float[n, 4, 5, 5] z)",
+        """c = Conv<kernel_shape = [3, 3], strides = [2, 2]>(x, w)
+        turned = Transpose<perm = [0, 1, 3, 2]>(c)
+        y = MatMul(c, turned)
+        z = MatMul(turned, c)""",
+        {"x": (2, 3, 11, 11)}, 4, {"w": floats(4, 3, 3, 3)},
+    ),
+    "a cube from all sides": Form(
+        "(float[n, 3, 9, 9] x) => (float[n, 4, 12, 4] y)",
+        """c = Conv<kernel_shape = [3, 3], strides = [2, 2]>(x, w)
+        a = Transpose<perm = [0, 1, 3, 2]>(c)
+        b = Transpose<perm = [0, 3, 1, 2]>(c)
+        d = Transpose<perm = [0, 2, 3, 1]>(c)
+        e = MatMul(c, a)
+        f = MatMul(b, d)
+        g = MatMul(d, a)
+        y = Concat<axis = 2>(e, f, g)""",
+        {"x": (2, 3, 9, 9)}, 6, {"w": floats(4, 3, 3, 3)},
+    ),
+    "one constant, as it is and turned": Form(
+        "(float[4, 4] x) => (float[4, 4] y, float[4, 4] z)",
+        "y = Gemm<transA = 1>(w, x)\n z = MatMul(w, x)",
+        {"x": (4, 4)}, 0, {"w": floats(4, 4)},
+    ),
+    "stacks: a free batch beside heads in common": stacks("n, 6", "n, 1", "n, 6", (5, 6), (5, 1)),
+    "stacks: heads in common beside a free batch": stacks("n, 1", "n, 6", "n, 6", (2, 1), (2, 6)),
+    "stacks: a batch of one": stacks("n, 6", "n, 1", "n, 6", (1, 6), (1, 1)),
+    "stacks: a free batch beside none": stacks("n, 6", "6", "n, 6", (5, 6), (6,)),
+    "stacks: a free batch beside one": stacks("n, 6", "1, 6", "n, 6", (5, 6), (1, 6)),
+    "stacks: crossed": stacks("n, 1", "1, 6", "n, 6", (5, 1), (1, 6)),
+    "stacks: crossed, three": stacks("n, 1, 2", "1, 6, 1", "n, 6, 2", (5, 1, 2), (1, 6, 1)),
+    "stacks: known": stacks("2, 1", "1, 6", "2, 6", (2, 1), (1, 6)),
     "letters of an attention with a free batch": Form(
         "(float[n, 2, 5, 4] q, float[n, 2, 5, 4] k) => (float[n, 2, 5, 5] y)",
         'y = Einsum<equation = "bhid,bhjd->bhij">(q, k)',

@@ -29,6 +29,7 @@ class Builder:
         self._names: set[str] = set()
         self._reserved = {name: self.free_name(name) for name in reserved}
         self._written: dict[tuple[object, ...], str] = {}
+        self._constants: dict[tuple[str, Shape], list[str]] = {}
         self._dtypes: dict[str, DType] = {}
 
     def emit(
@@ -130,7 +131,8 @@ class Builder:
                 shape=(1,) * missing + value.shape,
                 permutation=(*range(missing), *(axis + missing for axis in value.permutation)),
             )
-        key = ("read", value.tensor, permutation, raised.shape)
+        # Several values may be views of one tensor, with equal shapes in different orders of its axes.
+        key = ("read", value.tensor, raised.permutation, permutation, raised.shape)
         if key not in self._written:
             self._written[key] = self._moved(raised, permutation, value.tf_shape())
         return self._written[key]
@@ -167,7 +169,14 @@ class Builder:
         array = value.constant.transpose(permutation)
         if not value.tensor:
             return self.constant("constant", array)
-        return self._once(("constant", value.tensor, permutation, array.shape), value.tensor, array)
+        # Of one name there may be several views with equal shapes: what counts is what they hold.
+        written = self._constants.setdefault((value.tensor, array.shape), [])
+        stored = _stored(value.tensor, array)
+        for name in written:
+            if _equal(self.graph.constants[name], stored):
+                return name
+        written.append(self.constant(value.tensor, stored))
+        return written[-1]
 
     def _once(self, key: tuple[object, ...], name: str, array: Array) -> str:
         if key not in self._written:
@@ -181,6 +190,11 @@ def same_order(value: Value, permutation: Permutation) -> bool:
     now = [axis for axis in value.permutation if value.shape[axis] != 1]
     then = [axis for axis in permutation if value.shape[axis] != 1]
     return now == then and len(free) <= 1
+
+
+def _equal(one: Array, other: Array) -> bool:
+    """Return whether two arrays of one shape have the same type and bytes."""
+    return one.dtype == other.dtype and one.tobytes() == other.tobytes()
 
 
 def _stored(name: str, array: Array) -> Array:

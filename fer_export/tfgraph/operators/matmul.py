@@ -125,23 +125,55 @@ def _operand(context: NodeContext, x: Value) -> tuple[str, bool]:
 
 
 def _same_stacks(context: NodeContext, left: Value, right: Value) -> tuple[Value, Value]:
-    """Repeat stacks that differ; TF.js's kernel repeats a stack of one only."""
+    """Repeat stacks that differ; TF.js's kernel repeats a stack of one only, and counts through any other."""
     one, two = left.shape[:-2], right.shape[:-2]
-    if one == two or all(size == 1 for size in one) or all(size == 1 for size in two) or None in (*one, *two):
+    if one == two or all(size == 1 for size in one) or all(size == 1 for size in two):
         return left, right
-    common = np.broadcast_shapes([size or 0 for size in one], [size or 0 for size in two])
-    return _repeated(context, left, common), _repeated(context, right, common)
+    common = _common(one, two)
+    return _repeated(context, left, right, common), _repeated(context, right, left, common)
 
 
-def _repeated(context: NodeContext, x: Value, stack: tuple[int, ...]) -> Value:
-    shape = (*stack, *x.shape[-2:])
-    if shape == x.shape:
+def _common(one: Shape, two: Shape) -> Shape:
+    """Return the sizes of both stacks together: a free one is that of the other, or free."""
+    rank = max(len(one), len(two))
+    pairs = zip((1,) * (rank - len(one)) + one, (1,) * (rank - len(two)) + two, strict=True)
+    return tuple(b if a == 1 or (a is None and b != 1) else a for a, b in pairs)
+
+
+def _repeated(context: NodeContext, x: Value, other: Value, stack: Shape) -> Value:
+    missing = len(stack) - (x.rank - 2)
+    own = (1,) * missing + x.shape[:-2]
+    if not missing and all(size != 1 or wanted == 1 for size, wanted in zip(own, stack, strict=True)):
         return x
-    if x.constant is not None:
+    shape = (*stack, *x.shape[-2:])
+    if x.constant is not None and None not in stack:
         return constant(np.broadcast_to(x.constant, [size or 0 for size in shape]))
     tensor = context.builder.in_layout(x, identity(x.rank))
-    tensor = context.tf("BroadcastTo", tensor, context.builder.ints("shape", [size or 0 for size in shape]), Tidx=INT32)
+    tensor = context.tf("BroadcastTo", tensor, _sizes(context, x, other, shape), Tidx=INT32)
     return Value(shape, identity(len(shape)), tensor, dtype=x.dtype)
+
+
+def _sizes(context: NodeContext, x: Value, other: Value, shape: Shape) -> str:
+    """Return the sizes of `shape`; those that are free are read at run time, from that of the two which is so large."""
+    if None not in shape:
+        return context.builder.ints("shape", [size or 0 for size in shape])
+    tensors = [context.builder.in_layout(value, identity(value.rank)) for value in (x, other)]
+    read = [context.tf("Shape", tensor, dtype=INT32, out_type=INT32) for tensor in tensors]
+    known = [size or 0 for size in shape]
+    both = context.tf(
+        "ConcatV2", *read, context.builder.ints("shape", known), context.builder.scalar(0, INT32), N=3, Tidx=INT32
+    )
+    picks = []
+    for axis, size in enumerate(shape):
+        here, there = axis - (len(shape) - x.rank), axis - (len(shape) - other.rank)
+        if size is not None:
+            picks.append(x.rank + other.rank + axis)
+        elif here >= 0 and x.shape[here] is None:
+            picks.append(here)
+        else:
+            picks.append(x.rank + there)
+    indices, axis_0 = context.builder.ints("axes", picks), context.builder.scalar(0, INT32)
+    return context.tf("GatherV2", both, indices, axis_0, batch_dims=0)
 
 
 def _with_axis(context: NodeContext, x: Value, axis: int) -> Value:
