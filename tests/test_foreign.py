@@ -709,3 +709,28 @@ def test_two_pictures_at_once(code: Path, tmp_path: Path) -> None:
         wanted = net(face, eyes)
     answer = OnnxRuntime(tmp_path / "x.onnx")(inputs)["logits"]
     np.testing.assert_allclose(answer, wanted, atol=1e-4)
+
+
+CEIL = """
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, 1, 1)
+
+    def forward(self, x):
+        return nn.functional.max_pool2d(self.conv(x), 3, 3, 1, ceil_mode=True)
+"""
+
+
+def test_a_graph_whose_shapes_onnx_refuses_is_one_line(tmp_path: Path) -> None:
+    """Torch drops a last window that begins in the padding, ONNX counts it."""
+    (tmp_path / "ceil.py").write_text(CEIL)
+    torch.save(build(tmp_path / "ceil.py").state_dict(), tmp_path / "x.pth")
+    found = assemble(tmp_path / "x.pth", f"{tmp_path / 'ceil.py'}:Net", told("3x20x24"))
+    with pytest.raises(InvalidInputError, match="the ONNX checker refuses the graph: .*MaxPool") as caught:
+        onnx.export(found.module(), found.checkpoint.contract, tmp_path / "x.onnx")
+    assert "\n" not in caught.value.reason
+    assert not (tmp_path / "x.onnx").exists()

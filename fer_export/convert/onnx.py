@@ -100,8 +100,9 @@ def to_onnx(module: nn.Module, contract: Contract, *, opset: int, batch: int | N
     _strip(model, contract)
     try:
         onnx.checker.check_model(model, full_check=True)
-    except onnx.checker.ValidationError as error:
-        raise InvalidInputError(f"the ONNX checker refuses the graph: {error}") from error
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        # Of some errors onnx tells the same twice, and shapes on lines of their own.
+        raise InvalidInputError(f"the ONNX checker refuses the graph: {' '.join(str(error).split())}") from error
     return model
 
 
