@@ -730,7 +730,7 @@ def test_a_graph_whose_shapes_onnx_refuses_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "ceil.py").write_text(CEIL)
     torch.save(build(tmp_path / "ceil.py").state_dict(), tmp_path / "x.pth")
     found = assemble(tmp_path / "x.pth", f"{tmp_path / 'ceil.py'}:Net", told("3x20x24"))
-    with pytest.raises(InvalidInputError, match="the ONNX checker refuses the graph: .*MaxPool") as caught:
+    with pytest.raises(InvalidInputError, match=r"the ONNX checker refuses the graph: .*MaxPool") as caught:
         onnx.export(found.module(), found.checkpoint.contract, tmp_path / "x.onnx")
     assert "\n" not in caught.value.reason
     assert not (tmp_path / "x.onnx").exists()
