@@ -278,3 +278,19 @@ def test_the_node_is_named_that_needs_a_constant() -> None:
     form = Form("(float[n, 3] x, int64[1] k) => (float[n, m] v, int64[n, m] i)", "v, i = TopK(x, k)", {"x": (2, 3)}, 0)
     with pytest.raises(UnsupportedOperatorError, match=r"operator TopK, node '.*': its input 1 has to be a constant"):
         convert(form.model())
+
+
+@pytest.mark.parametrize(
+    ("signature", "body", "helps"),
+    [
+        ("(float[n, 4, 5] x) => (float[n, 4, 5] y)", "y = GatherElements<axis = 1>(x, places)", True),
+        ("(float[n, 4, 5] x) => (float[n, 4, 5] y)", "y = Det(x)", False),
+        ("(float[2, 4, 5] x) => (float[a] y)", "y = Det(x)", False),
+    ],
+)
+def test_where_a_batch_of_one_converts_the_hint_says_so(signature: str, body: str, helps: bool) -> None:
+    form = Form(signature, body, {}, 0, {"places": np.zeros((1, 4, 5), np.int64)})
+    with pytest.raises(UnsupportedOperatorError) as caught:
+        convert(form.model())
+    assert caught.value.hint is not None
+    assert ("--batch 1" in caught.value.hint) == helps

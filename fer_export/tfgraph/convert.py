@@ -36,9 +36,42 @@ def convert(model: onnx.ModelProto, *, passes: bool | Collection[str] = True) ->
         passes: the rewriting passes to run: True for all, False for none, or their names (see `passes.PASSES`).
 
     Raises:
-        UnsupportedOperatorError: an operator, attribute or type has no function in the table.
+        UnsupportedOperatorError: an operator, attribute or type has no function in the table; the hint says where a
+            batch of one is all that it takes.
         InvalidInputError: the model is inconsistent.
     """
+    try:
+        return _convert(model, passes)
+    except UnsupportedOperatorError as error:
+        if one_by_one := _with_batch_of_one(model):
+            try:
+                _convert(one_by_one, passes)
+            except InvalidInputError:
+                raise error from None
+            error.hint = "one picture at a time it converts: fer-export onnx --batch 1"
+        raise
+
+
+def _with_batch_of_one(model: onnx.ModelProto) -> onnx.ModelProto | None:
+    """Return a copy whose free batch is 1; None where the batch is not free."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    batches = [value.type.tensor_type.shape.dim[0] for value in copy.graph.input if value.type.tensor_type.shape.dim]
+    names = {size.dim_param for size in batches if size.dim_param}
+    if not names:
+        return None
+    # What was inferred from a free batch is inferred anew.
+    del copy.graph.value_info[:]
+    for value in (*copy.graph.input, *copy.graph.output):
+        for size in value.type.tensor_type.shape.dim:
+            if size.dim_param in names:
+                size.dim_value = 1
+            elif size.dim_param:
+                size.ClearField("value")
+    return copy
+
+
+def _convert(model: onnx.ModelProto, passes: bool | Collection[str]) -> Graph:
     _refuse_unknown(model)
     prepared = prepare(model)
     builder = Builder(prepared.outputs)
